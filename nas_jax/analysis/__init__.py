@@ -1,0 +1,1 @@
+"""Reads a workdir and says what happened in it. Never runs a search."""

@@ -1,0 +1,1 @@
+"""Ways to obtain the metrics of a trial: one file a way."""

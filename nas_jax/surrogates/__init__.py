@@ -1,0 +1,1 @@
+"""Surrogates: probabilistic regressors for any small data set. Nothing here knows of architectures."""

@@ -1,0 +1,1 @@
+"""Trains one network. Knows nothing of search."""

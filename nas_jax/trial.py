@@ -1,0 +1,83 @@
+"""The words that every other module speaks: a genome, a trial of it, the history of a search.
+
+A genome is plain data (nested tuples of strings and numbers), so it hashes, compares, and goes to JSON and
+back without help from the space that drew it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+Genome: TypeAlias = tuple[Any, ...]
+Status: TypeAlias = Literal["pending", "finished", "failed"]
+Stage: TypeAlias = Literal["search", "final", "baseline"]
+
+
+class Prediction(NamedTuple):
+    """What the surrogate said of a genome before it was measured, in units of the score."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One genome, measured once. A later trial with the same id replaces an earlier one.
+
+    `metrics` is None until the trial has finished; `error` is the reason why it failed. `seconds` splits the
+    time into "compile" and "train". `seed` is all the randomness of the measurement.
+    """
+
+    id: int
+    genome: Genome
+    description: str
+    stage: Stage
+    seed: int
+    status: Status = "pending"
+    metrics: dict[str, Any] | None = None
+    seconds: dict[str, float] | None = None
+    prediction: Prediction | None = None
+    error: str | None = None
+
+
+class History(NamedTuple):
+    """What a strategy may know of the past: no metrics, only scores (higher is better)."""
+
+    genomes: tuple[Genome, ...]  # finished, in the order of their ids
+    scores: np.ndarray  # [n], float64, of `genomes`
+    failed: tuple[Genome, ...]
+    pending: tuple[Genome, ...]
+
+    @property
+    def known(self) -> frozenset[Genome]:
+        """Every genome that was ever handed out."""
+        return frozenset(self.genomes + self.failed + self.pending)
+
+
+def freeze(value: Any) -> Any:
+    """Turns the lists of a JSON value into tuples, which makes a genome of it."""
+    return (
+        tuple(freeze(item) for item in value)
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else value
+    )
+
+
+def trial_to_json(trial: Trial) -> dict[str, Any]:
+    prediction = trial.prediction and trial.prediction._asdict()
+    return {**vars(trial), "prediction": prediction}
+
+
+def trial_from_json(record: dict[str, Any]) -> Trial:
+    """The trial of a record. Keys that this version does not know are left out."""
+    known = {name: record[name] for name in Trial.__dataclass_fields__ if name in record}
+    prediction = known.get("prediction")
+    return Trial(
+        **{
+            **known,
+            "genome": freeze(known["genome"]),
+            "prediction": prediction and Prediction(**prediction),
+        }
+    )

@@ -18,7 +18,7 @@ def build(package: str, section: Mapping[str, Any], **provided: Any) -> Any:
 
     Args:
         package: where plain names are looked up, for example `nas_jax.spaces`.
-        section: a config section; may be an `ml_collections.ConfigDict`.
+        section: a config section as a plain dictionary.
         provided: what the program itself hands over; only what `make` has a field for is passed on.
 
     Raises:
@@ -28,19 +28,41 @@ def build(package: str, section: Mapping[str, Any], **provided: Any) -> Any:
     name = fields.pop("name")
     kind = package.rpartition(".")[2]
     path = name if "." in name else f"{package}.{name}"
-    if importlib.util.find_spec(path.rpartition(".")[0]) is None or importlib.util.find_spec(path) is None:
-        raise UserError(f"{kind}.name: no module {path!r}; there are {', '.join(_choices(package))}")
-    make = importlib.import_module(path).make
-    known = {field.name for field in dataclasses.fields(make) if field.init}
-    for field in fields:
-        if field not in known:
-            raise UserError(f"{kind}.{field}: {name!r} has no such field; it has {', '.join(sorted(known))}")
+    if not _exists(path):
+        raise UserError(f"{kind}: no module {path!r}; there are {', '.join(_choices(package))}")
+    return construct(importlib.import_module(path).make, f"{kind} {name!r}", fields, **provided)
+
+
+def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any) -> Any:
+    """Calls the dataclass `make` with `fields`, and with those of `provided` that it has fields for.
+
+    Raises:
+        UserError: an unknown or missing field, or a value that `make` refuses; the message begins with `title`.
+    """
+    all_fields = [field for field in dataclasses.fields(make) if field.init]
+    known = {field.name: field for field in all_fields}
+    configurable = sorted(set(known) - set(provided))
+    for name in fields:
+        if name not in configurable:
+            raise UserError(f"{title} has no field {name!r}; its fields are {', '.join(configurable)}")
+    arguments = {**{name: value for name, value in provided.items() if name in known}, **fields}
+    for name, field in known.items():
+        has_default = not (field.default is field.default_factory is dataclasses.MISSING)
+        if name not in arguments and not has_default:
+            raise UserError(f"{title} needs a value for {name!r}")
     try:
-        return make(**{key: value for key, value in provided.items() if key in known}, **fields)
+        return make(**arguments)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{kind} {name!r}: {error}") from error
+        raise UserError(f"{title}: {error}") from error
+
+
+def _exists(path: str) -> bool:
+    """Whether `path` names a module; finding a module imports its packages, which may not exist."""
+    parent = path.rpartition(".")[0]
+    return (not parent or _exists(parent)) and importlib.util.find_spec(path) is not None
 
 
 def _choices(package: str) -> list[str]:
-    path = importlib.import_module(package).__path__
-    return sorted(module.name for module in pkgutil.iter_modules(path) if module.name != "base")
+    """The modules of a package that can be named in a config."""
+    names = [module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    return [name for name in names if hasattr(importlib.import_module(f"{package}.{name}"), "make")]

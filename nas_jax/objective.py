@@ -24,15 +24,13 @@ class Objective:
     def __post_init__(self) -> None:
         if self.metric.startswith("test"):
             raise ValueError(
-                f"metric: {self.metric!r} is of the test split, which no search may see; use one that starts with 'val_'"
+                f"metric: {self.metric!r} is of the test split, which no search may see; take one of 'val_…'"
             )
 
     def score(self, metrics: dict[str, Any]) -> float:
         """The score of a finished trial; higher is better."""
         if self.metric not in metrics:
-            raise UserError(
-                f"objective.metric: no metric {self.metric!r}; there are {', '.join(sorted(metrics))}"
-            )
+            raise UserError(f"objective.metric: no metric {self.metric!r}; there are {', '.join(sorted(metrics))}")
         value = float(metrics[self.metric])
         return value if self.maximize else -value
 
@@ -44,8 +42,6 @@ class Objective:
         return History(
             genomes=tuple(trial.genome for trial in by_id if trial.id in usable),
             scores=np.array([scores[trial.id] for trial in by_id if trial.id in usable], np.float64),
-            failed=tuple(
-                trial.genome for trial in by_id if trial.status != "pending" and trial.id not in usable
-            ),
+            failed=tuple(trial.genome for trial in by_id if trial.status != "pending" and trial.id not in usable),
             pending=tuple(trial.genome for trial in by_id if trial.status == "pending"),
         )

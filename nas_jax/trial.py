@@ -59,9 +59,7 @@ class History(NamedTuple):
 def freeze(value: Any) -> Any:
     """Turns the lists of a JSON value into tuples, which makes a genome of it."""
     return (
-        tuple(freeze(item) for item in value)
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else value
+        tuple(freeze(item) for item in value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     )
 
 

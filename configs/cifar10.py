@@ -1,0 +1,89 @@
+"""The pipeline on CIFAR-10: 100 random chains, 1,000 candidates, ten finalists.
+
+    python -m nas_jax.main --config=configs/cifar10.py
+
+needs a prepared data set (see the README) and an accelerator. `:cpu` is the same search with the training cut
+down, by examples and epochs, to what two CPU cores do in about an hour; `:smoke` is for tests.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+VARIANTS = ("full", "cpu", "smoke")
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.seed = 0
+
+    config.data = ConfigDict(
+        {
+            "name": "tfds",
+            "dataset": "cifar10",
+            "data_dir": placeholder(str),  # None: TFDS's own folder
+            "num_train": placeholder(int),  # None: all that is left
+            "num_val": 5000,
+            "num_test": placeholder(int),
+            "seed": 0,
+            "pad": 4,
+            "flip": True,
+        }
+    )
+    config.space = ConfigDict(
+        {
+            "name": "chain",
+            "conv_sizes": (3, 5),
+            "conv_filters": (16, 32, 64),
+            "pool_types": ("max", "avg"),
+            "fc_units": (128, 256, 512),
+            "min_feature_layers": 2,
+            "max_feature_layers": 6,
+            "min_fc_layers": 1,
+            "max_fc_layers": 2,
+        }
+    )
+    config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
+    config.strategy = ConfigDict({"name": "random_search"})
+    config.search = ConfigDict({"num_trials": 100})
+    config.evaluator = ConfigDict({"name": "training"})
+    config.recipe = make_recipe(num_epochs=10, batch_size=128, learning_rate=0.1)
+
+    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": False})
+    config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 10, "with_baseline": True})
+    config.finalists.recipe = make_recipe(num_epochs=60, batch_size=128, learning_rate=0.1)
+
+    if variant == "cpu":
+        config.data.num_train = 2560
+        config.data.num_val = 2000
+        config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05, warmup_epochs=0.5)
+        config.finalists.recipe = make_recipe(num_epochs=8, batch_size=32, learning_rate=0.05)
+    if variant == "smoke":
+        config.data.num_train = 64
+        config.data.num_val = 64
+        config.data.num_test = 64
+        config.space.conv_filters = (4, 8)
+        config.space.fc_units = (16,)
+        config.space.max_feature_layers = 3
+        config.search.num_trials = 4
+        config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
+        config.finalists.num_candidates = 50
+        config.finalists.num_finalists = 1
+        config.finalists.recipe = config.recipe
+    return config.lock()
+
+
+def make_recipe(num_epochs: int, batch_size: int, learning_rate: float, warmup_epochs: float = 1.0) -> ConfigDict:
+    return ConfigDict(
+        {
+            "num_epochs": num_epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "momentum": 0.9,
+            "warmup_epochs": warmup_epochs,
+            "weight_decay": 5e-4,
+            "label_smoothing": 0.0,
+            "compute_dtype": "auto",
+        }
+    )

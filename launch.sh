@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Runs a config, or a grid over values of its fields, one point after the other, and compares the results.
+#
+#   ./launch.sh [--dry-run] [--workdir=DIR] CONFIG[:VARIANT] [FIELD=VALUE,VALUE...]...
+#   ./launch.sh configs/quickstart.py seed=0,1,2 surrogate.kernel=rbf,matern52
+#   ./launch.sh configs/quickstart.py 'space.conv_sizes=(3,5),(3,)'    two values: commas in brackets do not count
+#
+# Each point has a working directory, such as runs/quickstart/seed=0,surrogate.kernel=rbf; without fields there is
+# one, runs/quickstart. The same command again goes on where it stopped.
+#
+#   --dry-run      prints the commands and runs nothing
+#   --workdir=DIR  holds the working directories (default: runs/CONFIG, or runs/CONFIG-VARIANT)
+#
+# PYTHON is the interpreter (default: the one in the project's environment, else python3).
+# Exit code: 0 when all points have finished, 1 when one failed, 2 for bad input, 130 when interrupted.
+set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/run.sh" # die, venv, unset_memory_settings
+
+split() { # FIELD TEXT; sets `values`
+  local text=$2, value='' depth=0 i char
+  values=()
+  for ((i = 0; i < ${#text}; i++)); do
+    char=${text:i:1}
+    case $char in
+      [\(\[\{]) depth=$((depth + 1)) ;;
+      [\)\]\}]) depth=$((depth - 1)) ;;
+    esac
+    if [[ $char != , || $depth != 0 ]]; then
+      value+=$char
+      continue
+    fi
+    [[ -n $value ]] || die "$1: a value is empty in '$2'" 2
+    values+=("$value")
+    value=''
+  done
+  [[ $depth == 0 ]] || die "$1: brackets do not match in '$2'" 2
+}
+
+file_name() { # VALUE; (3, 5) becomes 3-5, and other characters that need quoting become _
+  sed -e "s/[][(){}\"' ]//g" -e 's/,$//' -e 's/,/-/g' -e 's/[^A-Za-z0-9._+-]/_/g' <<<"$1"
+}
+
+each_point() { # FUNCTION INDEX NAME [FLAG...]; calls FUNCTION WORKDIR [FLAG...]; the last field varies fastest
+  local call=$1 index=$2 name=$3 field value values
+  shift 3
+  if ((index < ${#sweeps[@]})); then
+    field=${sweeps[index]%%=*}
+    split "$field" "${sweeps[index]#*=}"
+    for value in "${values[@]}"; do
+      each_point "$call" $((index + 1)) "${name:+$name,}$field=$(file_name "$value")" "$@" "--config.$field=$value"
+    done
+  else
+    "$call" "$root${name:+/$name}" "$@"
+  fi
+}
+
+plan() { # WORKDIR
+  local other
+  for other in ${workdirs[@]+"${workdirs[@]}"}; do
+    [[ $other != "$1" ]] || die "two points of the grid would share the working directory $1" 2
+  done
+  workdirs+=("$1")
+}
+
+run() { # WORKDIR [FLAG...]
+  local workdir=$1 code=0
+  set -- "$python" -m nas_jax.main "--config=$config" "${@:2}" "--workdir=$workdir"
+  if $dry_run; then quote "$@" && return; fi
+  started=$((started + 1))
+  echo "[$started/${#workdirs[@]}] $workdir" >&2
+  "$@" || code=$?
+  [[ $code != 130 ]] || die "interrupted; the same command goes on from here" 130
+  [[ $code != 2 || $started != 1 ]] || exit 2 # bad input, most likely for every point; main has said what is wrong
+  [[ $code == 0 ]] || failed+=("$workdir (exit code $code)")
+  # A point that failed early left nothing to compare.
+  [[ $code != 0 && ! -e $workdir/config.json ]] || comparable+=("$workdir")
+}
+
+quote() { # prints a line for a shell
+  local word line='' escaped="'\\''"
+  for word; do
+    [[ $word =~ ^[A-Za-z0-9_./:=,+@-]+$ ]] || word="'${word//\'/$escaped}'"
+    line+=${line:+ }$word
+  done
+  echo "$line"
+}
+
+dry_run=false config='' root='' sweeps=() workdirs=() comparable=() failed=() started=0
+for argument; do
+  case $argument in
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" && exit ;;
+    --dry-run) dry_run=true ;;
+    --workdir=?*) root=${argument#*=} ;;
+    -*) die "no option $argument; --help lists the options, and fields are written without dashes: seed=0,1" 2 ;;
+    *) if [[ -z $config ]]; then config=$argument; else sweeps+=("$argument"); fi ;;
+  esac
+done
+[[ -n $config ]] || die "which config? For example: ./launch.sh configs/quickstart.py seed=0,1,2" 2
+[[ -f ${config%%:*} ]] || die "there is no config file ${config%%:*}" 2
+for sweep in ${sweeps[@]+"${sweeps[@]}"}; do
+  [[ $sweep =~ ^[A-Za-z_][A-Za-z0-9_.]*= ]] || die "'$sweep' is not of the form FIELD=VALUE,VALUE" 2
+done
+
+python=python3
+[[ ! -x $venv/bin/python ]] || python=$venv/bin/python
+python=${PYTHON:-$python}
+default_root=$(basename "${config%%:*}" .py)
+[[ $config != *:* ]] || default_root+=-${config#*:}
+root=${root:-runs/$default_root}
+
+each_point plan 0 ''
+while read -r setting; do
+  if $dry_run; then quote export "$setting"; else export "${setting?}"; fi
+done < <(unset_memory_settings)
+each_point run 0 ''
+if $dry_run; then quote "$python" -m nas_jax.analysis.compare "${workdirs[@]}" && exit; fi
+[[ ${#comparable[@]} == 0 ]] || "$python" -m nas_jax.analysis.compare "${comparable[@]}"
+[[ ${#failed[@]} == 0 ]] || die "${#failed[@]} of ${#workdirs[@]} points failed: $(printf '\n  %s' "${failed[@]}")"

@@ -1,0 +1,186 @@
+"""Runs side by side: `python -m nas_jax.analysis.compare runs/a runs/b` prints one table.
+
+Of the configs it shows only the fields in which the runs differ, which after a sweep are the ones that were
+swept. What a working directory holds (`Run`) and what its scores are is read here, for the report too, so that
+this command starts without importing JAX.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nas_jax.cli import start
+from nas_jax.errors import UserError
+from nas_jax.objective import Objective
+from nas_jax.store import read_trials
+from nas_jax.trial import Trial, freeze
+
+UNKNOWN = "-"
+
+
+class Run(NamedTuple):
+    """What a working directory holds. The mappings are empty where there is no file yet; lists are tuples."""
+
+    workdir: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    trials: list[Trial]
+    best: dict[str, Any]  # the metrics of the exported network, and "trial", its id
+
+    def of(self, *stages: str) -> list[Trial]:
+        """The trials of some stages, in the order of their ids."""
+        return [trial for trial in self.trials if trial.stage in stages]
+
+    def num_examples(self, split: str) -> int | None:
+        """The size of a split ("val", "test"), where it is known: from the export, or a number that was asked for."""
+        name = f"num_{split}"
+        return self.best.get(name) or self.config.get("data", {}).get(name) or None
+
+
+def read_run(workdir: Path) -> Run:
+    """Reads a working directory and changes nothing in it.
+
+    Raises:
+        UserError: there is no `config.json`, or a file that should be JSON is not.
+    """
+    if not (workdir / "config.json").exists():
+        raise UserError(f"workdir: {str(workdir)!r} has no config.json, so no run was started there")
+    return Run(
+        workdir,
+        config=_read_json(workdir / "config.json"),
+        environment=_read_json(workdir / "environment.json"),
+        trials=read_trials(workdir / "trials.jsonl"),
+        best=_read_json(workdir / "best" / "metrics.json"),
+    )
+
+
+def score(trial: Trial, objective: Objective) -> float:
+    """A trial's score; NaN where it has none that is finite."""
+    value = math.nan if trial.metrics is None else objective.score(trial.metrics)
+    return value if math.isfinite(value) else math.nan
+
+
+def find_best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
+    """The trial with the highest score, the earliest of equals; None if none has a score."""
+    scored = [trial for trial in trials if not math.isnan(score(trial, objective))]
+    return max(scored, key=lambda trial: score(trial, objective), default=None)
+
+
+def find_winner(run: Run, objective: Objective) -> Trial | None:
+    """The exported trial; before there is one, the best finalist so far."""
+    exported = [trial for trial in run.trials if trial.id == run.best.get("trial")]
+    return exported[0] if exported else find_best(run.of("final"), objective)
+
+
+def total_seconds(trials: Iterable[Trial], part: str | None = None) -> float:
+    """Seconds spent on trials: of one part ("compile", "train"), or of all."""
+    spent = [trial.seconds or {} for trial in trials]
+    return sum((value for seconds in spent for name, value in seconds.items() if part in (None, name)), 0.0)
+
+
+def is_fraction(objective: Objective) -> bool:
+    """Whether the metric is printed in percent."""
+    return objective.metric.endswith("accuracy")
+
+
+def in_units(value: float, objective: Objective) -> str:
+    """A value of the metric, or a difference of two."""
+    return percent(value) if is_fraction(objective) else number(value)
+
+
+def describe_score(value: float, objective: Objective) -> str:
+    """A score as the metric that it came from."""
+    return in_units(value if objective.maximize else -value, objective)
+
+
+def percent(fraction: float | None) -> str:
+    return UNKNOWN if fraction is None or math.isnan(fraction) else f"{100 * fraction:.2f} %"
+
+
+def number(value: float | int | None) -> str:
+    """A count with its thousands set apart, or any other number with four digits."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def binomial_error(fraction: float, num_examples: int) -> float:
+    """Standard error of an accuracy that was measured on `num_examples` independent examples."""
+    return math.sqrt(fraction * (1 - fraction) / num_examples)
+
+
+def describe_accuracy(run: Run, split: str, metrics: Mapping[str, Any]) -> str:
+    """The accuracy on a split ("val", "test"), with its standard error where the size of the split is known."""
+    value, num = metrics.get(f"{split}_accuracy"), run.num_examples(split)
+    if value is None or num is None:
+        return percent(value)
+    return f"{percent(value)} ± {percent(binomial_error(value, num))} (one standard error, {num:,} examples)"
+
+
+def compare(runs: Sequence[Run]) -> Table:
+    """One row a run, in the order given: what sets its config apart, how far it came, what it found."""
+    configs = [dict(_flatten(run.config)) for run in runs]
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    differing = [name for name in names if len({config.get(name) for config in configs}) > 1]
+    results = ("status", "best in search", "winner, validation", "winner, test", "seconds")
+    table = Table(*("workdir", *differing, *results), box=SIMPLE_HEAD, pad_edge=False)
+    for run, config in zip(runs, configs, strict=True):
+        cells = (str(run.workdir), *(config.get(name, UNKNOWN) for name in differing), *_results(run))
+        table.add_row(*(Text(cell) for cell in cells))  # Text: brackets in the data are not markup
+    return table
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prints the table of the working directories that follow the command's name in `argv`.
+
+    Raises:
+        UserError: there are none, or no run was started in one of them.
+    """
+    if not argv[1:]:
+        raise UserError("which runs? Give their working directories, for example: runs/*")
+    table = compare([read_run(Path(workdir)) for workdir in argv[1:]])
+    # A pipe has no width to keep to: there, every row stays on one line.
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+
+
+def _results(run: Run) -> Iterator[str]:
+    objective = Objective(**run.config.get("objective", {}))
+    best = find_best(run.of("search"), objective)
+    num_done = sum(trial.status != "pending" for trial in run.of("search"))
+    num_planned = number(run.config.get("search", {}).get("num_trials"))
+    yield "finished" if run.best else f"{num_done} of {num_planned} trials"
+    yield UNKNOWN if best is None else describe_score(score(best, objective), objective)
+    yield percent(run.best.get("val_accuracy"))
+    yield percent(run.best.get("test_accuracy"))
+    yield f"{total_seconds(run.trials):.0f}"
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Fields by dotted names, as the flags that set them are spelled; values as text."""
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, object_hook=lambda section: {name: freeze(value) for name, value in section.items()})
+    except json.JSONDecodeError as error:
+        raise UserError(f"{str(path)!r} is not valid JSON: {error}") from error
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,60 @@
+"""How a command of this package starts and ends: bad input is one line and exit code 2, never a traceback."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import app, flags
+
+from nas_jax.errors import UserError
+
+BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+
+
+def start(main: Callable[[Sequence[str]], None]) -> None:
+    """Parses the flags, calls `main` and exits.
+
+    Exit codes: 0 done, 2 bad input, 130 interrupted. Any other exception is a bug and keeps its traceback.
+    """
+
+    def guarded(argv: Sequence[str]) -> int:
+        try:
+            main(argv)
+        except UserError as error:
+            return _fail(error)
+        except KeyboardInterrupt:
+            print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+            return INTERRUPTED
+        return 0
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def _fail(error: Exception) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _parse(argv: Sequence[str]) -> Sequence[str]:
+    """As absl's parser, with errors of a config's fields reported like those of any other flag."""
+    try:
+        if {"--help", "-h", "--helpshort", "--helpfull"} & set(argv):
+            return app.parse_flags_with_usage(list(argv))
+        return _parse_strictly(argv)
+    except UserError as error:
+        sys.exit(_fail(error))
+
+
+def _parse_strictly(argv: Sequence[str]) -> Sequence[str]:
+    config = next((flag.partition("=")[2] for flag in argv if flag.startswith("--config=")), None)
+    if config is not None and not Path(config.partition(":")[0]).is_file():
+        raise UserError(f"--config: there is no file {config.partition(':')[0]!r}; see configs/ for some")
+    try:
+        rest = flags.FLAGS(list(argv))
+    except AttributeError as error:  # ml_collections: an override of a field that the config does not have
+        raise UserError(f"the config has no such field: {str(error).strip(chr(39))}") from error
+    except (flags.Error, KeyError, TypeError, ValueError) as error:
+        raise UserError(str(error)) from error
+    if "config" in flags.FLAGS and flags.FLAGS["config"].value is None:
+        raise UserError("--config is missing; try --config=configs/quickstart.py")
+    return rest

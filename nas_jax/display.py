@@ -1,0 +1,116 @@
+"""What a person sees while a run goes on: a live panel on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from nas_jax.objective import Objective
+from nas_jax.trial import Trial
+
+
+class Display:
+    """Shows the phase, a bar with the time left, the last trial and the best one."""
+
+    def __init__(self, objective: Objective, console: Console | None = None) -> None:
+        self._objective = objective
+        self._console = console or Console(soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._best: Trial | None = None
+        self._last: Trial | None = None
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def begin(self, phase: str, num_trials: int, ended: list[Trial]) -> None:
+        """A phase of `num_trials` trials, of which `ended` were there before."""
+        self._best = self._last = None
+        for trial in ended:
+            self._update_best(trial)
+        for task in self._progress.tasks:
+            self._progress.update(task.id, visible=False)
+        self._progress.add_task(phase, total=num_trials, completed=len(ended))
+        if ended:
+            self.note(f"{phase}: resumes, {len(ended)} of {num_trials} trials are done")
+        elif not self._live:
+            self.note(f"{phase}: {num_trials} trials")
+        self._refresh()
+
+    def show(self, trial: Trial) -> None:
+        """A trial that has ended."""
+        self._last = trial
+        self._update_best(trial)
+        task = self._progress.tasks[-1]
+        self._progress.advance(task.id)
+        if not self._live:
+            clock = time.strftime("%H:%M:%S")
+            self.note(f"{clock}  {int(task.completed)}/{int(task.total or 0)}  {self._line(trial)}")
+        self._refresh()
+
+    def _update_best(self, trial: Trial) -> None:
+        if trial.metrics is not None:
+            score = self._objective.score(trial.metrics)
+            if self._best is None or self._best.metrics is None or score > self._objective.score(self._best.metrics):
+                self._best = trial
+
+    def _line(self, trial: Trial) -> str:
+        if trial.metrics is None:
+            return f"failed: {trial.error}  ({trial.description})"
+        seconds = sum((trial.seconds or {}).values())
+        value = trial.metrics[self._objective.metric]
+        return f"{self._objective.metric} {value:.4f}  {seconds:5.1f} s  {trial.description}"
+
+    def _refresh(self) -> None:
+        if self._live:
+            rows = Table.grid(padding=(0, 1))
+            for name, trial in (("last", self._last), ("best", self._best)):
+                if trial is not None:
+                    rows.add_row(Text(name, style="dim"), Text(self._line(trial)))
+            self._live.update(Group(self._progress, rows))
+
+    def summary(self, finals: list[Trial], winner: Trial, metrics: dict, places: dict[str, str]) -> None:
+        """The finalists, the winner and where things lie. `metrics` are those of `best/metrics.json`."""
+        name = self._objective.metric
+        table = Table(title="Finalists", title_justify="left", title_style="bold")
+        table.add_column("architecture", overflow="fold")
+        for column in ("predicted (short training)", f"{name} (full training)", "parameters"):
+            table.add_column(column, justify="right")
+        for trial in sorted(finals, key=lambda trial: trial is not winner):
+            predicted = trial.prediction and f"{trial.prediction.mean:.4f} ± {trial.prediction.std:.4f}"
+            measured = f"{trial.metrics[name]:.4f}" if trial.metrics else f"failed: {trial.error}"
+            num_params = f"{trial.metrics['num_params']:,}" if trial.metrics else ""
+            style = "bold" if trial is winner else ""
+            table.add_row(escape(trial.description), predicted or "", escape(measured), num_params, style=style)
+        self._console.print(table)
+        self.note(f"Winner: {winner.description}")
+        self.note(f"Test accuracy {metrics['test_accuracy']:.4f}, validation accuracy {metrics['val_accuracy']:.4f}")
+        if baseline := metrics.get("baseline"):
+            self.note(f"Best architecture of the search, trained alike: test accuracy {baseline['test_accuracy']:.4f}")
+        for what, where in places.items():
+            self.note(f"{what + ':':<9} {where}")

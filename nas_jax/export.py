@@ -1,0 +1,124 @@
+"""The winner as a folder to take home, and the way back from the folder to a network that predicts.
+
+from nas_jax.export import load_best
+classifier = load_best("runs/quickstart/best")
+probabilities = classifier.predict(images)  # uint8 [n, h, w, c] -> float32 [n, num_classes]
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float, UInt8
+
+from nas_jax.build import build
+from nas_jax.data.arrays import Dataset, normalize
+from nas_jax.errors import UserError
+from nas_jax.spaces.base import Space
+from nas_jax.train.checkpoint import load_variables
+from nas_jax.train.fit import measure
+from nas_jax.train.recipe import Recipe
+from nas_jax.trial import Trial, freeze
+
+
+def export_best(
+    directory: Path,
+    checkpoint_dir: Path,
+    space: Space,
+    space_section: Mapping[str, Any],
+    dataset: Dataset,
+    recipe: Recipe,
+    winner: Trial,
+    baseline: Trial | None,
+) -> dict[str, Any]:
+    """Measures the winner on the test split and writes it to `directory`, which appears complete or not at all.
+
+    The test split is read here and nowhere else. `checkpoint_dir` holds the variables of each finalist under
+    its id. The baseline's test accuracy is measured too, for comparison; it decides nothing.
+
+    Returns:
+        What `metrics.json` holds: the winner's metrics with `test_accuracy` and `test_loss`, its `trial` id,
+        the sizes of the two splits, and the baseline's metrics under "baseline", or null.
+    """
+
+    def tested(trial: Trial) -> dict[str, Any]:
+        network = space.network(trial.genome, recipe.dtype)
+        variables = load_variables(checkpoint_dir / str(trial.id))
+        return {"trial": trial.id, **(trial.metrics or {}), **measure(network, variables, dataset, recipe, "test")}
+
+    sizes = {"num_val": len(dataset.val.labels), "num_test": len(dataset.test.labels)}
+    metrics = {**tested(winner), **sizes, "baseline": tested(baseline) if baseline else None}
+    unfinished = directory.with_name(directory.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(checkpoint_dir / str(winner.id), unfinished / "checkpoint")
+    genome = {
+        "genome": winner.genome,
+        "description": winner.description,
+        "space": dict(space_section),
+        "image_shape": dataset.image_shape,
+        "num_classes": dataset.num_classes,
+        "class_names": dataset.class_names,
+    }
+    preprocessing = {"mean": dataset.mean, "std": dataset.std}
+    _write_json(unfinished / "genome.json", genome)
+    _write_json(unfinished / "recipe.json", {**asdict(recipe), "seed": winner.seed, "preprocessing": preprocessing})
+    _write_json(unfinished / "metrics.json", metrics)
+    unfinished.rename(directory)
+    return metrics
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained network with all that it needs to take raw images."""
+
+    network: nn.Module
+    variables: Any
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
+        """The probability of each class for each image.
+
+        Raises:
+            ValueError: images of another shape than those that the network was trained on.
+        """
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(f"images are {images.shape[1:]}, the network was trained on {self.image_shape}")
+        logits = self.network.apply(self.variables, normalize(images, self.mean, self.std), train=False)
+        return np.asarray(jax.nn.softmax(logits))
+
+
+def load_best(directory: str | Path) -> Classifier:
+    """Reads what `export_best` wrote; computes in float32.
+
+    Raises:
+        UserError: `directory` holds no exported network.
+    """
+    directory = Path(directory)
+    if not (directory / "genome.json").exists():
+        raise UserError(f"{directory} holds no exported network; give the 'best' folder of a finished run")
+    genome = json.loads((directory / "genome.json").read_text())
+    preprocessing = json.loads((directory / "recipe.json").read_text())["preprocessing"]
+    image_shape = freeze(genome["image_shape"])
+    section = {name: freeze(value) for name, value in genome["space"].items()}
+    space = build("nas_jax.spaces", section, image_shape=image_shape, num_classes=genome["num_classes"])
+    return Classifier(
+        network=space.network(freeze(genome["genome"]), np.dtype(np.float32)),
+        variables=load_variables(directory / "checkpoint"),
+        class_names=freeze(genome["class_names"]),
+        image_shape=image_shape,
+        mean=freeze(preprocessing["mean"]),
+        std=freeze(preprocessing["std"]),
+    )

@@ -1,0 +1,117 @@
+"""The finalists: picked by the surrogate among all that was tried and much that was not, and trained in full."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Evaluator
+from nas_jax.objective import Objective
+from nas_jax.search import new_trial, record, unfinished
+from nas_jax.spaces.base import Space
+from nas_jax.store import TrialStore
+from nas_jax.surrogates.base import Surrogate
+from nas_jax.trial import Genome, Prediction, Stage, Trial
+
+
+class Finalist(NamedTuple):
+    """A genome and what the surrogate expects of a measurement as in the search."""
+
+    genome: Genome
+    prediction: Prediction
+
+
+def pick_finalists(
+    space: Space,
+    surrogate: Surrogate,
+    objective: Objective,
+    trials: Sequence[Trial],
+    *,
+    num_candidates: int,
+    num_finalists: int,
+    seed: int,
+) -> list[Finalist]:
+    """Ranks the genomes of `trials` and `num_candidates` fresh ones by posterior mean; the best come first.
+
+    Raises:
+        UserError: fewer than two trials have a score.
+    """
+    history = objective.history(trials)
+    if len(history.genomes) < 2:
+        reason = next((trial.error for trial in reversed(trials) if trial.error), "none was run")
+        raise UserError(
+            f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two; "
+            f"the last failure: {reason}"
+        )
+    candidates = space.sample(np.random.default_rng((seed, len(trials))), num_candidates, exclude=history.known)
+    pool = [*history.genomes, *candidates]
+    state = surrogate.fit(jax.random.key(seed), space.encode(history.genomes), history.scores)
+    posterior = surrogate.predict(state, space.encode(pool), with_noise=True)
+    means, stds = np.asarray(posterior.mean), np.asarray(posterior.std)
+    ranking = np.argsort(-means, kind="stable")[:num_finalists]
+    return [Finalist(pool[i], Prediction(float(means[i]), float(stds[i]))) for i in ranking]
+
+
+def train_finalists(
+    space: Space,
+    surrogate: Surrogate,
+    evaluator: Evaluator,
+    objective: Objective,
+    store: TrialStore,
+    *,
+    num_candidates: int,
+    num_finalists: int,
+    with_baseline: bool,
+    seed: int,
+    on_pick: Callable[[int], None] = lambda num: None,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> list[Trial]:
+    """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
+
+    With `with_baseline` the best genome of the search is trained in the same way, as the stage "baseline",
+    so that the surrogate's choice can be told from mere search; not where it is a finalist itself.
+    `on_pick` is called with the number of trainings, `on_trial` with each one that ends.
+
+    Returns:
+        The trials of the finalists, in the order in which the surrogate ranks them.
+    """
+    stored = store.trials("final", "baseline")
+    if all(trial.status == "pending" for trial in stored):  # an ended one proves that all were written
+        tried = store.trials("search")
+        finalists = pick_finalists(
+            space,
+            surrogate,
+            objective,
+            tried,
+            num_candidates=num_candidates,
+            num_finalists=num_finalists,
+            seed=seed,
+        )
+        chosen: list[tuple[Genome, Stage, Prediction | None]]
+        chosen = [(finalist.genome, "final", finalist.prediction) for finalist in finalists]
+        history = objective.history(tried)
+        best = history.genomes[int(np.argmax(history.scores))]
+        if with_baseline and best not in [finalist.genome for finalist in finalists]:
+            chosen.append((best, "baseline", None))
+        first = store.next_id() - len(stored)
+        trials = [new_trial(space, first + i, g, stage, seed, p) for i, (g, stage, p) in enumerate(chosen)]
+        store.put(*trials[len(stored) :])
+
+    on_pick(len(store.trials("final", "baseline")))
+    for trial in record(store, evaluator.evaluate(iter(unfinished(store, "final", "baseline")))):
+        on_trial(trial)
+    return store.trials("final")
+
+
+def choose_winner(objective: Objective, finals: Sequence[Trial]) -> Trial:
+    """The finalist with the best score, the first of equals.
+
+    Raises:
+        UserError: all finalists failed.
+    """
+    scored = [trial for trial in finals if trial.metrics is not None]
+    if not scored:
+        raise UserError(f"all {len(finals)} finalists failed, the last one with: {finals[-1].error}")
+    return max(scored, key=lambda trial: objective.score(trial.metrics))

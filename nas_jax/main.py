@@ -1,0 +1,97 @@
+"""Searches architectures, trains the finalists, hands over the best network.
+
+    python -m nas_jax.main --config=configs/quickstart.py --workdir=runs/first --config.seed=1
+
+The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad input, 130 interrupted.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from nas_jax.analysis.report import write_report
+from nas_jax.cli import start
+from nas_jax.display import Display
+from nas_jax.export import export_best
+from nas_jax.finalists import choose_winner, train_finalists
+from nas_jax.parts import build_parts
+from nas_jax.search import search
+from nas_jax.store import TrialStore
+from nas_jax.trial import Stage, Trial
+from nas_jax.workdir import claim_workdir
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Path of a config, with :variant behind it if it has any.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; runs/<name of the config> unless given.")
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """The whole job, from the config to the best network."""
+    checkpoint_dir = workdir / "finalists"
+    parts = build_parts(config.to_dict(), checkpoint_dir)
+    with TrialStore(workdir / "trials.jsonl") as store, Display(parts.objective) as display:
+        claim_workdir(workdir, config.to_dict())
+        if store.repaired:
+            display.note(store.repaired)
+
+        display.begin("search", config.search.num_trials, ended(store, "search"))
+        search(
+            parts.space,
+            parts.strategy,
+            parts.search_evaluator,
+            parts.objective,
+            store,
+            num_trials=config.search.num_trials,
+            seed=config.seed,
+            on_trial=display.show,
+        )
+        finals = train_finalists(
+            parts.space,
+            parts.surrogate,
+            parts.final_evaluator,
+            parts.objective,
+            store,
+            num_candidates=config.finalists.num_candidates,
+            num_finalists=config.finalists.num_finalists,
+            with_baseline=config.finalists.with_baseline,
+            seed=config.seed,
+            on_pick=lambda num: display.begin("finalists", num, ended(store, "final", "baseline")),
+            on_trial=display.show,
+        )
+        winner = choose_winner(parts.objective, finals)
+        baseline = next((trial for trial in store.trials("baseline") if trial.metrics), None)
+        best = workdir / "best"
+        if not best.exists():
+            export_best(
+                best,
+                checkpoint_dir,
+                parts.space,
+                config.space.to_dict(),
+                parts.dataset,
+                parts.final_recipe,
+                winner,
+                baseline,
+            )
+    report = write_report(workdir, parts.space, parts.surrogate, parts.objective)
+    metrics = json.loads((best / "metrics.json").read_text())
+    display.summary(
+        finals, winner, metrics, {"network": f"{best}/", "report": str(report), "trials": str(workdir / "trials.jsonl")}
+    )
+
+
+def ended(store: TrialStore, *stages: Stage) -> list[Trial]:
+    return [trial for trial in store.trials(*stages) if trial.status != "pending"]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the config that the flags name."""
+    logging.set_verbosity(logging.ERROR)  # libraries' notes would tear the live display
+    path, _, variant = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
+    name = f"{Path(path).stem}-{variant}" if variant else Path(path).stem
+    run(CONFIG.value, Path(WORKDIR.value or f"runs/{name}"))
+
+
+if __name__ == "__main__":
+    start(main)

@@ -1,0 +1,89 @@
+"""What every space is, and the two things that most spaces need: distinct draws and one-hot features."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax.typing
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from nas_jax.trial import Genome
+
+
+class Cost(NamedTuple):
+    """What a network costs, known without building it.
+
+    `flops` are those of one forward pass of one image: two for each multiply-add of a convolution or a
+    dense layer. Normalisation, activations and pooling are not counted.
+    """
+
+    num_params: int
+    flops: int
+
+
+@runtime_checkable
+class Space(Protocol):
+    """A set of architectures. Its genomes are canonical: two different genomes are two different networks."""
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Draws `num` genomes, none twice and none of `exclude`; fewer only if the space has no more."""
+        ...
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """A genome one random edit away; never `genome` itself."""
+        ...
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        """Every genome one edit away, each once."""
+        ...
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """Features for a surrogate; `d` is the same for every genome of the space."""
+        ...
+
+    def describe(self, genome: Genome) -> str:
+        """The genome as a line that a person reads."""
+        ...
+
+    def cost(self, genome: Genome) -> Cost:
+        """Parameters and FLOPs."""
+        ...
+
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike) -> nn.Module:
+        """The Flax module: `(images [b, h, w, c], train) -> logits [b, num_classes]`, computed in `dtype`."""
+        ...
+
+
+def sample_distinct(
+    draw: Callable[[], Genome],
+    all_genomes: Callable[[], Iterable[Genome]],
+    rng: np.random.Generator,
+    num: int,
+    exclude: Collection[Genome],
+    max_misses: int = 1000,
+) -> list[Genome]:
+    """Calls `draw` until it has given `num` different genomes outside `exclude`.
+
+    After `max_misses` useless draws in a row hardly anything is left: the rest is then enumerated with
+    `all_genomes` and drawn from uniformly, and the list is short if that does not suffice.
+    """
+    excluded = exclude if isinstance(exclude, frozenset | set) else frozenset(exclude)
+    found: dict[Genome, None] = {}
+    misses = 0
+    while len(found) < num and misses < max_misses:
+        genome = draw()
+        is_new = genome not in excluded and genome not in found
+        misses = 0 if is_new else misses + 1
+        if is_new:
+            found[genome] = None
+    if len(found) < num:
+        rest = [genome for genome in all_genomes() if genome not in excluded and genome not in found]
+        chosen = rng.permutation(len(rest))[: num - len(found)]
+        found.update((rest[index], None) for index in chosen)
+    return list(found)
+
+
+def one_hot(value: Any, choices: Sequence[Any]) -> list[float]:
+    """A one at the place of `value` in `choices`; all zeros if it is not there."""
+    return [float(value == choice) for choice in choices]

@@ -1,0 +1,293 @@
+"""Chains: convolutions and 2x2 pools, then fully connected layers, then the classifier.
+
+A genome is a tuple of layer names, `("conv3x3-32", "max", "fc-256")`. Two rules make every genome valid and
+canonical:
+
+- a pool needs a map of at least 2x2;
+- the last feature layer is no average pool where the pooling at the end would do the same. The map at the end
+  is averaged down to 4x4, and averaging twice is averaging once when the side is a multiple of 8.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import jax.typing
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from nas_jax import layers
+from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.trial import Genome
+
+FINAL_SIZE = 4  # the map that the fully connected layers see has at most 4x4 places
+
+
+class _Conv(NamedTuple):
+    size: int
+    filters: int
+
+
+def _conv(layer: str) -> _Conv:
+    """`conv3x3-32` -> (3, 32)."""
+    size, filters = layer.removeprefix("conv").split("-")
+    return _Conv(int(size.partition("x")[0]), int(filters))
+
+
+def _units(layer: str) -> int:
+    """`fc-256` -> 256."""
+    return int(layer.removeprefix("fc-"))
+
+
+def _is_fc(layer: str) -> bool:
+    return layer.startswith("fc-")
+
+
+class ChainNetwork(nn.Module):
+    """The Flax network of a chain."""
+
+    genome: Genome
+    num_classes: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+        x = x.astype(self.dtype)
+        for layer in self.genome:
+            if layer in layers.POOLS:
+                x = layers.POOLS[layer](x)
+            elif not _is_fc(layer):
+                size, filters = _conv(layer)
+                x = layers.ConvBlock(filters, size, self.dtype)(x, train)
+        x = layers.avg_pool_to(x, FINAL_SIZE)
+        x = x.reshape(x.shape[0], -1)
+        for layer in filter(_is_fc, self.genome):
+            x = nn.relu(nn.Dense(_units(layer), dtype=self.dtype)(x))
+        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All chains with layers from the given choices and numbers of layers within the given bounds.
+
+    `image_shape` is (height, width, channels); it and `num_classes` come from the data set.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    conv_sizes: tuple[int, ...] = (3, 5)
+    conv_filters: tuple[int, ...] = (16, 32, 64)
+    pool_types: tuple[str, ...] = ("max", "avg")
+    fc_units: tuple[int, ...] = (128, 256, 512)
+    min_feature_layers: int = 1
+    max_feature_layers: int = 6
+    min_fc_layers: int = 1
+    max_fc_layers: int = 2
+
+    def __post_init__(self) -> None:
+        for kind in ("feature", "fc"):
+            low, high = getattr(self, f"min_{kind}_layers"), getattr(self, f"max_{kind}_layers")
+            if not 0 <= low <= high:
+                raise ValueError(f"min_{kind}_layers={low}, max_{kind}_layers={high}: need 0 <= min <= max")
+        for name in ("conv_sizes", "conv_filters", "pool_types", "fc_units"):
+            choices = getattr(self, name)
+            if len(set(choices)) < len(choices):
+                raise ValueError(f"{name}={choices} names a choice twice")
+        if any(size % 2 == 0 for size in self.conv_sizes):
+            raise ValueError(f"conv_sizes={self.conv_sizes}: filter sizes have to be odd")
+        for name in ("conv_sizes", "conv_filters", "fc_units"):
+            if any(choice < 1 for choice in getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)}: every choice has to be at least 1")
+        if unknown := set(self.pool_types) - set(layers.POOLS):
+            raise ValueError(f"pool_types has {', '.join(sorted(unknown))}; choose from {', '.join(layers.POOLS)}")
+        if next(self.genomes(), None) is None:
+            raise ValueError(
+                f"the space is empty: no chain of {self.min_feature_layers} to {self.max_feature_layers} "
+                f"feature and {self.min_fc_layers} to {self.max_fc_layers} fc layers fits the choices and images "
+                f"of {self.image_shape[0]}x{self.image_shape[1]}; add choices or lower the minima"
+            )
+
+    # Genomes
+
+    @property
+    def feature_choices(self) -> tuple[str, ...]:
+        convs = [f"conv{size}x{size}-{filters}" for size in self.conv_sizes for filters in self.conv_filters]
+        return (*convs, *self.pool_types)
+
+    @property
+    def fc_choices(self) -> tuple[str, ...]:
+        return tuple(f"fc-{units}" for units in self.fc_units)
+
+    def _split(self, genome: Genome) -> tuple[Genome, Genome]:
+        """The feature layers and the fully connected layers."""
+        num_features = sum(not _is_fc(layer) for layer in genome)
+        return genome[:num_features], genome[num_features:]
+
+    def _sides(self, features: Sequence[str]) -> tuple[int, int]:
+        """Height and width of the map after `features`."""
+        num_pools = sum(layer in layers.POOLS for layer in features)
+        return self.image_shape[0] >> num_pools, self.image_shape[1] >> num_pools
+
+    def _is_redundant(self, features: Sequence[str]) -> bool:
+        """Whether the last feature layer does what the pooling at the end does anyway."""
+        return bool(features) and features[-1] == "avg" and all(n % 8 == 0 for n in self._sides(features[:-1]))
+
+    def is_valid(self, genome: Genome) -> bool:
+        """Whether `genome` is a canonical genome of this space."""
+        features, fcs = self._split(genome)
+        return (
+            self.min_feature_layers <= len(features) <= self.max_feature_layers
+            and self.min_fc_layers <= len(fcs) <= self.max_fc_layers
+            and all(layer in self.feature_choices for layer in features)
+            and all(layer in self.fc_choices for layer in fcs)
+            and min(self._sides(features)) >= 1
+            and not self._is_redundant(features)
+        )
+
+    def parse(self, description: str) -> Genome:
+        """The canonical genome of a line such as `conv3x3-32, avg, fc-256`, the inverse of `describe`.
+
+        Raises:
+            ValueError: the line is no chain of this space.
+        """
+        genome = tuple(part.strip() for part in description.split(",") if part.strip())
+        features, fcs = self._split(genome)
+        while self._is_redundant(features):
+            features = features[:-1]
+        if not self.is_valid(features + fcs):
+            raise ValueError(f"{description!r} is no chain of this space: {self}")
+        return features + fcs
+
+    def describe(self, genome: Genome) -> str:
+        return ", ".join(genome)
+
+    def genomes(self) -> Iterator[Genome]:
+        """Every genome of the space, short chains first."""
+        fc_chains = [
+            chain
+            for num in range(self.min_fc_layers, self.max_fc_layers + 1)
+            for chain in product(self.fc_choices, repeat=num)
+        ]
+        if fc_chains:
+            for num in range(self.min_feature_layers, self.max_feature_layers + 1):
+                for features in self._feature_chains((), num):
+                    yield from (features + fcs for fcs in fc_chains)
+
+    def _feature_chains(self, start: Genome, num: int) -> Iterator[Genome]:
+        if len(start) == num:
+            yield start
+            return
+        for layer in self._continuations(start, num):
+            yield from self._feature_chains((*start, layer), num)
+
+    def _continuations(self, start: Genome, num: int) -> list[str]:
+        """The layers that may follow `start` in a chain of `num` feature layers."""
+        chains = [(*start, layer) for layer in self.feature_choices]
+        is_last = len(start) + 1 == num
+        return [
+            chain[-1]
+            for chain in chains
+            if min(self._sides(chain)) >= 1 and not (is_last and self._is_redundant(chain))
+        ]
+
+    # Drawing and editing
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Numbers of layers are uniform within their bounds, then layers are uniform among what fits."""
+        return sample_distinct(lambda: self._draw(rng), self.genomes, rng, num, exclude)
+
+    def _draw(self, rng: np.random.Generator) -> Genome:
+        while True:  # a space without convolutions has dead ends
+            num_features = int(rng.integers(self.min_feature_layers, self.max_feature_layers + 1))
+            features: Genome = ()
+            while len(features) < num_features and (choices := self._continuations(features, num_features)):
+                features = (*features, choices[rng.integers(len(choices))])
+            if len(features) == num_features:
+                break
+        num_fcs = int(rng.integers(self.min_fc_layers, self.max_fc_layers + 1))
+        return features + tuple(self.fc_choices[rng.integers(len(self.fc_units))] for _ in range(num_fcs))
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """Changes, inserts, deletes or swaps: one of the four, then one of its valid edits, both uniformly.
+
+        Raises:
+            ValueError: the space has no other genome within one edit.
+        """
+        kinds = [genomes for genomes in self._edits(genome).values() if genomes]
+        if not kinds:
+            raise ValueError(f"{self.describe(genome)!r} has no neighbour in this space")
+        kind = kinds[rng.integers(len(kinds))]
+        return kind[rng.integers(len(kind))]
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        return list(dict.fromkeys(edited for kind in self._edits(genome).values() for edited in kind))
+
+    def _edits(self, genome: Genome) -> dict[str, list[Genome]]:
+        """The valid genomes one edit away, by the kind of edit, without repeats."""
+        edited = _sequence_edits(genome, self.feature_choices + self.fc_choices)
+        return {
+            kind: [other for other in dict.fromkeys(genomes) if other != genome and self.is_valid(other)]
+            for kind, genomes in edited.items()
+        }
+
+    # Numbers
+
+    def cost(self, genome: Genome) -> Cost:
+        height, width, channels = self.image_shape
+        num_params = flops = 0
+        for layer in self._split(genome)[0]:
+            if layer in layers.POOLS:
+                height, width = height // 2, width // 2
+            else:
+                size, filters = _conv(layer)
+                weights = size * size * channels * filters
+                num_params += weights + 2 * filters  # batch normalisation scales and shifts
+                flops += 2 * weights * height * width
+                channels = filters
+        inputs = min(height, FINAL_SIZE) * min(width, FINAL_SIZE) * channels
+        for units in [*map(_units, self._split(genome)[1]), self.num_classes]:
+            num_params += (inputs + 1) * units
+            flops += 2 * inputs * units
+            inputs = units
+        return Cost(num_params, flops)
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """One-hot layers and a mask for each position, counts, depth, log10 of parameters and FLOPs."""
+        return np.array([self._features(genome) for genome in genomes], np.float32)
+
+    def _features(self, genome: Genome) -> list[float]:
+        features, fcs = self._split(genome)
+        numbers: list[float] = []
+        for part, choices, length in (
+            (features, self.feature_choices, self.max_feature_layers),
+            (fcs, self.fc_choices, self.max_fc_layers),
+        ):
+            for position in range(length):
+                is_there = position < len(part)
+                numbers += [*one_hot(part[position] if is_there else None, choices), float(is_there)]
+        counts = [sum(layer == choice for layer in genome) for choice in self.feature_choices + self.fc_choices]
+        cost = self.cost(genome)
+        return [*numbers, *map(float, counts), float(len(genome)), *np.log10([cost.num_params, cost.flops])]
+
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> ChainNetwork:
+        return ChainNetwork(genome, self.num_classes, dtype)
+
+
+def _sequence_edits(sequence: Genome, choices: Sequence[str]) -> dict[str, list[Genome]]:
+    """Every sequence one edit away from `sequence`, by the kind of edit."""
+    places = range(len(sequence))
+    return {
+        "change": [(*sequence[:i], layer, *sequence[i + 1 :]) for i in places for layer in choices],
+        "insert": [(*sequence[:i], layer, *sequence[i:]) for i in range(len(sequence) + 1) for layer in choices],
+        "delete": [(*sequence[:i], *sequence[i + 1 :]) for i in places],
+        "swap": [
+            (*sequence[:i], sequence[j], *sequence[i + 1 : j], sequence[i], *sequence[j + 1 :])
+            for i, j in combinations(places, 2)
+        ],
+    }
+
+
+make = Chain

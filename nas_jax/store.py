@@ -1,0 +1,109 @@
+"""The trial log: JSON lines that are only ever appended to, so that a killed run loses nothing.
+
+The last line of an id counts. A line is on the disk before the search goes on. One process writes at a time.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from nas_jax.errors import UserError
+from nas_jax.trial import Stage, Trial, trial_from_json, trial_to_json
+
+
+class TrialStore:
+    """Trials by id, in memory, and in the log at `path` if there is one.
+
+    Opening a log reads it and locks it. `repaired` says what was cut off its end, None if nothing was.
+
+    Raises:
+        UserError: the log cannot be written, another process holds it, or a line within it is damaged.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._trials: dict[int, Trial] = {}
+        self._file: IO[bytes] | None = None
+        self.repaired: str | None = None
+        if path is not None:
+            self._file = _open_locked(path)
+            content = self._file.read()
+            trials, num_valid = _parse(content, path)
+            self._trials = {trial.id: trial for trial in trials}
+            if num_valid < len(content):
+                self._file.truncate(num_valid)
+                self.repaired = f"{path}: cut off {len(content) - num_valid} bytes of an incomplete last line"
+
+    def __enter__(self) -> "TrialStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()  # which releases the lock
+
+    def trials(self, *stages: Stage) -> list[Trial]:
+        """The trials of the given stages (of all, if none is given), by id."""
+        return [self._trials[id] for id in sorted(self._trials) if not stages or self._trials[id].stage in stages]
+
+    def next_id(self) -> int:
+        return max(self._trials, default=-1) + 1
+
+    def put(self, *trials: Trial) -> None:
+        """Adds trials, or new states of them. When this returns they are on the disk."""
+        if self._file is not None:
+            now = round(time.time(), 3)
+            lines = [json.dumps({**trial_to_json(trial), "time": now}) + "\n" for trial in trials]
+            self._file.write("".join(lines).encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._trials.update((trial.id, trial) for trial in trials)
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a log, by id, without locking it: a running search may be writing."""
+    if not path.exists():
+        return []
+    trials, _ = _parse(path.read_bytes(), path)
+    by_id = {trial.id: trial for trial in trials}
+    return [by_id[id] for id in sorted(by_id)]
+
+
+def _open_locked(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab+")
+    except OSError as error:
+        raise UserError(f"cannot write to {path.parent}: {error.strerror}; choose another --workdir") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(
+            f"another process is working in {path.parent}; wait until it ends, or choose another --workdir"
+        ) from None
+    file.seek(0)
+    return file
+
+
+def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:
+    """The trials of all whole lines, and the number of bytes that these lines take."""
+    trials: list[Trial] = []
+    num_valid = 0
+    lines = content.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        try:
+            if not line.endswith(b"\n"):
+                raise ValueError("incomplete")
+            trials.append(trial_from_json(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise UserError(f"line {number} of {path} is damaged ({error}); remove the line to go on") from error
+        num_valid += len(line)
+    return trials, num_valid

@@ -1,0 +1,62 @@
+"""How a network is trained: the numbers, the learning-rate schedule, the optimiser."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stochastic gradient descent with Nesterov momentum, linear warm-up and cosine decay to zero.
+
+    `learning_rate` is the peak, reached after `warmup_epochs`. `weight_decay` applies to kernels only.
+    `compute_dtype` "auto" is bfloat16 on accelerators and float32 on CPUs; parameters are always float32.
+    """
+
+    num_epochs: int
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    warmup_epochs: float = 1.0
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    compute_dtype: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("num_epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: has to be at least 1")
+        if not 0 <= self.warmup_epochs < self.num_epochs:
+            raise ValueError(f"warmup_epochs={self.warmup_epochs}: has to be less than num_epochs={self.num_epochs}")
+        if self.compute_dtype not in (choices := ("auto", "float32", "bfloat16")):
+            raise ValueError(f"compute_dtype={self.compute_dtype!r}: choose from {', '.join(choices)}")
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        is_cpu = jax.default_backend() == "cpu"
+        name = ("float32" if is_cpu else "bfloat16") if self.compute_dtype == "auto" else self.compute_dtype
+        return jnp.dtype(name)
+
+
+def make_schedule(recipe: Recipe, steps_per_epoch: int) -> optax.Schedule:
+    """The learning rate of each step; the cosine is that of Loshchilov & Hutter 2017, without restarts."""
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0 if recipe.warmup_epochs else recipe.learning_rate,
+        peak_value=recipe.learning_rate,
+        warmup_steps=round(recipe.warmup_epochs * steps_per_epoch),
+        decay_steps=recipe.num_epochs * steps_per_epoch,
+    )
+
+
+def make_optimizer(recipe: Recipe, steps_per_epoch: int) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.add_decayed_weights(recipe.weight_decay, mask=_is_kernel),
+        optax.sgd(make_schedule(recipe, steps_per_epoch), momentum=recipe.momentum, nesterov=True),
+    )
+
+
+def _is_kernel(params: Any) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)

@@ -1,0 +1,81 @@
+"""What a run leaves beside its log: the config it belongs to and the machine it ran on."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from nas_jax.errors import UserError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy", "scipy")
+
+
+def claim_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Writes `config.json` and `environment.json`.
+
+    Raises:
+        UserError: the workdir holds a run with another config.
+    """
+    path = workdir / "config.json"
+    plain = json.loads(json.dumps(config))
+    if path.exists():
+        before = json.loads(path.read_text())
+        if changes := list(_differences(before, plain)):
+            raise UserError(
+                f"{workdir} holds a run with other settings ({'; '.join(changes)}); "
+                "choose another --workdir, or remove the old one"
+            )
+    else:
+        _write(path, plain)
+    _write(workdir / "environment.json", environment())
+
+
+def _write(path: Path, value: Any) -> None:
+    """Writes JSON so that the file is complete or not there."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.replace(path)
+
+
+def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif before != now:
+        yield f"{name}: {before} there, {now} here"
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
+    return {
+        "command": " ".join([Path(sys.executable).name, "-m", "nas_jax.main", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "num_cpus": os.cpu_count(),
+        "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The commit of this package's checkout, with a + behind it if files have changed since."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(Path(__file__).parent), *arguments], capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):  # no git, or installed without its history
+            return None
+        return done.stdout.strip()
+
+    revision = git("rev-parse", "HEAD")
+    return revision and revision + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")

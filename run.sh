@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Makes the environment where it is missing or out of date, then runs a command in it. Needs bash and Python 3.11+.
+#
+#   ./run.sh quickstart [flags]    searches on the digits data set; flags go to nas_jax.main
+#   ./run.sh test [arguments]      the tests; arguments go to pytest
+#   ./run.sh lint                  format, lint and types
+#   ./run.sh smoke                 the shortest search, from the command line to the table, into a temporary folder
+#   ./run.sh setup                 the environment only
+#
+# PYTHON is the interpreter that makes the environment (default: the first of python3.11 to python3 that is new
+# enough), VENV the environment's folder (default: .venv; relative to the project).
+set -euo pipefail
+
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=${VENV:-.venv}
+[[ $venv == /* ]] || venv=$project/$venv
+
+die() { # MESSAGE [EXIT CODE]
+  echo "$(basename "$0"): $1" >&2
+  exit "${2:-1}"
+}
+
+# XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the training step: these
+# keep freed memory in the process and ask for huge pages. They must be set before a process starts. One that the
+# user has set stays; on other systems than Linux with glibc they do nothing.
+memory_settings=(
+  MALLOC_MMAP_MAX_=0
+  MALLOC_TRIM_THRESHOLD_=4294967296
+  MALLOC_TOP_PAD_=536870912
+  GLIBC_TUNABLES=glibc.malloc.hugetlb=1
+)
+
+unset_memory_settings() { # prints those that the user has not set, one a line
+  local setting name
+  for setting in "${memory_settings[@]}"; do
+    name=${setting%%=*}
+    [[ -n ${!name+set} ]] || echo "$setting"
+  done
+}
+
+find_python() {
+  local python candidates=(python3.11 python3.12 python3.13 python3 python)
+  [[ -z ${PYTHON:-} ]] || candidates=("$PYTHON")
+  for python in "${candidates[@]}"; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  die "no Python 3.11 or newer: ${candidates[*]} missing or older; set PYTHON to the path of one"
+}
+
+# The stamp holds a checksum of what was installed, or "incomplete" from the start of an installation to its end.
+setup() {
+  local stamp=$venv/.nas_jax wanted found python
+  wanted=$(cat "$project/requirements.txt" "$project/pyproject.toml" | cksum)
+  found=$(cat "$stamp" 2>/dev/null || true)
+  [[ $found != "$wanted" || ! -x $venv/bin/python ]] || return 0
+
+  python=$(find_python)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    die "$python has no venv module; on Debian or Ubuntu: apt install python3-venv"
+  echo "Installing into $venv: about 1.5 GB, a few minutes." >&2
+  if [[ $found == incomplete || (-e $venv/pyvenv.cfg && ! -x $venv/bin/python) ]]; then
+    "$python" -m venv --clear "$venv" # half made, or its interpreter is gone
+  else
+    "$python" -m venv "$venv"
+  fi
+  echo incomplete >"$stamp"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$project/requirements.txt"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -e "$project"
+  echo "$wanted" >"$stamp"
+}
+
+main() {
+  local command=${1:-} setting
+  [[ -n $command ]] && shift
+  cd "$project"
+  case $command in
+    quickstart)
+      setup
+      while read -r setting; do export "${setting?}"; done < <(unset_memory_settings)
+      exec "$venv/bin/python" -m nas_jax.main --config=configs/quickstart.py "$@"
+      ;;
+    test)
+      setup
+      exec "$venv/bin/python" -m pytest "$@"
+      ;;
+    lint)
+      setup
+      "$venv/bin/ruff" format --check .
+      "$venv/bin/ruff" check .
+      "$venv/bin/mypy"
+      ;;
+    smoke)
+      setup
+      scratch=$(mktemp -d) # not local: the trap runs after the function
+      trap 'rm -rf "$scratch"' EXIT
+      PYTHON=$venv/bin/python ./launch.sh configs/quickstart.py:smoke --workdir="$scratch/smoke"
+      ;;
+    setup) setup ;;
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$project/run.sh" ;;
+    *) die "what to run? quickstart, test, lint, smoke or setup; ./run.sh --help says more" 2 ;;
+  esac
+}
+
+# launch.sh sources this file for the memory settings.
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then main "$@"; fi

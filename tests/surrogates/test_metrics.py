@@ -1,0 +1,62 @@
+"""Metrics against closed forms and SciPy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from nas_jax.surrogates import metrics
+from nas_jax.surrogates.base import Posterior
+
+
+def _posterior(mean, std):
+    return Posterior(jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32))
+
+
+def test_ranks_of_a_known_order():
+    measured = [1.0, 2.0, 3.0, 4.0]
+    assert metrics.kendall_tau([10, 20, 30, 40], measured) == pytest.approx(1)
+    assert metrics.spearman([40, 30, 20, 10], measured) == pytest.approx(-1)
+    assert metrics.kendall_tau([1, 2, 4, 3], measured) == pytest.approx(1 - 2 * 1 / 6)  # one pair of six is swapped
+    assert metrics.spearman([1, 2, 4, 3], measured) == pytest.approx(1 - 6 * 2 / (4 * 15))
+
+
+def test_ranks_survive_any_increasing_function():
+    first, second = np.random.default_rng(0).normal(size=(2, 30))
+    for measure in (metrics.kendall_tau, metrics.spearman):
+        assert measure(np.exp(first), second**3) == pytest.approx(measure(first, second))
+
+
+def test_ranks_of_a_constant_are_nan():
+    assert np.isnan(metrics.kendall_tau([1, 1, 1], [1, 2, 3]))
+    assert np.isnan(metrics.spearman([1, 2, 3], [1, 1, 1]))
+    assert np.isnan(metrics.kendall_tau([1], [2]))
+
+
+def test_rmse():
+    assert metrics.rmse([0, 0], [3, 4]) == pytest.approx(12.5**0.5)
+
+
+def test_nlpd_is_the_density_of_scipy():
+    mean, std, y = [0.0, 1.0, -2.0], [1.0, 0.5, 3.0], [0.3, 1.5, 4.0]
+    expected = -np.mean(stats.norm(mean, std).logpdf(y))
+    assert metrics.nlpd(_posterior(mean, std), y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_nlpd_shifts_with_the_units():
+    mean, std, y = np.array([0.0, 1.0]), np.array([1.0, 0.5]), np.array([0.5, -1.0])
+    shift = metrics.nlpd(_posterior(8 * mean, 8 * std), 8 * y) - metrics.nlpd(_posterior(mean, std), y)
+    assert shift == pytest.approx(np.log(8), rel=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_coverage_of_true_quantiles_is_the_level(level):
+    y = stats.norm(2, 3).ppf((np.arange(1000) + 0.5) / 1000)
+    assert metrics.coverage(_posterior(np.full(1000, 2), np.full(1000, 3)), y, level) == pytest.approx(level, abs=2e-3)
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="one length"):
+        metrics.rmse([1, 2], [1])
+    with pytest.raises(ValueError, match="level"):
+        metrics.coverage(_posterior([0], [1]), [0], level=1.0)

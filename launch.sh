@@ -116,4 +116,4 @@ done < <(unset_memory_settings)
 each_point run 0 ''
 if $dry_run; then quote "$python" -m nas_jax.analysis.compare "${workdirs[@]}" && exit; fi
 [[ ${#comparable[@]} == 0 ]] || "$python" -m nas_jax.analysis.compare "${comparable[@]}"
-[[ ${#failed[@]} == 0 ]] || die "${#failed[@]} of ${#workdirs[@]} points failed: $(printf '\n  %s' "${failed[@]}")"
+[[ ${#failed[@]} == 0 ]] || die "${#failed[@]} of ${#workdirs[@]} points failed:$(printf '\n  %s' "${failed[@]}")"

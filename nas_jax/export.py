@@ -96,7 +96,7 @@ class Classifier:
         """
         if images.shape[1:] != self.image_shape:
             raise ValueError(f"images are {images.shape[1:]}, the network was trained on {self.image_shape}")
-        logits = self.network.apply(self.variables, normalize(images, self.mean, self.std), train=False)
+        logits: Any = self.network.apply(self.variables, normalize(images, self.mean, self.std), train=False)
         return np.asarray(jax.nn.softmax(logits))
 
 

@@ -111,7 +111,7 @@ def choose_winner(objective: Objective, finals: Sequence[Trial]) -> Trial:
     Raises:
         UserError: all finalists failed.
     """
-    scored = [trial for trial in finals if trial.metrics is not None]
-    if not scored:
+    scores = {trial.id: objective.score(trial.metrics) for trial in finals if trial.metrics is not None}
+    if not scores:
         raise UserError(f"all {len(finals)} finalists failed, the last one with: {finals[-1].error}")
-    return max(scored, key=lambda trial: objective.score(trial.metrics))
+    return max((trial for trial in finals if trial.id in scores), key=lambda trial: scores[trial.id])

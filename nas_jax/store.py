@@ -32,7 +32,11 @@ class TrialStore:
         if path is not None:
             self._file = _open_locked(path)
             content = self._file.read()
-            trials, num_valid = _parse(content, path)
+            try:
+                trials, num_valid = _parse(content, path)
+            except UserError:
+                self._file.close()
+                raise
             self._trials = {trial.id: trial for trial in trials}
             if num_valid < len(content):
                 self._file.truncate(num_valid)

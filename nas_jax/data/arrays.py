@@ -103,6 +103,8 @@ class DataSource(Protocol):
     Its constructor raises ValueError for settings that can never be right.
     """
 
+    def __hash__(self) -> int: ...
+
     def load(self) -> Dataset:
         """The same settings give the same examples in the same order.
 

@@ -43,8 +43,8 @@ def minimise(
     start: Float[jax.Array, "p"],
     *,
     max_evaluations: int,
-    gradient_tolerance: float = 1e-5,
-    decrease_tolerance: float = 1e-10,
+    gradient_tolerance: float = 1e-4,
+    decrease_tolerance: float = 1e-8,
     history: int = 10,
 ) -> tuple[Float[jax.Array, "p"], Float[jax.Array, ""]]:
     """Finds a local minimum near `start`; to be traced inside a jitted, possibly vmapped function.

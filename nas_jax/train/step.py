@@ -74,7 +74,7 @@ def make_train_step(
                 {"params": params, **statistics}, inputs, train=True, mutable=list(statistics)
             )
             losses = classification.cross_entropy(logits, labels[indices], recipe.label_smoothing)
-            return losses.mean(), updated
+            return losses.mean(), dict(updated)
 
         (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params)
         updates, opt_state = optimizer.update(gradients, state.opt_state, params)
@@ -101,7 +101,7 @@ def make_eval_step(network: nn.Module, recipe: Recipe, dataset: Dataset) -> Call
         is_real: Bool[Array, " b"],
     ) -> EvalSums:
         inputs = normalize(images, dataset.mean, dataset.std, recipe.dtype)
-        logits = network.apply(variables, inputs, train=False)
+        logits: Any = network.apply(variables, inputs, train=False)
         losses = classification.cross_entropy(logits, labels)
         return EvalSums(
             num_correct=(classification.is_correct(logits, labels) & is_real).sum(),

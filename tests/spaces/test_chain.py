@@ -139,8 +139,8 @@ def test_costs_by_hand():
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_flops_agree_with_the_compiler(seed):
-    """XLA also counts what `Cost` leaves out, and the padding of convolutions less exactly: within 15 %."""
-    space = Chain((32, 32, 3), 10, conv_sizes=(3,), conv_filters=(32, 64), min_feature_layers=2)
+    """XLA counts activations too, and no products with padding: within 15 % where convolutions dominate."""
+    space = Chain((32, 32, 3), 10, conv_sizes=(3,), conv_filters=(32, 64), pool_types=(), min_feature_layers=2)
     genome = space.sample(np.random.default_rng(seed), 1)[0]
     network = space.network(genome)
     images = jnp.zeros((1, 32, 32, 3))

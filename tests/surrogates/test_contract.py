@@ -27,7 +27,7 @@ def surrogate(request):
     return MEMBERS[request.param]()
 
 
-def _data(n=40, d=3):
+def _data(n=30, d=3):
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(n, d))
     return x, 10 + 3 * x[:, 0] + 0.1 * rng.normal(size=n)

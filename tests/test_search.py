@@ -1,0 +1,139 @@
+"""The loop and the finalists, on a space whose answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import Lookup, Numbers, dies_at
+
+from nas_jax.errors import UserError
+from nas_jax.finalists import choose_winner, pick_finalists, train_finalists
+from nas_jax.objective import Objective
+from nas_jax.search import search
+from nas_jax.store import TrialStore
+from nas_jax.strategies.random_search import RandomSearch
+from nas_jax.surrogates.gaussian_process import GaussianProcess
+
+SPACE = Numbers()
+SURROGATE = GaussianProcess(num_starts=1)
+
+
+def run(store, evaluator=None, seed=0, num_trials=12, with_baseline=True):
+    evaluator = evaluator or Lookup()
+    objective = Objective()
+    search(SPACE, RandomSearch(SPACE), evaluator, objective, store, num_trials=num_trials, seed=seed)
+    return train_finalists(
+        SPACE,
+        SURROGATE,
+        evaluator,
+        objective,
+        store,
+        num_candidates=30,
+        num_finalists=3,
+        with_baseline=with_baseline,
+        seed=seed,
+    )
+
+
+def test_every_trial_is_new_and_finished():
+    store = TrialStore()
+    run(store)
+    trials = store.trials("search")
+    assert [trial.id for trial in trials] == list(range(12))
+    assert len({trial.genome for trial in trials}) == 12
+    assert len({trial.seed for trial in trials}) == 12
+    assert all(trial.status == "finished" and trial.metrics["val_accuracy"] == trial.genome[0] for trial in trials)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_one_does_not():
+    runs = []
+    for seed in (0, 0, 1):
+        runs.append(store := TrialStore())
+        run(store, seed=seed)
+    assert runs[0].trials() == runs[1].trials()
+    assert runs[0].trials() != runs[2].trials()
+
+
+@pytest.mark.parametrize("dies", range(0, 15))
+def test_a_run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been(tmp_path, dies):
+    undisturbed = TrialStore()
+    run(undisturbed, with_baseline=False)
+    path = tmp_path / "trials.jsonl"
+    with TrialStore(path) as store, pytest.raises(KeyboardInterrupt):
+        run(store, dies_at(dies), with_baseline=False)
+    with TrialStore(path) as store:
+        assert store.trials()[-1].status == "pending"
+        finals = run(store, with_baseline=False)
+        assert store.trials() == undisturbed.trials()
+    assert choose_winner(Objective(), finals) == choose_winner(Objective(), undisturbed.trials("final"))
+
+
+def test_finalists_whose_writing_was_cut_short_are_completed(tmp_path):
+    undisturbed = TrialStore()
+    run(undisturbed)
+    path = tmp_path / "trials.jsonl"
+    with TrialStore(path) as store, pytest.raises(KeyboardInterrupt):
+        run(store, dies_at(12))
+    lines = path.read_bytes().splitlines(keepends=True)
+    first_final = next(i for i, line in enumerate(lines) if b'"final"' in line)
+    for num_kept in (first_final, first_final + 1, first_final + 2):
+        path.write_bytes(b"".join(lines[:num_kept]))
+        with TrialStore(path) as store:
+            run(store)
+            assert store.trials() == undisturbed.trials()
+
+
+def test_an_exhausted_space_ends_the_search():
+    store = TrialStore()
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=99, seed=0)
+    assert {trial.genome for trial in store.trials()} == {(i,) for i in range(50)}
+
+
+def test_failures_are_recorded_with_their_reason_and_the_search_goes_on():
+    store = TrialStore()
+    finals = run(store, Lookup(fails=lambda genome: genome[0] % 3 == 0))
+    failed = [trial for trial in store.trials("search") if trial.status == "failed"]
+    assert failed
+    assert all(trial.genome[0] % 3 == 0 and trial.metrics is None for trial in failed)
+    assert failed[0].error == f"ArithmeticError: no result for {failed[0].genome}"
+    assert choose_winner(Objective(), finals).genome[0] % 3
+
+
+def test_a_search_in_which_everything_fails_stops():
+    with pytest.raises(UserError, match="the first 10 trials have all failed, the last one with: ArithmeticError"):
+        run(TrialStore(), Lookup(fails=lambda genome: True), num_trials=20)
+
+
+def test_finalists_are_the_best_by_the_surrogate_among_tried_and_untried():
+    store = TrialStore()
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=25, seed=0)
+    finalists = pick_finalists(
+        SPACE, SURROGATE, Objective(), store.trials(), num_candidates=25, num_finalists=5, seed=0
+    )
+    # The score is linear in the encoding, so the surrogate ranks all 50 numbers almost without error.
+    assert {finalist.genome for finalist in finalists} == {(i,) for i in range(45, 50)}
+    means = [finalist.prediction.mean for finalist in finalists]
+    assert means == sorted(means, reverse=True)
+    np.testing.assert_allclose(means, [finalist.genome[0] for finalist in finalists], atol=1.0)
+
+
+def test_the_baseline_is_the_best_trial_of_the_search_unless_it_is_a_finalist():
+    store = TrialStore()
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=10, seed=0)
+    run(store, num_trials=10)
+    best = max(store.trials("search"), key=lambda trial: trial.metrics["val_accuracy"])
+    finals = {trial.genome for trial in store.trials("final")}
+    baselines = [trial.genome for trial in store.trials("baseline")]
+    assert baselines == ([] if best.genome in finals else [best.genome])
+
+
+def test_too_few_scores_for_a_surrogate_is_a_user_error():
+    with pytest.raises(UserError, match="0 of 0 trials have a score"):
+        pick_finalists(SPACE, SURROGATE, Objective(), [], num_candidates=5, num_finalists=1, seed=0)
+
+
+def test_no_finalist_left_is_a_user_error():
+    run(store := TrialStore(), with_baseline=False)
+    failed = [replace(trial, status="failed", metrics=None, error="why") for trial in store.trials("final")]
+    with pytest.raises(UserError, match="all 3 finalists failed, the last one with: why"):
+        choose_winner(Objective(), failed)

@@ -1,0 +1,101 @@
+"""The trial log: round trip, repair of a torn end, one writer."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from nas_jax.errors import UserError
+from nas_jax.store import TrialStore, read_trials
+from nas_jax.trial import Prediction, Trial
+
+TRIAL = Trial(0, ("conv3x3-16", ("nested", 1, 0.5), "fc-32"), "conv3x3-16, fc-32", "search", seed=7)
+DONE = dataclasses.replace(
+    TRIAL, status="finished", metrics={"val_accuracy": 0.5}, seconds={"compile": 1.0, "train": 2.0}
+)
+FINAL = dataclasses.replace(DONE, id=1, stage="final", prediction=Prediction(0.6, 0.1))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "trials.jsonl"
+
+
+def fill(path, *trials):
+    with TrialStore(path) as store:
+        store.put(*trials)
+
+
+def test_trials_come_back_as_they_were_and_the_last_line_of_an_id_counts(path):
+    fill(path, TRIAL, DONE, FINAL)
+    with TrialStore(path) as store:
+        assert store.repaired is None
+        assert store.trials() == [DONE, FINAL]
+        assert store.trials("final") == [FINAL]
+        assert store.next_id() == 2
+    assert read_trials(path) == [DONE, FINAL]
+
+
+def test_a_line_holds_the_documented_keys(path):
+    fill(path, TRIAL)
+    record = json.loads(path.read_text())
+    assert {"id", "genome", "description", "status", "stage", "metrics", "seconds", "seed"} <= record.keys()
+    assert record["metrics"] is None
+
+
+@pytest.mark.parametrize("num_missing", [1, 2, 30])
+def test_a_torn_last_line_is_cut_off_and_reported(path, num_missing):
+    fill(path, TRIAL, FINAL)
+    content = path.read_bytes()
+    path.write_bytes(content[:-num_missing])
+    assert read_trials(path) == [TRIAL]
+    with TrialStore(path) as store:
+        assert "cut off" in store.repaired
+        assert store.trials() == [TRIAL]
+        store.put(FINAL)
+    assert read_trials(path) == [TRIAL, FINAL]
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_damaged_line_in_the_middle_is_named(path):
+    fill(path, TRIAL, FINAL)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0], "{oops}\n", lines[1]]))
+    with pytest.raises(UserError, match="line 2"):
+        TrialStore(path)
+
+
+def test_a_second_process_is_refused_and_the_first_one_leaves_the_lock_behind_when_it_dies(path):
+    program = f"""
+from pathlib import Path
+from nas_jax.errors import UserError
+from nas_jax.store import TrialStore
+try:
+    TrialStore(Path({str(path)!r}))
+except UserError as error:
+    print(error)
+else:
+    print("opened")
+"""
+
+    def second_process():
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    with TrialStore(path):
+        assert "another process is working in" in second_process()
+    assert second_process() == "opened\n"
+
+
+def test_a_workdir_that_cannot_be_written_is_a_user_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="choose another --workdir"):
+        TrialStore(tmp_path / "file" / "trials.jsonl")
+
+
+def test_a_store_in_memory(tmp_path):
+    store = TrialStore()
+    store.put(TRIAL, FINAL)
+    store.put(DONE)
+    assert store.trials("search") == [DONE]

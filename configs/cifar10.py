@@ -39,7 +39,7 @@ def get_config(variant: str = "full") -> ConfigDict:
             "pool_types": ("max", "avg"),
             "fc_units": (128, 256, 512),
             "min_feature_layers": 2,
-            "max_feature_layers": 6,
+            "max_feature_layers": 5,
             "min_fc_layers": 1,
             "max_fc_layers": 2,
         }
@@ -50,15 +50,15 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.evaluator = ConfigDict({"name": "training"})
     config.recipe = make_recipe(num_epochs=10, batch_size=128, learning_rate=0.1)
 
-    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": False})
+    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": True})
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 10, "with_baseline": True})
     config.finalists.recipe = make_recipe(num_epochs=60, batch_size=128, learning_rate=0.1)
 
     if variant == "cpu":
-        config.data.num_train = 2560
-        config.data.num_val = 2000
+        config.data.num_train = 2048
+        config.data.num_val = 1500
         config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05, warmup_epochs=0.5)
-        config.finalists.recipe = make_recipe(num_epochs=8, batch_size=32, learning_rate=0.05)
+        config.finalists.recipe = make_recipe(num_epochs=6, batch_size=32, learning_rate=0.05)
     if variant == "smoke":
         config.data.num_train = 64
         config.data.num_val = 64

@@ -34,7 +34,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.evaluator = ConfigDict({"name": "training"})
     config.recipe = make_recipe(num_epochs=4)
 
-    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": False})
+    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": True})
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
     config.finalists.recipe = make_recipe(num_epochs=16)
 

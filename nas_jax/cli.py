@@ -52,9 +52,15 @@ def _parse_strictly(argv: Sequence[str]) -> Sequence[str]:
     try:
         rest = flags.FLAGS(list(argv))
     except AttributeError as error:  # ml_collections: an override of a field that the config does not have
-        raise UserError(f"the config has no such field: {str(error).strip(chr(39))}") from error
+        raise UserError(f"the config has no such field: {_innermost(error)}") from error
     except (flags.Error, KeyError, TypeError, ValueError) as error:
         raise UserError(str(error)) from error
     if "config" in flags.FLAGS and flags.FLAGS["config"].value is None:
         raise UserError("--config is missing; try --config=configs/quickstart.py")
     return rest
+
+
+def _innermost(error: BaseException) -> str:
+    """The message of an exception that was raised with another exception as its message."""
+    message = error.args[0] if error.args else error
+    return _innermost(message) if isinstance(message, BaseException) else str(message)

@@ -5,14 +5,16 @@ classifier = load_best("runs/quickstart/best")
 probabilities = classifier.predict(images)  # uint8 [n, h, w, c] -> float32 [n, num_classes]
 """
 
+import functools
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Float, UInt8
@@ -25,6 +27,8 @@ from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.fit import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial, freeze
+
+_CHUNK = 256  # images that one call of the network takes
 
 
 def export_best(
@@ -79,7 +83,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A trained network with all that it needs to take raw images."""
+    """A trained network with all that it needs to take raw images. Computes in float32."""
 
     network: nn.Module
     variables: Any
@@ -96,12 +100,21 @@ class Classifier:
         """
         if images.shape[1:] != self.image_shape:
             raise ValueError(f"images are {images.shape[1:]}, the network was trained on {self.image_shape}")
-        logits: Any = self.network.apply(self.variables, normalize(images, self.mean, self.std), train=False)
-        return np.asarray(jax.nn.softmax(logits))
+        chunks = np.split(images, range(_CHUNK, len(images), _CHUNK))
+        return np.concatenate([np.asarray(self._probabilities(self.variables, chunk)) for chunk in chunks])
+
+    @functools.cached_property
+    def _probabilities(self) -> Callable[..., jax.Array]:
+        @jax.jit
+        def probabilities(variables: Any, images: jax.Array) -> jax.Array:
+            logits: Any = self.network.apply(variables, normalize(images, self.mean, self.std), train=False)
+            return jax.nn.softmax(logits)
+
+        return probabilities
 
 
 def load_best(directory: str | Path) -> Classifier:
-    """Reads what `export_best` wrote; computes in float32.
+    """Reads what `export_best` wrote.
 
     Raises:
         UserError: `directory` holds no exported network.
@@ -116,7 +129,7 @@ def load_best(directory: str | Path) -> Classifier:
     space = build("nas_jax.spaces", section, image_shape=image_shape, num_classes=genome["num_classes"])
     return Classifier(
         network=space.network(freeze(genome["genome"]), np.dtype(np.float32)),
-        variables=load_variables(directory / "checkpoint"),
+        variables=jax.tree.map(jnp.asarray, load_variables(directory / "checkpoint")),
         class_names=freeze(genome["class_names"]),
         image_shape=image_shape,
         mean=freeze(preprocessing["mean"]),

@@ -1,0 +1,169 @@
+"""The command as a person uses it: runs, resumes, is killed, gets bad input."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_jax.data.arrays import load
+from nas_jax.data.digits import Digits
+from nas_jax.export import load_best
+from nas_jax.store import TrialStore, read_trials
+
+ROOT = Path(__file__).parents[1]
+SMOKE = "--config=configs/quickstart.py:smoke"
+
+
+def command(*flags):
+    return [sys.executable, "-m", "nas_jax.main", *flags]
+
+
+def run(*flags):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("run") / "smoke"
+    done = run(SMOKE, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    return workdir, done.stdout
+
+
+def outcome(workdir):
+    """What must not depend on interruptions: every trial, and the metrics of the winner."""
+    metrics = json.loads((workdir / "best" / "metrics.json").read_text())
+    return [replace(trial, seconds=None) for trial in read_trials(workdir / "trials.jsonl")], metrics
+
+
+def test_a_run_leaves_what_the_readme_promises(finished):
+    workdir, _ = finished
+    for name in (
+        "config.json",
+        "environment.json",
+        "report.md",
+        "best/genome.json",
+        "best/recipe.json",
+        "best/metrics.json",
+    ):
+        assert (workdir / name).is_file(), name
+    assert list(workdir.glob("*.png"))
+    trials = read_trials(workdir / "trials.jsonl")
+    assert [trial.stage for trial in trials][:5] == ["search"] * 4 + ["final"]
+    assert {trial.status for trial in trials} == {"finished"}
+    assert all(set(trial.seconds) == {"compile", "train"} for trial in trials)
+
+
+def test_the_output_names_the_winner_its_accuracy_and_where_things_lie(finished):
+    workdir, output = finished
+    genome = json.loads((workdir / "best" / "genome.json").read_text())
+    metrics = json.loads((workdir / "best" / "metrics.json").read_text())
+    assert f"Winner: {genome['description']}" in output
+    assert f"Test accuracy {metrics['test_accuracy']:.4f}" in output
+    assert str(workdir / "report.md") in output
+
+
+def test_the_exported_network_predicts_what_was_measured(finished):
+    workdir, _ = finished
+    classifier = load_best(workdir / "best")
+    dataset = load(Digits())
+    probabilities = classifier.predict(dataset.test.images)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    accuracy = np.mean(probabilities.argmax(axis=1) == dataset.test.labels)
+    metrics = json.loads((workdir / "best" / "metrics.json").read_text())
+    assert accuracy == pytest.approx(metrics["test_accuracy"])
+    with pytest.raises(ValueError, match="trained on"):
+        classifier.predict(np.zeros((1, 9, 9, 1), np.uint8))
+
+
+def test_the_same_command_again_changes_nothing(finished):
+    workdir, output = finished
+    log = (workdir / "trials.jsonl").read_bytes()
+    again = run(SMOKE, f"--workdir={workdir}")
+    assert again.returncode == 0
+    assert (workdir / "trials.jsonl").read_bytes() == log
+    assert again.stdout[again.stdout.index("Finalists") :] == output[output.index("Finalists") :]
+
+
+@pytest.mark.parametrize("num_lines", [1, 4, 9])
+def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, num_lines):
+    """SIGKILL once the log has this many lines: before the first trial ends, in the search, among the finalists."""
+    undisturbed, _ = finished
+    log = tmp_path / "trials.jsonl"
+    process = subprocess.Popen(command(SMOKE, f"--workdir={tmp_path}"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not log.exists() or log.read_bytes().count(b"\n") < num_lines:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert any(trial.status == "pending" for trial in read_trials(log))
+    resumed = run(SMOKE, f"--workdir={tmp_path}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "--config is missing; try --config=configs/quickstart.py"),
+        (["--config=configs/nix.py"], "there is no file 'configs/nix.py'"),
+        (["--config=configs/quickstart.py:huge"], "choose from full, smoke"),
+        ([SMOKE, "--config.sede=1"], "the config has no such field: 'sede'"),
+        ([SMOKE, "--config.seed=x"], "--config.seed=x"),
+        ([SMOKE, "--config.surrogate.kernel=cosine"], "unknown kernel 'cosine'; choose from matern12"),
+        ([SMOKE, "--config.space.name=tree"], "spaces: no module 'nas_jax.spaces.tree'; there are chain"),
+        ([SMOKE, "--config.space.min_feature_layers=9"], "need 0 <= min <= max"),
+        ([SMOKE, "--config.recipe.batch_size=5000"], "there are only 1150 training images"),
+        ([SMOKE, "--config.search.num_trials=1"], "search.num_trials=1: has to be at least 2"),
+        ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
+        (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(flags, message, tmp_path):
+    flags = flags if any("--workdir" in flag for flag in flags) else [*flags, f"--workdir={tmp_path / 'run'}"]
+    if "TensorFlow" in message and importlib.util.find_spec("tensorflow"):
+        pytest.skip("with TensorFlow this would start a download")
+    failed = run(*flags)
+    assert failed.returncode == 2, failed.stderr
+    assert message in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_config_in_the_same_workdir_is_refused(finished):
+    workdir, _ = finished
+    failed = run(SMOKE, f"--workdir={workdir}", "--config.seed=1")
+    assert failed.returncode == 2
+    assert "holds a run with other settings (seed: 0 there, 1 here)" in failed.stderr
+
+
+def test_a_second_process_is_refused(finished):
+    workdir, _ = finished
+    with TrialStore(workdir / "trials.jsonl"):
+        failed = run(SMOKE, f"--workdir={workdir}")
+    assert failed.returncode == 2
+    assert "another process is working in" in failed.stderr
+
+
+def test_interrupting_says_how_to_go_on(tmp_path):
+    process = subprocess.Popen(
+        command(SMOKE, f"--workdir={tmp_path}"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "trials.jsonl").exists() or not (tmp_path / "trials.jsonl").read_bytes():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "The same command goes on from here" in errors

@@ -295,3 +295,31 @@ def test_hyperparameters_out_of_range_are_refused(wrong):
 def test_float64_stays_inside():
     make().fit(KEY, *_data())
     assert jnp.ones(1).dtype == jnp.float32
+
+
+def test_bounded_targets_are_log_normal_below_the_bound():
+    """Fitting -log(bound - y) by hand gives the same state; the moments are those of draws mapped back."""
+    x, _ = _data(n=20)
+    y = 0.98 - 0.5 * np.abs(np.sin(3 * x[:, 0]))
+    bounded, plain = make(upper_bound=1.0), make()
+    state, by_hand = bounded.fit(KEY, x, y), plain.fit(KEY, x, -np.log(1.0 - y))
+    np.testing.assert_allclose(state.lengthscales, by_hand.lengthscales, rtol=1e-6)
+    x_new = np.random.default_rng(1).uniform(size=(5, 3))
+    normal, mapped = plain.predict(by_hand, x_new), bounded.predict(state, x_new)
+    draws = np.random.default_rng(2).normal(normal.mean, normal.std, size=(400_000, 5))
+    values = 1.0 - np.exp(-draws)
+    np.testing.assert_allclose(mapped.mean, values.mean(axis=0), atol=4 * values.std() / 600)
+    np.testing.assert_allclose(mapped.std, values.std(axis=0), rtol=0.05)
+    assert np.all(np.asarray(mapped.mean) < 1.0)
+
+
+def test_targets_at_their_bound_are_refused():
+    x, _ = _data(n=3)
+    with pytest.raises(ValueError, match="y must be below upper_bound=1.0, got 1.0"):
+        make(upper_bound=1.0).fit(KEY, x, [0.5, 1.0, 0.2])
+
+
+def test_bounded_targets_of_any_spread_stay_finite():
+    x, _ = _data(n=5)
+    state = make(upper_bound=1.0).fit(KEY, x, 1.0 - np.array([1e-12, 1e12, 1.0, 1e-6, 1e20]))
+    _assert_finite(state, make(upper_bound=1.0).predict(state, 3 * x, with_noise=True))

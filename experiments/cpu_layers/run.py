@@ -1,0 +1,92 @@
+"""Operations that XLA runs slowly on a CPU, in their usual form and in ours: forward and backward, side by side.
+
+    python experiments/cpu_layers/run.py
+
+Each pair is timed in turn, so that a change of the machine's speed hits both. Writes results.csv beside this file.
+"""
+
+import csv
+import statistics
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from nas_jax.layers import conv2d, max_pool
+
+NUM_ROUNDS = 7
+
+
+def plain_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def plain_pool(x: jax.Array) -> jax.Array:
+    return nn.max_pool(x, (2, 2), (2, 2))
+
+
+def make_step(operation, *arguments):
+    """The compiled gradient of the sum of squares, by all arguments."""
+    step = jax.jit(jax.grad(lambda *inputs: (operation(*inputs) ** 2).sum(), argnums=tuple(range(len(arguments)))))
+    return lambda: jax.block_until_ready(step(*arguments))
+
+
+def seconds(step) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def compare(name: str, plain, ours, *arguments) -> dict:
+    steps = [make_step(operation, *arguments) for operation in (plain, ours)]
+    for step in steps:
+        step()  # compiles
+    rounds = [[seconds(step) for step in steps] for _ in range(NUM_ROUNDS)]
+    ratios = [plain_seconds / our_seconds for plain_seconds, our_seconds in rounds]
+    row = {
+        "operation": name,
+        "plain_ms": round(1e3 * statistics.median(row[0] for row in rounds), 1),
+        "ours_ms": round(1e3 * statistics.median(row[1] for row in rounds), 1),
+        "speedup": round(statistics.median(ratios), 2),
+        "speedup_min": round(min(ratios), 2),
+        "speedup_max": round(max(ratios), 2),
+    }
+    print(*row.values(), sep="  ", flush=True)
+    return row
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return jnp.asarray(rng.normal(size=shape), jnp.float32)
+
+    results = []
+    for batch, side, channels, filters, size in (
+        (64, 32, 3, 32, 3),
+        (64, 32, 32, 64, 3),
+        (64, 32, 32, 64, 5),
+        (64, 32, 64, 16, 3),
+        (64, 4, 64, 64, 5),
+        (64, 2, 64, 64, 3),
+    ):
+        name = f"conv{size}x{size} {channels}-{filters} on {side}x{side}, batch {batch}"
+        results.append(
+            compare(
+                name, plain_conv, conv2d, normal(batch, side, side, channels), normal(size, size, channels, filters)
+            )
+        )
+    for batch, side, channels in ((64, 32, 64), (64, 16, 64)):
+        name = f"max pool of {side}x{side}x{channels}, batch {batch}"
+        results.append(compare(name, plain_pool, max_pool, normal(batch, side, side, channels)))
+    with Path(__file__).with_name("results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, results[0].keys())
+        writer.writeheader()
+        writer.writerows(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,13 +13,17 @@ from rich.text import Text
 from nas_jax.objective import Objective
 from nas_jax.trial import Trial
 
+_PLAIN_WIDTH = 160  # of tables that go to a file or a pipe
+
 
 class Display:
     """Shows the phase, a bar with the time left, the last trial and the best one."""
 
     def __init__(self, objective: Objective, console: Console | None = None) -> None:
         self._objective = objective
-        self._console = console or Console(soft_wrap=True)
+        self._console = console or Console()
+        if not self._console.is_terminal:
+            self._console.width = _PLAIN_WIDTH
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -46,7 +50,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, phase: str, num_trials: int, ended: list[Trial]) -> None:
         """A phase of `num_trials` trials, of which `ended` were there before."""

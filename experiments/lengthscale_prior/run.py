@@ -2,8 +2,8 @@
 
     python experiments/lengthscale_prior/run.py --table=nas_bench_201_cifar10.csv
 
-The table has a column `architecture` with strings such as `|nor_conv_3x3~0|+|…` and a column of validation accuracies in
-percent; `--help` names the flags. Writes results.csv beside this file.
+The table has a column `architecture` with strings such as `|nor_conv_3x3~0|+|…` and a column of validation
+accuracies in percent; `--help` names the flags. Writes results.csv beside this file.
 """
 
 import argparse

@@ -315,7 +315,7 @@ def test_bounded_targets_are_log_normal_below_the_bound():
 
 def test_targets_at_their_bound_are_refused():
     x, _ = _data(n=3)
-    with pytest.raises(ValueError, match="y must be below upper_bound=1.0, got 1.0"):
+    with pytest.raises(ValueError, match=r"y must be below upper_bound=1\.0, got 1\.0"):
         make(upper_bound=1.0).fit(KEY, x, [0.5, 1.0, 0.2])
 
 

@@ -1,0 +1,62 @@
+"""What a person sees: plain lines in a file, a live panel on a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from nas_jax.display import Display
+from nas_jax.objective import Objective
+from nas_jax.trial import Prediction, Trial
+
+
+def trial(id, accuracy, **others):
+    metrics = None if accuracy is None else {"val_accuracy": accuracy, "num_params": 1234}
+    status = "failed" if accuracy is None else "finished"
+    seconds = {"compile": 1.0, "train": 2.0}
+    return Trial(id, (id,), f"net [{id}]", "search", 0, status, metrics, seconds, **others)
+
+
+def shown(is_terminal, use):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=is_terminal, width=100)
+    with Display(Objective(), console) as display:
+        use(display)
+    return file.getvalue()
+
+
+def test_each_trial_is_a_plain_line_when_nobody_watches():
+    def use(display):
+        display.begin("search", 3, [trial(0, 0.5)])
+        display.show(trial(1, 0.75))
+        display.show(trial(2, None, error="no luck"))
+
+    output = shown(False, use)
+    assert "search: resumes, 1 of 3 trials are done" in output
+    assert "2/3  val_accuracy 0.7500    3.0 s  net [1]" in output
+    assert "3/3  failed: no luck  (net [2])" in output
+    assert "\x1b" not in output
+
+
+def test_a_terminal_shows_the_last_trial_and_the_best_one():
+    def use(display):
+        display.begin("search", 3, [])
+        for id, accuracy in enumerate((0.5, 0.75, 0.625)):
+            display.show(trial(id, accuracy))
+
+    last_frame = shown(True, use).split("search")[-1]
+    assert "3/3" in last_frame
+    assert "val_accuracy 0.6250    3.0 s  net [2]" in last_frame
+    assert "val_accuracy 0.7500    3.0 s  net [1]" in last_frame
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_the_summary_puts_the_winner_first(is_terminal):
+    finals = [trial(0, 0.5, prediction=Prediction(0.6, 0.1)), trial(1, 0.75, prediction=Prediction(0.5, 0.2))]
+    metrics = {"test_accuracy": 0.7, "val_accuracy": 0.75, "baseline": None}
+    output = shown(is_terminal, lambda display: display.summary(finals, finals[1], metrics, {"report": "there.md"}))
+    assert output.index("net [1]") < output.index("net [0]")
+    assert "0.5000 ± 0.2000" in output
+    assert "1,234" in output
+    assert "Test accuracy 0.7000" in output
+    assert "there.md" in output

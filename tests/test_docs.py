@@ -1,0 +1,73 @@
+"""The examples in the documentation do what the text says."""
+
+import re
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nas_jax.build import build
+from nas_jax.data.arrays import DataSource, load
+from nas_jax.spaces.base import Space
+from nas_jax.train.step import initialize
+
+ROOT = Path(__file__).parents[1]
+
+
+def first_block(page):
+    return re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[1]
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes the first example of a page to a module of the package `my_lab`, as a reader would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_lab").mkdir()
+
+    def write(page, name):
+        (tmp_path / "my_lab" / f"{name}.py").write_text(first_block(page))
+        return f"my_lab.{name}"
+
+    yield write
+    for name in [name for name in sys.modules if name.startswith("my_lab")]:
+        del sys.modules[name]
+
+
+def test_a_space_of_your_own(module):
+    section = {"name": module("docs/space.md", "stacks"), "num_layers": 2}
+    space = build("nas_jax.spaces", section, image_shape=(8, 8, 1), num_classes=10)
+    assert isinstance(space, Space)
+    rng = np.random.default_rng(0)
+    genomes = space.sample(rng, 20)
+    assert len(genomes) == len(set(genomes)) == 9
+    assert space.sample(rng, 5, exclude=genomes[:7]) != []
+    assert space.mutate(rng, genomes[0]) in space.neighbors(genomes[0])
+    assert space.encode(genomes).shape == (9, 6)
+    variables = initialize(space.network(genomes[0], jnp.float32), (8, 8, 1), seed=0)
+    num_params = sum(leaf.size for layer in variables["params"].values() for leaf in layer.values())
+    assert num_params == space.cost(genomes[0]).num_params
+
+
+def test_your_own_data(module, tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (100, 6, 5, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(100) % 2)
+    section = {"name": module("docs/data.md", "my_images"), "path": str(tmp_path / "images.npz"), "num_val": 20}
+    source = build("nas_jax.data", section)
+    assert isinstance(source, DataSource)
+    dataset = load(source)
+    assert [len(split.labels) for split in (dataset.train, dataset.val, dataset.test)] == [70, 20, 10]
+    assert (
+        len(np.unique(np.concatenate([dataset.train.images, dataset.val.images, dataset.test.images]), axis=0)) == 100
+    )
+
+
+def test_the_surrogate_alone(capsys):
+    names = {}
+    exec(compile(first_block("docs/surrogate.md"), "docs/surrogate.md", "exec"), names)
+    tau, covered = map(float, capsys.readouterr().out.split())
+    assert tau > 0.4
+    assert 0.88 < covered < 0.99
+    assert names["unseen"].mean.shape == (200,)

@@ -84,7 +84,8 @@ main() {
       ;;
     test)
       setup
-      exec "$venv/bin/python" -m pytest "$@"
+      # A file's tests share what they have made, so a file stays with one process.
+      exec "$venv/bin/python" -m pytest -n auto --maxprocesses=4 --dist=loadfile "$@"
       ;;
     lint)
       setup

@@ -217,8 +217,7 @@ class _ByDistance(DenseKernelComputation):
         squares = squared_distances(x / lengthscales, y / lengthscales)
         distances = jnp.sqrt(jnp.maximum(squares, 1e-36))  # a square root has no slope at zero
         radial = type(kernel)(lengthscale=Real(jnp.ones(())), variance=kernel.variance)
-        origin = jnp.zeros(1)
-        return jax.vmap(jax.vmap(lambda distance: radial(distance[None], origin)))(distances)
+        return jax.vmap(jax.vmap(lambda distance: radial(distance[None], jnp.zeros(1))))(distances)
 
 
 def _joint(kernel: str, lengthscales: jax.Array, signal_std: jax.Array, noise_std: jax.Array) -> Any:

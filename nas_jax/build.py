@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas_jax.errors import UserError
+from nas_jax.trial import freeze
 
 
 def build(package: str, section: Mapping[str, Any], **provided: Any) -> Any:
@@ -25,16 +26,19 @@ def build(package: str, section: Mapping[str, Any], **provided: Any) -> Any:
         UserError: no such module, no such field, or a value that the part refuses.
     """
     fields = dict(section)
-    name = fields.pop("name")
+    name = fields.pop("name", None)
     kind = package.rpartition(".")[2]
-    path = name if "." in name else f"{package}.{name}"
-    if not _exists(path):
-        raise UserError(f"{kind}: no module {path!r}; there are {', '.join(_choices(package))}")
-    return construct(importlib.import_module(path).make, f"{kind} {name!r}", fields, **provided)
+    path = str(name) if "." in str(name) else f"{package}.{name}"
+    module = importlib.import_module(path) if _exists(path) else None
+    if module is None or not hasattr(module, "make"):
+        raise UserError(f"{kind}: no part {path!r}; there are {', '.join(_choices(package))}")
+    return construct(module.make, f"{kind} {name!r}", fields, **provided)
 
 
 def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any) -> Any:
     """Calls the dataclass `make` with `fields`, and with those of `provided` that it has fields for.
+
+    Lists become tuples, so that what is built hashes.
 
     Raises:
         UserError: an unknown or missing field, or a value that `make` refuses; the message begins with `title`.
@@ -45,7 +49,8 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
     for name in fields:
         if name not in configurable:
             raise UserError(f"{title} has no field {name!r}; its fields are {', '.join(configurable)}")
-    arguments = {**{name: value for name, value in provided.items() if name in known}, **fields}
+    arguments = {name: value for name, value in provided.items() if name in known}
+    arguments |= {name: freeze(value) for name, value in fields.items()}
     for name, field in known.items():
         has_default = not (field.default is field.default_factory is dataclasses.MISSING)
         if name not in arguments and not has_default:
@@ -58,8 +63,10 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
 
 def _exists(path: str) -> bool:
     """Whether `path` names a module; finding a module imports its packages, which may not exist."""
-    parent = path.rpartition(".")[0]
-    return (not parent or _exists(parent)) and importlib.util.find_spec(path) is not None
+    parent, dot, _ = path.rpartition(".")
+    if dot and not (parent and _exists(parent) and hasattr(importlib.import_module(parent), "__path__")):
+        return False
+    return importlib.util.find_spec(path) is not None
 
 
 def _choices(package: str) -> list[str]:

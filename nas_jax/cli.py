@@ -46,15 +46,19 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
 
 
 def _parse_strictly(argv: Sequence[str]) -> Sequence[str]:
-    config = next((flag.partition("=")[2] for flag in argv if flag.startswith("--config=")), None)
-    if config is not None and not Path(config.partition(":")[0]).is_file():
-        raise UserError(f"--config: there is no file {config.partition(':')[0]!r}; see configs/ for some")
+    words = [word.strip("-") for flag in argv for word in flag.split("=", 1)]
+    config = words[words.index("config") + 1].partition(":")[0] if "config" in words[:-1] else None
+    if config is not None and not Path(config).is_file():
+        raise UserError(f"--config: there is no file {config!r}; see configs/ for some")
     try:
         rest = flags.FLAGS(list(argv))
     except AttributeError as error:  # ml_collections: an override of a field that the config does not have
+        if "get_config" in str(error):
+            raise UserError(f"--config: {config!r} has no function get_config; see configs/ for examples") from error
         raise UserError(f"the config has no such field: {_innermost(error)}") from error
     except (flags.Error, KeyError, TypeError, ValueError) as error:
-        raise UserError(str(error)) from error
+        # An error within a config's own code comes with its traceback, the message in the last line.
+        raise UserError(str(error).strip().splitlines()[-1]) from error
     if "config" in flags.FLAGS and flags.FLAGS["config"].value is None:
         raise UserError("--config is missing; try --config=configs/quickstart.py")
     return rest

@@ -78,10 +78,10 @@ class Display:
         self._refresh()
 
     def _update_best(self, trial: Trial) -> None:
-        if trial.metrics is not None:
-            score = self._objective.score(trial.metrics)
-            if self._best is None or self._best.metrics is None or score > self._objective.score(self._best.metrics):
-                self._best = trial
+        score = self._objective.finite_score(trial)
+        best = None if self._best is None else self._objective.finite_score(self._best)
+        if score is not None and (best is None or score > best):
+            self._best = trial
 
     def _line(self, trial: Trial) -> str:
         if trial.metrics is None:

@@ -71,7 +71,8 @@ def export_best(
     }
     preprocessing = {"mean": dataset.mean, "std": dataset.std}
     _write_json(unfinished / "genome.json", genome)
-    _write_json(unfinished / "recipe.json", {**asdict(recipe), "seed": winner.seed, "preprocessing": preprocessing})
+    used = {**asdict(recipe), "compute_dtype": recipe.dtype.name, "seed": winner.seed}
+    _write_json(unfinished / "recipe.json", {**used, "preprocessing": preprocessing})
     _write_json(unfinished / "metrics.json", metrics)
     unfinished.rename(directory)
     return metrics
@@ -96,10 +97,12 @@ class Classifier:
         """The probability of each class for each image.
 
         Raises:
-            ValueError: images of another shape than those that the network was trained on.
+            ValueError: images of another shape than those that the network was trained on, or not of 8 bits.
         """
-        if images.shape[1:] != self.image_shape:
-            raise ValueError(f"images are {images.shape[1:]}, the network was trained on {self.image_shape}")
+        if images.shape[1:] != self.image_shape or images.dtype != np.uint8:
+            raise ValueError(
+                f"images are {images.dtype} {images.shape[1:]}, the network was trained on uint8 {self.image_shape}"
+            )
         chunks = np.split(images, range(_CHUNK, len(images), _CHUNK))
         return np.concatenate([np.asarray(self._probabilities(self.variables, chunk)) for chunk in chunks])
 

@@ -1,6 +1,7 @@
 """The finalists: picked by the surrogate among all that was tried and much that was not, and trained in full."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -16,6 +17,23 @@ from nas_jax.surrogates.base import Surrogate
 from nas_jax.trial import Genome, Prediction, Stage, Trial
 
 
+@dataclass(frozen=True)
+class FinalistSettings:
+    """How many untried genomes are ranked beside those of the search, and how many of all are trained in full.
+
+    With a baseline the best genome of the search is trained in full too, so that what the surrogate adds can be
+    told from what the search had found already.
+    """
+
+    num_candidates: int
+    num_finalists: int
+    with_baseline: bool = True
+
+    def __post_init__(self) -> None:
+        if self.num_candidates < 0 or self.num_finalists < 1:
+            raise ValueError(f"num_candidates has to be at least 0 and num_finalists at least 1: {self}")
+
+
 class Finalist(NamedTuple):
     """A genome and what the surrogate expects of a measurement as in the search."""
 
@@ -28,29 +46,29 @@ def pick_finalists(
     surrogate: Surrogate,
     objective: Objective,
     trials: Sequence[Trial],
+    settings: FinalistSettings,
     *,
-    num_candidates: int,
-    num_finalists: int,
     seed: int,
 ) -> list[Finalist]:
-    """Ranks the genomes of `trials` and `num_candidates` fresh ones by posterior mean; the best come first.
+    """Ranks the genomes of `trials` and fresh candidates by posterior mean; the best come first.
 
     Raises:
-        UserError: fewer than two trials have a score.
+        UserError: fewer than two trials have a score, or the surrogate refuses the scores.
     """
     history = objective.history(trials)
     if len(history.genomes) < 2:
-        reason = next((trial.error for trial in reversed(trials) if trial.error), "none was run")
-        raise UserError(
-            f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two; "
-            f"the last failure: {reason}"
-        )
-    candidates = space.sample(np.random.default_rng((seed, len(trials))), num_candidates, exclude=history.known)
-    pool = [*history.genomes, *candidates]
-    state = surrogate.fit(jax.random.key(seed), space.encode(history.genomes), history.scores)
+        failures = [trial.error for trial in trials if trial.error]
+        reason = f"; the last failure: {failures[-1]}" if failures else ""
+        raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
+    rng = np.random.default_rng((seed, len(trials)))
+    pool = [*history.genomes, *space.sample(rng, settings.num_candidates, exclude=history.known)]
+    try:
+        state = surrogate.fit(jax.random.key(seed), space.encode(history.genomes), history.scores)
+    except ValueError as error:
+        raise UserError(f"surrogate: {error}; start again with other settings of it, the trials are kept") from error
     posterior = surrogate.predict(state, space.encode(pool), with_noise=True)
     means, stds = np.asarray(posterior.mean), np.asarray(posterior.std)
-    ranking = np.argsort(-means, kind="stable")[:num_finalists]
+    ranking = np.argsort(-means, kind="stable")[: settings.num_finalists]
     return [Finalist(pool[i], Prediction(float(means[i]), float(stds[i]))) for i in ranking]
 
 
@@ -60,19 +78,16 @@ def train_finalists(
     evaluator: Evaluator,
     objective: Objective,
     store: TrialStore,
+    settings: FinalistSettings,
     *,
-    num_candidates: int,
-    num_finalists: int,
-    with_baseline: bool,
     seed: int,
     on_pick: Callable[[int], None] = lambda num: None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> list[Trial]:
     """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
 
-    With `with_baseline` the best genome of the search is trained in the same way, as the stage "baseline",
-    so that the surrogate's choice can be told from mere search; not where it is a finalist itself.
-    `on_pick` is called with the number of trainings, `on_trial` with each one that ends.
+    The baseline has a stage of its own, and is left out where it is a finalist itself. `on_pick` is called with
+    the number of trainings, `on_trial` with each one that ends.
 
     Returns:
         The trials of the finalists, in the order in which the surrogate ranks them.
@@ -80,20 +95,12 @@ def train_finalists(
     stored = store.trials("final", "baseline")
     if all(trial.status == "pending" for trial in stored):  # an ended one proves that all were written
         tried = store.trials("search")
-        finalists = pick_finalists(
-            space,
-            surrogate,
-            objective,
-            tried,
-            num_candidates=num_candidates,
-            num_finalists=num_finalists,
-            seed=seed,
-        )
+        finalists = pick_finalists(space, surrogate, objective, tried, settings, seed=seed)
         chosen: list[tuple[Genome, Stage, Prediction | None]]
         chosen = [(finalist.genome, "final", finalist.prediction) for finalist in finalists]
         history = objective.history(tried)
         best = history.genomes[int(np.argmax(history.scores))]
-        if with_baseline and best not in [finalist.genome for finalist in finalists]:
+        if settings.with_baseline and best not in [finalist.genome for finalist in finalists]:
             chosen.append((best, "baseline", None))
         first = store.next_id() - len(stored)
         trials = [new_trial(space, first + i, g, stage, seed, p) for i, (g, stage, p) in enumerate(chosen)]
@@ -111,7 +118,7 @@ def choose_winner(objective: Objective, finals: Sequence[Trial]) -> Trial:
     Raises:
         UserError: all finalists failed.
     """
-    scores = {trial.id: objective.score(trial.metrics) for trial in finals if trial.metrics is not None}
-    if not scores:
+    scored = [(score, trial) for trial in finals if (score := objective.finite_score(trial)) is not None]
+    if not scored:
         raise UserError(f"all {len(finals)} finalists failed, the last one with: {finals[-1].error}")
-    return max((trial for trial in finals if trial.id in scores), key=lambda trial: scores[trial.id])
+    return max(scored, key=lambda pair: pair[0])[1]

@@ -6,7 +6,7 @@ The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from absl import flags, logging
@@ -15,9 +15,10 @@ from ml_collections import ConfigDict, config_flags
 from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
 from nas_jax.display import Display
+from nas_jax.errors import UserError
 from nas_jax.export import export_best
 from nas_jax.finalists import choose_winner, train_finalists
-from nas_jax.parts import build_parts
+from nas_jax.parts import SECTIONS, build_parts
 from nas_jax.search import search
 from nas_jax.store import TrialStore
 from nas_jax.trial import Stage, Trial
@@ -32,18 +33,18 @@ def run(config: ConfigDict, workdir: Path) -> None:
     checkpoint_dir = workdir / "finalists"
     parts = build_parts(config.to_dict(), checkpoint_dir)
     with TrialStore(workdir / "trials.jsonl") as store, Display(parts.objective) as display:
-        claim_workdir(workdir, config.to_dict())
+        claim_workdir(workdir, config.to_dict(), changeable(store))
         if store.repaired:
             display.note(store.repaired)
 
-        display.begin("search", config.search.num_trials, ended(store, "search"))
+        display.begin("search", parts.search_settings.num_trials, ended(store, "search"))
         search(
             parts.space,
             parts.strategy,
             parts.search_evaluator,
             parts.objective,
             store,
-            num_trials=config.search.num_trials,
+            parts.search_settings,
             seed=config.seed,
             on_trial=display.show,
         )
@@ -53,9 +54,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             parts.final_evaluator,
             parts.objective,
             store,
-            num_candidates=config.finalists.num_candidates,
-            num_finalists=config.finalists.num_finalists,
-            with_baseline=config.finalists.with_baseline,
+            parts.final_settings,
             seed=config.seed,
             on_pick=lambda num: display.begin("finalists", num, ended(store, "final", "baseline")),
             on_trial=display.show,
@@ -81,12 +80,21 @@ def run(config: ConfigDict, workdir: Path) -> None:
     )
 
 
+def changeable(store: TrialStore) -> Collection[str]:
+    """The sections of the config on which no stored trial depends."""
+    if not store.trials():
+        return ("seed", *SECTIONS)
+    return () if store.trials("final", "baseline") else ("surrogate", "finalists")
+
+
 def ended(store: TrialStore, *stages: Stage) -> list[Trial]:
     return [trial for trial in store.trials(*stages) if trial.status != "pending"]
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the config that the flags name."""
+    if argv[1:]:
+        raise UserError(f"{argv[1]!r} is no flag; a field of the config is set by --config.{argv[1].lstrip('-')}")
     logging.set_verbosity(logging.ERROR)  # libraries' notes would tear the live display
     path, _, variant = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
     name = f"{Path(path).stem}-{variant}" if variant else Path(path).stem

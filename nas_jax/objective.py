@@ -13,10 +13,7 @@ from nas_jax.trial import History, Trial
 
 @dataclass(frozen=True)
 class Objective:
-    """What the search maximises.
-
-    The metric has to be one of the validation split: whatever a strategy or a surrogate sees comes from here.
-    """
+    """What the search maximises: whatever a strategy or a surrogate sees of a measurement comes from here."""
 
     metric: str = "val_accuracy"
     maximize: bool = True
@@ -34,14 +31,17 @@ class Objective:
         value = float(metrics[self.metric])
         return value if self.maximize else -value
 
+    def finite_score(self, trial: Trial) -> float | None:
+        """The score of a trial, None where it has none that is finite."""
+        score = None if trial.metrics is None else self.score(trial.metrics)
+        return score if score is not None and math.isfinite(score) else None
+
     def history(self, trials: Iterable[Trial]) -> History:
         """The trials as a strategy may see them. A finished trial without a finite score counts as failed."""
-        by_id = sorted(trials, key=lambda trial: trial.id)
-        scores = {trial.id: self.score(trial.metrics) for trial in by_id if trial.metrics is not None}
-        usable = {id for id, score in scores.items() if math.isfinite(score)}
+        scored = [(trial, self.finite_score(trial)) for trial in sorted(trials, key=lambda trial: trial.id)]
         return History(
-            genomes=tuple(trial.genome for trial in by_id if trial.id in usable),
-            scores=np.array([scores[trial.id] for trial in by_id if trial.id in usable], np.float64),
-            failed=tuple(trial.genome for trial in by_id if trial.status != "pending" and trial.id not in usable),
-            pending=tuple(trial.genome for trial in by_id if trial.status == "pending"),
+            genomes=tuple(trial.genome for trial, score in scored if score is not None),
+            scores=np.array([score for _, score in scored if score is not None], np.float64),
+            failed=tuple(trial.genome for trial, score in scored if score is None and trial.status != "pending"),
+            pending=tuple(trial.genome for trial, _ in scored if trial.status == "pending"),
         )

@@ -5,6 +5,7 @@ killed goes on as if nothing had happened.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,29 +18,40 @@ from nas_jax.strategies.base import Strategy
 from nas_jax.trial import Genome, Prediction, Stage, Trial
 
 
+@dataclass(frozen=True)
+class SearchSettings:
+    """How many trials a search has, and how many it may lose, all in a row from the first, before it gives up."""
+
+    num_trials: int
+    max_failures: int = 10
+
+    def __post_init__(self) -> None:
+        if self.num_trials < 2 or self.max_failures < 1:
+            raise ValueError(f"num_trials has to be at least 2 and max_failures at least 1: {self}")
+
+
 def search(
     space: Space,
     strategy: Strategy,
     evaluator: Evaluator,
     objective: Objective,
     store: TrialStore,
+    settings: SearchSettings,
     *,
-    num_trials: int,
     seed: int,
-    max_failures: int = 10,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> None:
-    """Fills the store until it holds `num_trials` trials of the search, or the space has no more genomes.
+    """Fills the store with trials of the search, until it holds enough or the space has no more genomes.
 
     Trials that the store holds unfinished run first. `on_trial` is called with each trial that ends.
 
     Raises:
-        UserError: the first `max_failures` trials failed, all of them.
+        UserError: the first `settings.max_failures` trials failed, all of them.
     """
 
     def requests() -> Iterator[Trial]:
         yield from unfinished(store, "search")
-        while (position := len(store.trials("search"))) < num_trials:
+        while (position := len(store.trials("search"))) < settings.num_trials:
             history = objective.history(store.trials("search"))
             genomes = strategy.propose(np.random.default_rng((seed, position)), history, 1)
             if not genomes:
@@ -51,7 +63,7 @@ def search(
     for trial in record(store, evaluator.evaluate(requests())):
         on_trial(trial)
         ended = [trial for trial in store.trials("search") if trial.status != "pending"]
-        if len(ended) >= max_failures and all(trial.status == "failed" for trial in ended):
+        if len(ended) >= settings.max_failures and all(trial.status == "failed" for trial in ended):
             raise UserError(f"the first {len(ended)} trials have all failed, the last one with: {trial.error}")
 
 

@@ -101,13 +101,11 @@ def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:
     num_valid = 0
     lines = content.splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n"):
+            break  # the last line, torn
         try:
-            if not line.endswith(b"\n"):
-                raise ValueError("incomplete")
             trials.append(trial_from_json(json.loads(line)))
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break
             raise UserError(f"line {number} of {path} is damaged ({error}); remove the line to go on") from error
         num_valid += len(line)
     return trials, num_valid

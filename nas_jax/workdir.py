@@ -4,9 +4,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ from nas_jax.errors import UserError
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy", "scipy")
 
 
-def claim_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
+def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collection[str] = ()) -> None:
     """Writes `config.json` and `environment.json`.
+
+    A later start adds its environment to the first one's, under "later", where it differs.
+
+    Args:
+        changeable: sections on which nothing in the workdir depends yet.
 
     Raises:
         UserError: the workdir holds a run with another config.
@@ -27,14 +33,21 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(config))
     if path.exists():
         before = json.loads(path.read_text())
-        if changes := list(_differences(before, plain)):
+        changes = [text for name, text in _differences(before, plain) if name.partition(".")[0] not in changeable]
+        if changes:
             raise UserError(
                 f"{workdir} holds a run with other settings ({'; '.join(changes)}); "
                 "choose another --workdir, or remove the old one"
             )
-    else:
-        _write(path, plain)
-    _write(workdir / "environment.json", environment())
+    _write(path, plain)
+    path, now = workdir / "environment.json", environment()
+    if path.exists():
+        first = json.loads(path.read_text())
+        later = first.pop("later", [])
+        if now not in (first, *later):
+            later.append(now)
+        now = {**first, "later": later} if later else first
+    _write(path, now)
 
 
 def _write(path: Path, value: Any) -> None:
@@ -44,18 +57,19 @@ def _write(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The names of the fields in which two configs differ, each with a text that says how."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted(before.keys() | now.keys()):
             yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
     elif before != now:
-        yield f"{name}: {before} there, {now} here"
+        yield name, f"{name}: {before} there, {now} here"
 
 
 def environment() -> dict[str, Any]:
     """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
     return {
-        "command": " ".join([Path(sys.executable).name, "-m", "nas_jax.main", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "num_cpus": os.cpu_count(),

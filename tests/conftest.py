@@ -1,6 +1,9 @@
-"""What holds for every test: CPU only, and no silent rank promotion."""
+"""What holds for every test: CPU only, no silent rank promotion, and no test that depends on the machine's speed."""
 
 import jax
+from hypothesis import settings
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

@@ -44,6 +44,10 @@ class Lookup:
     fails: object = staticmethod(lambda genome: False)
     before: object = staticmethod(lambda trial: None)
 
+    @property
+    def metric_names(self):
+        return ("val_accuracy",)
+
     def measure(self, trial):
         self.before(trial)
         if self.fails(trial.genome):

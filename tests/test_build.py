@@ -16,6 +16,11 @@ def test_a_section_names_a_module_and_its_fields():
     assert space == Chain((8, 8, 1), 10, conv_filters=(8,))
 
 
+def test_lists_become_tuples_so_that_parts_hash():
+    section = {"name": "chain", "conv_filters": [8, 16]}
+    assert hash(build("nas_jax.spaces", section, **SHAPE)) == hash(Chain((8, 8, 1), 10, conv_filters=(8, 16)))
+
+
 def test_what_the_part_does_not_want_is_not_handed_over():
     assert build("nas_jax.spaces", {"name": "chain"}, source=object(), **SHAPE) == Chain((8, 8, 1), 10)
 
@@ -34,8 +39,12 @@ def test_a_dotted_name_is_a_module_elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"name": "chian"}, "no module 'nas_jax.spaces.chian'; there are chain"),
-        ({"name": "nowhere.at.all"}, "no module 'nowhere.at.all'"),
+        ({"name": "chian"}, "no part 'nas_jax.spaces.chian'; there are chain"),
+        ({}, "no part 'nas_jax.spaces.None'"),
+        ({"name": "base"}, "no part 'nas_jax.spaces.base'; there are chain"),
+        ({"name": ".chain"}, "no part '.chain'"),
+        ({"name": "nas_jax.trial.Genome"}, "no part 'nas_jax.trial.Genome'"),
+        ({"name": "nowhere.at.all"}, "no part 'nowhere.at.all'"),
         ({"name": "chain", "filters": (8,)}, "'chain' has no field 'filters'; its fields are conv_filters, conv_sizes"),
         ({"name": "chain", "num_classes": 3}, "has no field 'num_classes'"),
         ({"name": "chain", "conv_sizes": (2,)}, "spaces 'chain': conv_sizes=.2,.: filter sizes have to be odd"),

@@ -22,13 +22,25 @@ ROOT = Path(__file__).parents[1]
 SMOKE = "--config=configs/quickstart.py:smoke"
 
 
-def command(*flags):
-    return [sys.executable, "-m", "nas_jax.main", *flags]
+def start(*flags):
+    command = [sys.executable, "-m", "nas_jax.main", *flags]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def run(*flags):
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    process = start(*flags)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def wait_for_lines(process, log, num_lines):
+    deadline = time.monotonic() + 300
+    while not log.exists() or log.read_bytes().count(b"\n") < num_lines:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -94,19 +106,16 @@ def test_the_same_command_again_changes_nothing(finished):
     assert again.stdout[again.stdout.index("Finalists") :] == output[output.index("Finalists") :]
 
 
-@pytest.mark.parametrize("num_lines", [1, 4, 9])
+@pytest.mark.parametrize("num_lines", [1, 5, 9])
 def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, num_lines):
     """SIGKILL once the log has this many lines: before the first trial ends, in the search, among the finalists."""
     undisturbed, _ = finished
     log = tmp_path / "trials.jsonl"
-    process = subprocess.Popen(command(SMOKE, f"--workdir={tmp_path}"), cwd=ROOT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while not log.exists() or log.read_bytes().count(b"\n") < num_lines:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    process = start(SMOKE, f"--workdir={tmp_path}")
+    wait_for_lines(process, log, num_lines)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     assert any(trial.status == "pending" for trial in read_trials(log))
     resumed = run(SMOKE, f"--workdir={tmp_path}")
     assert resumed.returncode == 0, resumed.stderr
@@ -118,14 +127,19 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
     [
         ([], "--config is missing; try --config=configs/quickstart.py"),
         (["--config=configs/nix.py"], "there is no file 'configs/nix.py'"),
-        (["--config=configs/quickstart.py:huge"], "choose from full, smoke"),
+        (["--config", "configs/nix.py"], "there is no file 'configs/nix.py'"),
+        (["--config=configs/quickstart.py:huge"], "error: ValueError: variant 'huge': choose from full, smoke"),
+        ([SMOKE, "seed=3"], "'seed=3' is no flag; a field of the config is set by --config.seed=3"),
+        ([SMOKE, "--config.seed=-1"], "seed=-1: has to be at least 0"),
+        ([SMOKE, "--config.objective.metric=val_acc"], "no 'val_acc'; choose from val_accuracy, val_loss"),
         ([SMOKE, "--config.sede=1"], "the config has no such field: 'sede'"),
         ([SMOKE, "--config.seed=x"], "--config.seed=x"),
         ([SMOKE, "--config.surrogate.kernel=cosine"], "unknown kernel 'cosine'; choose from matern12"),
-        ([SMOKE, "--config.space.name=tree"], "spaces: no module 'nas_jax.spaces.tree'; there are chain"),
+        ([SMOKE, "--config.space.name=tree"], "spaces: no part 'nas_jax.spaces.tree'; there are chain"),
         ([SMOKE, "--config.space.min_feature_layers=9"], "need 0 <= min <= max"),
+        ([SMOKE, "--config.space.conv_filters=(16.5,)"], "every choice has to be a whole number from 1"),
         ([SMOKE, "--config.recipe.batch_size=5000"], "there are only 1150 training images"),
-        ([SMOKE, "--config.search.num_trials=1"], "search.num_trials=1: has to be at least 2"),
+        ([SMOKE, "--config.search.num_trials=1"], "search: num_trials has to be at least 2"),
         ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
         (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
     ],
@@ -148,6 +162,18 @@ def test_another_config_in_the_same_workdir_is_refused(finished):
     assert "holds a run with other settings (seed: 0 there, 1 here)" in failed.stderr
 
 
+def test_the_surrogate_may_change_while_no_trial_depends_on_it(finished, tmp_path):
+    workdir, _ = finished
+    search = [line for line in (workdir / "trials.jsonl").read_text().splitlines() if '"search"' in line]
+    for name in ("config.json", "environment.json"):
+        (tmp_path / name).write_bytes((workdir / name).read_bytes())
+    (tmp_path / "trials.jsonl").write_text("\n".join(search) + "\n")
+    changed = run(SMOKE, f"--workdir={tmp_path}", "--config.surrogate.kernel=rbf")
+    assert changed.returncode == 0, changed.stderr
+    assert json.loads((tmp_path / "config.json").read_text())["surrogate"]["kernel"] == "rbf"
+    assert "kernel=rbf" in json.loads((tmp_path / "environment.json").read_text())["later"][0]["command"]
+
+
 def test_a_second_process_is_refused(finished):
     workdir, _ = finished
     with TrialStore(workdir / "trials.jsonl"):
@@ -157,12 +183,8 @@ def test_a_second_process_is_refused(finished):
 
 
 def test_interrupting_says_how_to_go_on(tmp_path):
-    process = subprocess.Popen(
-        command(SMOKE, f"--workdir={tmp_path}"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not (tmp_path / "trials.jsonl").exists() or not (tmp_path / "trials.jsonl").read_bytes():
-        assert process.poll() is None
-        time.sleep(0.05)
+    process = start(SMOKE, f"--workdir={tmp_path}")
+    wait_for_lines(process, tmp_path / "trials.jsonl", 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130

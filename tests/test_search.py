@@ -7,12 +7,13 @@ import pytest
 from fakes import Lookup, Numbers, dies_at
 
 from nas_jax.errors import UserError
-from nas_jax.finalists import choose_winner, pick_finalists, train_finalists
+from nas_jax.finalists import FinalistSettings, choose_winner, pick_finalists, train_finalists
 from nas_jax.objective import Objective
-from nas_jax.search import search
+from nas_jax.search import SearchSettings, search
 from nas_jax.store import TrialStore
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.trial import Trial
 
 SPACE = Numbers()
 SURROGATE = GaussianProcess(num_starts=1)
@@ -21,16 +22,14 @@ SURROGATE = GaussianProcess(num_starts=1)
 def run(store, evaluator=None, seed=0, num_trials=12, with_baseline=True):
     evaluator = evaluator or Lookup()
     objective = Objective()
-    search(SPACE, RandomSearch(SPACE), evaluator, objective, store, num_trials=num_trials, seed=seed)
+    search(SPACE, RandomSearch(SPACE), evaluator, objective, store, SearchSettings(num_trials), seed=seed)
     return train_finalists(
         SPACE,
         SURROGATE,
         evaluator,
         objective,
         store,
-        num_candidates=30,
-        num_finalists=3,
-        with_baseline=with_baseline,
+        FinalistSettings(num_candidates=30, num_finalists=3, with_baseline=with_baseline),
         seed=seed,
     )
 
@@ -85,7 +84,7 @@ def test_finalists_whose_writing_was_cut_short_are_completed(tmp_path):
 
 def test_an_exhausted_space_ends_the_search():
     store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=99, seed=0)
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(99), seed=0)
     assert {trial.genome for trial in store.trials()} == {(i,) for i in range(50)}
 
 
@@ -106,9 +105,9 @@ def test_a_search_in_which_everything_fails_stops():
 
 def test_finalists_are_the_best_by_the_surrogate_among_tried_and_untried():
     store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=25, seed=0)
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(25), seed=0)
     finalists = pick_finalists(
-        SPACE, SURROGATE, Objective(), store.trials(), num_candidates=25, num_finalists=5, seed=0
+        SPACE, SURROGATE, Objective(), store.trials(), FinalistSettings(num_candidates=25, num_finalists=5), seed=0
     )
     # The score is linear in the encoding, so the surrogate ranks all 50 numbers almost without error.
     assert {finalist.genome for finalist in finalists} == {(i,) for i in range(45, 50)}
@@ -117,19 +116,32 @@ def test_finalists_are_the_best_by_the_surrogate_among_tried_and_untried():
     np.testing.assert_allclose(means, [finalist.genome[0] for finalist in finalists], atol=1.0)
 
 
-def test_the_baseline_is_the_best_trial_of_the_search_unless_it_is_a_finalist():
+@pytest.mark.parametrize(("best_is_tried", "num_baselines"), [(True, 0), (False, 1)])
+def test_the_best_trial_of_the_search_is_the_baseline_unless_it_is_a_finalist(best_is_tried, num_baselines):
+    """The score rises with the number; the finalists are the three largest of all that were tried or not."""
     store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, num_trials=10, seed=0)
-    run(store, num_trials=10)
-    best = max(store.trials("search"), key=lambda trial: trial.metrics["val_accuracy"])
-    finals = {trial.genome for trial in store.trials("final")}
-    baselines = [trial.genome for trial in store.trials("baseline")]
-    assert baselines == ([] if best.genome in finals else [best.genome])
+    numbers = [1, 5, 9, 20, 30, 49 if best_is_tried else 40]
+    for id, number in enumerate(numbers):
+        metrics = {"val_accuracy": float(number), "num_params": 1}
+        store.put(Trial(id, (number,), str(number), "search", 0, "finished", metrics))
+    settings = FinalistSettings(num_candidates=50, num_finalists=3)
+    train_finalists(SPACE, SURROGATE, Lookup(), Objective(), store, settings, seed=0)
+    assert {trial.genome for trial in store.trials("final")} == {(47,), (48,), (49,)}
+    assert [trial.genome for trial in store.trials("baseline")] == [(numbers[-1],)] * num_baselines
+
+
+def test_scores_that_the_surrogate_refuses_are_a_user_error():
+    store = TrialStore()
+    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(5), seed=0)
+    with pytest.raises(UserError, match=r"surrogate: y must be below upper_bound=1\.0.*the trials are kept"):
+        pick_finalists(
+            SPACE, GaussianProcess(upper_bound=1.0), Objective(), store.trials(), FinalistSettings(5, 1), seed=0
+        )
 
 
 def test_too_few_scores_for_a_surrogate_is_a_user_error():
     with pytest.raises(UserError, match="0 of 0 trials have a score"):
-        pick_finalists(SPACE, SURROGATE, Objective(), [], num_candidates=5, num_finalists=1, seed=0)
+        pick_finalists(SPACE, SURROGATE, Objective(), [], FinalistSettings(5, 1), seed=0)
 
 
 def test_no_finalist_left_is_a_user_error():

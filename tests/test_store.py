@@ -59,12 +59,16 @@ def test_a_torn_last_line_is_cut_off_and_reported(path, num_missing):
     assert path.read_bytes().count(b"\n") == 2
 
 
-def test_a_damaged_line_in_the_middle_is_named(path):
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("damaged", ["{oops}\n", '{"id": 7}\n', "\n"])
+def test_a_damaged_whole_line_is_named_and_nothing_is_cut_off(path, place, damaged):
     fill(path, TRIAL, FINAL)
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([lines[0], "{oops}\n", lines[1]]))
-    with pytest.raises(UserError, match="line 2"):
+    lines.insert(place, damaged)
+    path.write_text("".join(lines))
+    with pytest.raises(UserError, match=f"line {place + 1}"):
         TrialStore(path)
+    assert path.read_text() == "".join(lines)
 
 
 def test_a_second_process_is_refused_and_the_first_one_leaves_the_lock_behind_when_it_dies(path):

@@ -177,7 +177,7 @@ def _baseline(run: Run, objective: Objective) -> str:
     )
     num = run.num_examples("val")
     if is_fraction(objective) and num is not None:
-        noise = math.hypot(binomial_error(ours, num), binomial_error(theirs, num))
+        noise = math.hypot(binomial_error(abs(ours), num), binomial_error(abs(theirs), num))  # scores may be negated
         size = "larger" if abs(ours - theirs) > 2 * noise else "not larger"
         text += (
             f" The difference, {100 * abs(ours - theirs):.2f} percentage points, is {size} than two of its binomial "
@@ -265,7 +265,7 @@ def _failures(run: Run, objective: Objective) -> str:
 def _settings(run: Run) -> str:
     parts = ["## Config and environment"]
     if command := run.environment.get("command"):
-        parts.append(f"To repeat the run:\n\n```sh\n{command}\n```")
+        parts.append(f"To repeat the run, with another `--workdir` behind it:\n\n```sh\n{command}\n```")
     named = (("Config", run.config), ("Environment", run.environment))
     parts.extend(f"{name}:\n\n```yaml\n{_yaml(values)}\n```" for name, values in named if values)
     return "\n\n".join(parts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Digits:
 
     def __post_init__(self) -> None:
         Augmentation(self.pad, self.flip)
+        check_seed(self.seed)
 
     def load(self) -> Dataset:
         digits = load_digits()

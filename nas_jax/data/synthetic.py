@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split
+from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         Augmentation(self.pad, self.flip)
+        check_seed(self.seed)
         if len(self.image_shape) != 3 or min(self.image_shape) < 1:
             raise ValueError(f"image_shape: must be (height, width, channels), but is {self.image_shape}")
         for field in ("num_classes", "num_train", "num_val", "num_test"):

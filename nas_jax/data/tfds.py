@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
 from nas_jax.errors import UserError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by number of channels
@@ -42,6 +42,7 @@ class Tfds:
 
     def __post_init__(self) -> None:
         Augmentation(self.pad, self.flip)
+        check_seed(self.seed)
 
     def load(self) -> Dataset:
         with _quiet_absl():
@@ -86,7 +87,7 @@ def _prepared_builder(dataset: str, data_dir: str | None) -> tfds.core.DatasetBu
         names = tfds.list_builders(with_community_datasets=False)
         close = difflib.get_close_matches(dataset, names, n=5) or ["tensorflow.org/datasets/catalog"]
         raise UserError(f"data.dataset: TensorFlow Datasets has no {dataset!r}; see {', '.join(close)}") from error
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:  # a malformed name; a version that there is not
         raise UserError(f"data.dataset: {dataset!r}: {_first_line(error)}") from error
     if builder.is_prepared():
         return builder

@@ -22,6 +22,11 @@ class Evaluator(Protocol):
     finished until then.
     """
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that an objective can name."""
+        ...
+
     def evaluate(self, requests: Iterator[Trial]) -> Iterator[Trial]: ...
 
 

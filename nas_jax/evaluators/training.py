@@ -25,6 +25,10 @@ class Training:
     recipe: Recipe
     checkpoint_dir: Path | None = None
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return ("val_accuracy", "val_loss")
+
     def measure(self, trial: Trial) -> Measurement:
         """The metrics of `train.fit.fit`, and `num_params` and `flops` of the genome."""
         network = self.space.network(trial.genome, self.recipe.dtype)

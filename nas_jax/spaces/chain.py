@@ -1,9 +1,11 @@
 """Chains: convolutions and 2x2 pools, then fully connected layers, then the classifier.
 
-A genome is a tuple of layer names, `("conv3x3-32", "max", "fc-256")`. Two rules make every genome valid and
+A genome is a tuple of layer names, `("conv3x3-32", "max", "fc-256")`. Three rules make every genome valid and
 canonical:
 
 - a pool needs a map of at least 2x2;
+- a filter is no larger than it has to be: on a 2x2 map the outer ring of a 5x5 filter meets nothing but padding,
+  so where there are 3x3 filters, 5x5 is not drawn;
 - the last feature layer is no average pool where the pooling at the end would do the same. The map at the end
   is averaged down to 4x4, and averaging twice is averaging once when the side is a multiple of 8.
 """
@@ -96,19 +98,16 @@ class Chain:
             choices = getattr(self, name)
             if len(set(choices)) < len(choices):
                 raise ValueError(f"{name}={choices} names a choice twice")
+        for name in ("conv_sizes", "conv_filters", "fc_units"):
+            if any(not isinstance(choice, int) or choice < 1 for choice in getattr(self, name)):
+                raise ValueError(f"{name}={getattr(self, name)}: every choice has to be a whole number from 1")
         if any(size % 2 == 0 for size in self.conv_sizes):
             raise ValueError(f"conv_sizes={self.conv_sizes}: filter sizes have to be odd")
-        for name in ("conv_sizes", "conv_filters", "fc_units"):
-            if any(choice < 1 for choice in getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)}: every choice has to be at least 1")
         if unknown := set(self.pool_types) - set(layers.POOLS):
             raise ValueError(f"pool_types has {', '.join(sorted(unknown))}; choose from {', '.join(layers.POOLS)}")
         if next(self.genomes(), None) is None:
-            raise ValueError(
-                f"the space is empty: no chain of {self.min_feature_layers} to {self.max_feature_layers} "
-                f"feature and {self.min_fc_layers} to {self.max_fc_layers} fc layers fits the choices and images "
-                f"of {self.image_shape[0]}x{self.image_shape[1]}; add choices or lower the minima"
-            )
+            side = f"{self.image_shape[0]}x{self.image_shape[1]}"
+            raise ValueError(f"the space is empty: no chain fits images of {side}; add choices or lower the minima")
 
     # Genomes
 
@@ -135,6 +134,14 @@ class Chain:
         """Whether the last feature layer does what the pooling at the end does anyway."""
         return bool(features) and features[-1] == "avg" and all(n % 8 == 0 for n in self._sides(features[:-1]))
 
+    def _fits(self, start: Genome, layer: str) -> bool:
+        """Whether `layer` may follow the feature layers `start`, the rule of the last layer apart."""
+        height, width = self._sides(start)
+        if layer in layers.POOLS:
+            return min(height, width) >= 2
+        reach = 2 * max(height, width) - 1  # the largest filter of which every weight meets the map
+        return not any(reach <= size < _conv(layer).size for size in self.conv_sizes)
+
     def is_valid(self, genome: Genome) -> bool:
         """Whether `genome` is a canonical genome of this space."""
         features, fcs = self._split(genome)
@@ -143,7 +150,7 @@ class Chain:
             and self.min_fc_layers <= len(fcs) <= self.max_fc_layers
             and all(layer in self.feature_choices for layer in features)
             and all(layer in self.fc_choices for layer in fcs)
-            and min(self._sides(features)) >= 1
+            and all(self._fits(features[:i], layer) for i, layer in enumerate(features))
             and not self._is_redundant(features)
         )
 
@@ -166,15 +173,14 @@ class Chain:
 
     def genomes(self) -> Iterator[Genome]:
         """Every genome of the space, short chains first."""
-        fc_chains = [
-            chain
-            for num in range(self.min_fc_layers, self.max_fc_layers + 1)
-            for chain in product(self.fc_choices, repeat=num)
-        ]
-        if fc_chains:
+        fc_lengths = range(self.min_fc_layers, self.max_fc_layers + 1)
+        if not self.fc_units:
+            fc_lengths = range(self.min_fc_layers, 1)
+        if fc_lengths:
             for num in range(self.min_feature_layers, self.max_feature_layers + 1):
                 for features in self._feature_chains((), num):
-                    yield from (features + fcs for fcs in fc_chains)
+                    for num_fcs in fc_lengths:
+                        yield from (features + fcs for fcs in product(self.fc_choices, repeat=num_fcs))
 
     def _feature_chains(self, start: Genome, num: int) -> Iterator[Genome]:
         if len(start) == num:
@@ -185,12 +191,11 @@ class Chain:
 
     def _continuations(self, start: Genome, num: int) -> list[str]:
         """The layers that may follow `start` in a chain of `num` feature layers."""
-        chains = [(*start, layer) for layer in self.feature_choices]
         is_last = len(start) + 1 == num
         return [
-            chain[-1]
-            for chain in chains
-            if min(self._sides(chain)) >= 1 and not (is_last and self._is_redundant(chain))
+            layer
+            for layer in self.feature_choices
+            if self._fits(start, layer) and not (is_last and self._is_redundant((*start, layer)))
         ]
 
     # Drawing and editing
@@ -207,7 +212,7 @@ class Chain:
                 features = (*features, choices[rng.integers(len(choices))])
             if len(features) == num_features:
                 break
-        num_fcs = int(rng.integers(self.min_fc_layers, self.max_fc_layers + 1))
+        num_fcs = int(rng.integers(self.min_fc_layers, self.max_fc_layers + 1)) if self.fc_units else 0
         return features + tuple(self.fc_choices[rng.integers(len(self.fc_units))] for _ in range(num_fcs))
 
     def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:

@@ -12,8 +12,7 @@ lengthscale only as far as the data insist: 0 is the paper's prior, 1 a single l
 best ranks at honest intervals on NAS-Bench-201 (`experiments/lengthscale_prior`). The noise variance is log-normal
 around exp(-4) (spread 1), as in BoTorch's default; the signal variance around 1 (spread 1).
 
-Rows are padded to a few sizes (`padding.py`) and every program lives in a module-level `jax.jit` cache. A padding
-row adds to the likelihood what one lone point does, and that is subtracted.
+Rows are padded to a few sizes (`padding.py`), each compiled once. A padding row's known likelihood is subtracted.
 """
 
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from nas_jax.surrogates.checks import query_array, training_arrays
 from nas_jax.surrogates.distances import squared_distances
 from nas_jax.surrogates.lbfgs import minimise
 from nas_jax.surrogates.padding import pad, padded_size
+from nas_jax.surrogates.precision import double_precision
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 
 _KERNELS = {
@@ -114,7 +114,7 @@ class GaussianProcess:
         x, y = scaling.inputs(x), scaling.targets(y)
         log_lengthscale = _LOG_LENGTHSCALE[0] + 0.5 * np.log(max(1, int(np.count_nonzero(scaling.x_range))))
         num_coordinates = 3 + (x.shape[1] if self.ard else 0)
-        with jax.enable_x64(True):
+        with double_precision():
             draws = jax.random.normal(key, (self.num_starts - 1, num_coordinates), jnp.float64)
             starts = np.concatenate([np.zeros((1, num_coordinates)), draws])  # the prior mode first
             costs, ends = _search(self, starts, *self._padded(x, y), float(len(y)), log_lengthscale)
@@ -141,8 +141,8 @@ class GaussianProcess:
         if not (are_scales_valid and 0 <= noise_std < np.inf):
             raise ValueError("lengthscales, signal_std and noise_std must be finite and positive (noise may be zero)")
         scaling = scaling_of(x, y, self.upper_bound)
-        lengthscales = np.broadcast_to(lengthscales, x.shape[1])
-        return self._condition(scaling.inputs(x), scaling.targets(y), lengthscales, signal_std, noise_std, scaling)
+        x, y, lengthscales = scaling.inputs(x), scaling.targets(y), np.broadcast_to(lengthscales, x.shape[1])
+        return self._condition(x, y, lengthscales, signal_std, noise_std, scaling)
 
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
@@ -157,7 +157,7 @@ class GaussianProcess:
         factor[:num_rows, :num_rows] = state.factor
         queries, _ = pad(queries, np.zeros(num_queries), -(-num_queries // _CHUNK) * _CHUNK)
         mean, variance = np.empty(len(queries)), np.empty(len(queries))
-        with jax.enable_x64(True):
+        with double_precision():
             for low in range(0, len(queries), _CHUNK):
                 here = slice(low, low + _CHUNK)
                 mean[here], variance[here] = _predict(
@@ -181,7 +181,7 @@ class GaussianProcess:
         num_rows, padded = len(y), self._padded(x, y)
         for jitter in _JITTERS:
             noise = float(np.sqrt(noise_std**2 + jitter * signal_std**2))
-            with jax.enable_x64(True):
+            with double_precision():
                 factor, weights, likelihood = _factorise(
                     self.kernel, *padded, float(num_rows), lengthscales, float(signal_std), noise
                 )

@@ -1,5 +1,6 @@
 """How a network is trained: the numbers, the learning-rate schedule, the optimiser."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,15 @@ class Recipe:
         for name in ("num_epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: has to be at least 1")
-        if not 0 <= self.warmup_epochs < self.num_epochs:
-            raise ValueError(f"warmup_epochs={self.warmup_epochs}: has to be less than num_epochs={self.num_epochs}")
+        if not 0 <= self.warmup_epochs <= self.num_epochs - 0.5:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs}: has to be at least 0, and half an epoch less than "
+                f"num_epochs={self.num_epochs}"
+            )
+        limits = {"learning_rate": math.inf, "weight_decay": math.inf, "momentum": 1, "label_smoothing": 1}
+        for name, limit in limits.items():
+            if not 0 <= getattr(self, name) < limit:
+                raise ValueError(f"{name}={getattr(self, name)}: has to be at least 0 and below {limit}")
         if self.compute_dtype not in (choices := ("auto", "float32", "bfloat16")):
             raise ValueError(f"compute_dtype={self.compute_dtype!r}: choose from {', '.join(choices)}")
 
@@ -46,7 +54,7 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0 if recipe.warmup_epochs else recipe.learning_rate,
         peak_value=recipe.learning_rate,
-        warmup_steps=round(recipe.warmup_epochs * steps_per_epoch),
+        warmup_steps=int(recipe.warmup_epochs * steps_per_epoch),
         decay_steps=recipe.num_epochs * steps_per_epoch,
     )
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nas_jax.layers import avg_pool, avg_pool_to
+from nas_jax.layers import avg_pool, avg_pool_to, conv2d
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.step import initialize
 
@@ -75,7 +75,6 @@ def test_descriptions_parse_back(drawn):
     assert space.parse(space.describe(genome)) == genome
 
 
-@settings(deadline=None)
 @given(spaces_and_genomes())
 def test_neighbors_are_one_edit_away_and_so_are_we_from_them(drawn):
     space, genome = drawn
@@ -92,7 +91,7 @@ def test_neighbors_are_all_that_is_one_edit_away():
         assert set(space.neighbors(genome)) == {other for other in everything if edit_distance(genome, other) == 1}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_sampling_a_whole_space_gives_each_genome_once(space, seed):
     some = [genome for genome, _ in zip(space.genomes(), range(400), strict=False)]
@@ -103,12 +102,10 @@ def test_sampling_a_whole_space_gives_each_genome_once(space, seed):
     assert space.sample(np.random.default_rng(seed), 3, exclude=some) == []
 
 
-@given(spaces_and_genomes(), spaces_and_genomes())
-def test_equal_encodings_are_equal_genomes(one, other):
-    space, genome = one
-    _, second = other
-    assume(space.is_valid(second))
-    assert np.array_equal(*space.encode([genome, second])) == (genome == second)
+@given(spaces(), st.integers(0, 2**32 - 1))
+def test_different_genomes_have_different_encodings(space, seed):
+    genomes = space.sample(np.random.default_rng(seed), 20)
+    assert len(np.unique(space.encode(genomes), axis=0)) == len(genomes)
 
 
 def test_the_same_network_is_written_in_one_way():
@@ -118,6 +115,18 @@ def test_the_same_network_is_written_in_one_way():
     assert SPACE.parse("conv3x3-32, max, max, max, avg, fc-128") == ("conv3x3-32", "max", "max", "max", "avg", "fc-128")
     assert not SPACE.is_valid(("conv3x3-32", "avg", "fc-128"))
     assert SPACE.is_valid(("conv3x3-32", "avg", "max", "fc-128"))
+
+
+@pytest.mark.parametrize(("side", "size"), [(s, k) for s in (1, 2, 3, 4) for k in (1, 3, 5, 7)])
+def test_a_filter_is_refused_exactly_where_a_smaller_one_is_the_same(side, size):
+    """On a map of this side, an outer ring of weights that meets only padding can be set to zero unseen."""
+    space = Chain((side, side, 3), 10, conv_sizes=(1, 3, 5, 7))
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, side, side, 3)), jnp.float32)
+    kernel = jnp.asarray(np.random.default_rng(1).normal(size=(size, size, 3, 4)), jnp.float32)
+    ends = np.array([0, -1])
+    without_ring = kernel.at[ends].set(0).at[:, ends].set(0)
+    is_same = size > 1 and bool(jnp.allclose(conv2d(x, kernel), conv2d(x, without_ring), atol=1e-6))
+    assert is_same == (not space.is_valid((f"conv{size}x{size}-16", "fc-128")))
 
 
 @pytest.mark.parametrize("side", [5, 6, 7, 8, 9, 12, 14, 16, 20, 24, 28, 32, 40, 64])
@@ -136,7 +145,7 @@ def test_costs_by_hand():
     assert cost.flops == 2 * (conv * 32 * 32 + fc + head)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_flops_agree_with_the_compiler(seed):
     """XLA counts activations too, and no products with padding: within 15 % where convolutions dominate."""
@@ -155,7 +164,7 @@ def test_flops_agree_with_the_compiler(seed):
         ({"min_feature_layers": 3, "max_feature_layers": 2}, "min <= max"),
         ({"conv_sizes": (3, 3)}, "twice"),
         ({"conv_sizes": (2,)}, "odd"),
-        ({"conv_filters": (0,)}, "at least 1"),
+        ({"conv_filters": (0,)}, "whole number from 1"),
         ({"pool_types": ("max", "median")}, "median"),
         ({"conv_filters": (), "min_feature_layers": 6}, "empty"),
         ({"fc_units": ()}, "empty"),

@@ -188,7 +188,16 @@ def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("num_epochs", 0), ("batch_size", 0), ("warmup_epochs", 3.0), ("compute_dtype", "float8")]
+    ("field", "value"),
+    [
+        ("num_epochs", 0),
+        ("batch_size", 0),
+        ("warmup_epochs", 3.0),
+        ("learning_rate", float("nan")),
+        ("label_smoothing", 1.0),
+        ("momentum", 1.0),
+        ("compute_dtype", "float8"),
+    ],
 )
 def test_impossible_recipes_are_refused(field, value):
     with pytest.raises(ValueError, match=field):

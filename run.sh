@@ -60,7 +60,7 @@ setup() {
   python=$(find_python)
   "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     die "$python has no venv module; on Debian or Ubuntu: apt install python3-venv"
-  echo "Installing into $venv: about 1.5 GB, a few minutes." >&2
+  echo "Installing into $venv: about 1.3 GB, a few minutes." >&2
   if [[ $found == incomplete || (-e $venv/pyvenv.cfg && ! -x $venv/bin/python) ]]; then
     "$python" -m venv --clear "$venv" # half made, or its interpreter is gone
   else

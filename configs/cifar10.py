@@ -46,7 +46,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
     config.strategy = ConfigDict({"name": "random_search"})
-    config.search = ConfigDict({"num_trials": 100})
+    config.search = ConfigDict({"num_trials": 100, "max_failures": 10})
     config.evaluator = ConfigDict({"name": "training"})
     config.recipe = make_recipe(num_epochs=10, batch_size=128, learning_rate=0.1)
 
@@ -70,7 +70,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
-        config.finalists.recipe = config.recipe
+        config.finalists.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
     return config.lock()
 
 

@@ -30,7 +30,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
     config.strategy = ConfigDict({"name": "random_search"})
-    config.search = ConfigDict({"num_trials": 24})
+    config.search = ConfigDict({"num_trials": 24, "max_failures": 10})
     config.evaluator = ConfigDict({"name": "training"})
     config.recipe = make_recipe(num_epochs=4)
 

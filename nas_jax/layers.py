@@ -23,7 +23,8 @@ def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) 
     side = min(x.shape[1:3])
     if kernel.shape[0] > side:
         return _matmul_conv(x, kernel)
-    return _cpu_conv(x, kernel) if side > 16 else _xla_conv(x, kernel)
+    is_large = side > 16 and kernel.shape[3] >= 64
+    return _cpu_conv(x, kernel) if is_large else _xla_conv(x, kernel)
 
 
 def _xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -41,8 +42,8 @@ def _matmul_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def _cpu_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `_xla_conv`; the kernel's gradient is a matrix product for each row of the kernel.
 
-    XLA takes that gradient as a convolution whose kernel is as large as the map, which is several times slower
-    on large maps.
+    XLA takes that gradient as a convolution whose kernel is as large as the map, which is slower where both the map
+    and the number of filters are large, and faster elsewhere.
     """
     return _xla_conv(x, kernel)
 

@@ -66,12 +66,13 @@ def main() -> None:
 
     results = []
     for batch, side, channels, filters, size in (
-        (64, 32, 3, 32, 3),
-        (64, 32, 32, 64, 3),
-        (64, 32, 32, 64, 5),
-        (64, 32, 64, 16, 3),
-        (64, 4, 64, 64, 5),
-        (64, 2, 64, 64, 3),
+        (32, 32, 3, 64, 3),
+        (32, 32, 16, 64, 3),
+        (32, 32, 32, 64, 5),
+        (32, 32, 64, 64, 5),
+        (128, 32, 32, 64, 5),
+        (32, 4, 64, 64, 5),
+        (32, 2, 64, 64, 3),
     ):
         name = f"conv{size}x{size} {channels}-{filters} on {side}x{side}, batch {batch}"
         results.append(

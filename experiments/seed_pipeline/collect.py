@@ -37,19 +37,27 @@ def main() -> None:
                     *(trial.seed, trial.error or ""),
                 ]
             )
-    for name in ("report.md", "progress.png", "surrogate.png", "parameters.png"):
+    for name in ("progress.png", "surrogate.png", "parameters.png"):
         shutil.copy(workdir / name, HERE / name)
 
-    final = [trial for trial in trials if trial.stage == "final" and trial.metrics]
-    predicted = np.array([trial.prediction.mean for trial in final])
-    measured = np.array([trial.metrics["val_accuracy"] for trial in final])
-    print(f"finalists, predicted short against measured full: tau {kendall_tau(predicted, measured):.3f}, "
-          f"rho {spearman(predicted, measured):.3f}")  # fmt: skip
+    finals = [trial for trial in trials if trial.stage == "final" and trial.metrics]
+    predicted = np.array([trial.prediction.mean for trial in finals])
+    measured = np.array([trial.metrics["val_accuracy"] for trial in finals])
+    tau, rho = kendall_tau(predicted, measured), spearman(predicted, measured)
+    print(f"finalists, predicted short against measured full: tau {tau:.3f}, rho {rho:.3f}")
+
+    searched = {trial.genome: trial for trial in trials if trial.stage == "search" and trial.metrics}
+    for title, is_seen in (("that the search had tried", True), ("that nobody had tried", False)):
+        accuracies = [trial.metrics["val_accuracy"] for trial in finals if (trial.genome in searched) == is_seen]
+        print(f"{len(accuracies)} finalists {title}: mean validation accuracy {np.mean(accuracies):.4f}")
+
+    best_tried = max(searched.values(), key=lambda trial: trial.metrics["val_accuracy"])
+    print(f"best of the search: trial {best_tried.id}, {best_tried.description}")
     best = json.loads((workdir / "best" / "metrics.json").read_text())
-    for title, metrics in (("winner", best), ("best random", best["baseline"])):
+    for title, metrics in (("winner", best), ("baseline", best["baseline"])):
         if metrics:
-            print(f"{title}: trial {metrics['trial']}, validation {metrics['val_accuracy']:.4f}, "
-                  f"test {metrics['test_accuracy']:.4f}")  # fmt: skip
+            validation, test = metrics["val_accuracy"], metrics["test_accuracy"]
+            print(f"{title}: trial {metrics['trial']}, validation {validation:.4f}, test {test:.4f}")
     lines = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
     print(f"wall time of the trials: {(lines[-1]['time'] - lines[0]['time']) / 60:.1f} min")
 

@@ -2,8 +2,9 @@
 
     python -m nas_jax.main --config=configs/cifar10.py
 
-needs a prepared data set (see the README) and an accelerator. `:cpu` is the same search with the training cut
-down, by examples and epochs, to what two CPU cores do in about an hour; `:smoke` is for tests.
+needs a prepared data set (see the README) and an accelerator; it has not been timed on one. `:cpu` is the same search
+with the training cut down, by examples and epochs: on two cores of an AMD EPYC it took 55 minutes, and the winner had a
+test accuracy of 0.493 (`experiments/seed_pipeline`). `:smoke` is for tests.
 """
 
 from ml_collections import ConfigDict

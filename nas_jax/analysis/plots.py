@@ -49,8 +49,11 @@ def predicted_against_measured(
         is_fraction: whether to print the axes in percent.
     """
     figure, axes = _axes(size=(5.6, 6.0), is_square=True)
-    ends = np.stack([mean - 2 * std, mean + 2 * std, measured])
-    low, high = float(ends.min()), float(ends.max())
+    points = np.stack([mean, measured])
+    reach = 0.5 * float(np.ptp(points)) or np.inf  # a longer bar leaves the picture: one would flatten all others
+    low = max(float((mean - 2 * std).min()), float(points.min()) - reach)
+    high = min(float((mean + 2 * std).max()), float(points.max()) + reach)
+    low, high = min(low, float(points.min())), max(high, float(points.max()))
     margin = 0.04 * (high - low) or 0.01
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color=BLACK, linewidth=1, linestyle="--", label="prediction = measurement")

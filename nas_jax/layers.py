@@ -32,7 +32,7 @@ def _xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _matmul_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """One matrix product of all patches: for kernels larger than the map, which XLA convolves ten times slower."""
+    """One matrix product of all patches: for kernels larger than the map, which XLA convolves several times slower."""
     size, _, channels, filters = kernel.shape
     patches = jnp.concatenate(_row_patches(x, size), axis=-1)
     return patches @ kernel.reshape(size * size * channels, filters)

@@ -28,8 +28,8 @@ class TrainState(NamedTuple):
 def initialize(network: nn.Module, image_shape: tuple[int, int, int], seed: int) -> Variables:
     """Draws the variables of a network on the host.
 
-    Shapes come from an abstract evaluation, so nothing is compiled: `jax.jit(network.init)` takes seconds for
-    a new architecture, this takes a tenth. Kernels are normal with variance 2 / fan-in (He et al. 2015,
+    Shapes come from an abstract evaluation, so nothing is compiled: `jax.jit(network.init)` would be for
+    a new architecture. Kernels are normal with variance 2 / fan-in (He et al. 2015,
     eq. 10), scales and variances one, biases and means zero.
     """
     images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)

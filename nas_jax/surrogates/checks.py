@@ -25,16 +25,52 @@ def training_arrays(x: Any, y: Any) -> tuple[Float64[np.ndarray, "n d"], Float64
     return _usable("x", x), _usable("y", y)
 
 
-def query_array(x_new: Any, num_features: int) -> Float64[np.ndarray, "m d"]:
+def query_array(x_new: Any, num_features: int, name: str = "x_new") -> Float64[np.ndarray, "m d"]:
     """Turns `x_new` `[m, num_features]` into a float64 array of its own; m may be zero.
 
     Raises:
         ValueError: another shape, or values that are not finite or exceed 1e30 in magnitude.
     """
-    x_new = _matrix("x_new", x_new)
+    x_new = _matrix(name, x_new)
     if x_new.shape[1] != num_features:
-        raise ValueError(f"x_new must have the {num_features} features of the training data, got shape {x_new.shape}")
-    return _usable("x_new", x_new)
+        raise ValueError(f"{name} must have the {num_features} features of the training data, got shape {x_new.shape}")
+    return _usable(name, x_new)
+
+
+def noise_array(noise_std: Any, num_rows: int) -> Float64[np.ndarray, "n"]:
+    """Turns known deviations `[num_rows]`, or None for none, into a float64 array of their own.
+
+    Raises:
+        ValueError: another shape, or values that are negative, not finite or above 1e30.
+    """
+    if noise_std is None:
+        return np.zeros(num_rows)
+    noise_std = _numbers("noise_std", noise_std)
+    if noise_std.shape != (num_rows,):
+        raise ValueError(f"noise_std must have one deviation for each of {num_rows} targets, got {noise_std.shape}")
+    if np.any(_usable("noise_std", noise_std) < 0):
+        raise ValueError(f"noise_std must not be negative, got {np.min(noise_std)}")
+    return noise_std
+
+
+def hyperparameter_arrays(
+    lengthscales: Any, signal_std: Any, noise_std: Any, shape: Any, num_features: int, num_shapes: int
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, ""], Float64[np.ndarray, ""], Float64[np.ndarray, "s"]]:
+    """Lengthscales `[num_features]`, signal and noise variances, and shape parameters, from what a user gave.
+
+    Raises:
+        ValueError: wrong shapes, or values out of their ranges.
+    """
+    lengthscales, shape = _numbers("lengthscales", lengthscales), _numbers("shape", shape)
+    if lengthscales.shape not in ((), (num_features,)):
+        raise ValueError(f"lengthscales must be one or {num_features} numbers, got shape {lengthscales.shape}")
+    if shape.shape != (num_shapes,):
+        raise ValueError(f"shape must hold {num_shapes} numbers for this kernel, got shape {shape.shape}")
+    positive = np.concatenate([lengthscales.ravel(), shape, [signal_std]])
+    if not (np.all((positive > 0) & (positive < np.inf)) and 0 <= noise_std < np.inf):
+        raise ValueError("lengthscales, shape, signal_std and noise_std must be finite and positive (noise may be 0)")
+    variances = (np.asarray(float(std) ** 2) for std in (signal_std, noise_std))
+    return np.broadcast_to(lengthscales, num_features).copy(), *variances, shape
 
 
 def _matrix(name: str, values: Any) -> np.ndarray:

@@ -42,8 +42,8 @@ def minimise(
     value_and_grad: Callable[..., tuple[jax.Array, jax.Array]],
     start: Float[jax.Array, "p"],
     *,
-    max_evaluations: int,
-    gradient_tolerance: float = 1e-4,
+    max_evaluations: int | Int[jax.Array, ""],
+    gradient_tolerance: float = 1e-3,
     decrease_tolerance: float = 1e-8,
     history: int = 10,
 ) -> tuple[Float[jax.Array, "p"], Float[jax.Array, ""]]:

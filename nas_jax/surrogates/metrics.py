@@ -11,6 +11,8 @@ from scipy import stats
 
 from nas_jax.surrogates.base import Posterior
 
+LEVELS = tuple(percent / 100 for percent in range(5, 100, 5))
+
 
 def kendall_tau(predicted: Any, measured: Any) -> float:
     """Kendall's tau-b of two vectors `[m]`: 1 for the same order, -1 for the reverse, ties counted out.
@@ -43,6 +45,18 @@ def nlpd(posterior: Posterior, y: Any) -> float:
     return float(np.mean(0.5 * np.log(2 * np.pi) + np.log(std) + 0.5 * ((y - mean) / std) ** 2))
 
 
+def crps(posterior: Posterior, y: Any) -> float:
+    """Mean continuous ranked probability score of `y` `[m]` (Gneiting & Raftery 2007, eq. 21 with its sign turned).
+
+    In units of the targets; lower is better. It tends to the mean absolute error as the deviations shrink, so that
+    far misses cost less than in `nlpd`.
+    """
+    mean, y = _pair(posterior.mean, y)
+    std = np.asarray(posterior.std, np.float64)
+    z = (y - mean) / std
+    return float(np.mean(std * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))))
+
+
 def coverage(posterior: Posterior, y: Any, level: float = 0.95) -> float:
     """The fraction of `y` `[m]` inside central intervals that should hold a fraction `level` of them.
 
@@ -51,11 +65,46 @@ def coverage(posterior: Posterior, y: Any, level: float = 0.95) -> float:
     Raises:
         ValueError: vectors of different lengths, or a level that is not between 0 and 1.
     """
+    mean, y = _pair(posterior.mean, y)
+    return float(np.mean(np.abs(y - mean) <= _half_widths(posterior, level)))
+
+
+def sharpness(posterior: Posterior, level: float = 0.95) -> float:
+    """Mean width of central intervals that should hold a fraction `level` of the targets, in units of the targets.
+
+    Of predictions that are calibrated, the narrower are better (Gneiting, Balabdaoui & Raftery 2007, "Probabilistic
+    forecasts, calibration and sharpness").
+
+    Raises:
+        ValueError: a level that is not between 0 and 1.
+    """
+    return float(np.mean(2 * _half_widths(posterior, level)))
+
+
+def calibration_curve(posterior: Posterior, y: Any, levels: Any = LEVELS) -> tuple[np.ndarray, np.ndarray]:
+    """The `levels` `[l]`, and the coverage of `y` `[m]` at each; a curve below the diagonal is overconfidence.
+
+    Raises:
+        ValueError: vectors of different lengths, or a level that is not between 0 and 1.
+    """
+    levels = np.array(levels, np.float64)
+    return levels, np.array([coverage(posterior, y, float(level)) for level in levels])
+
+
+def calibration_error(posterior: Posterior, y: Any, levels: Any = LEVELS) -> float:
+    """Mean distance of the calibration curve from the diagonal, 0 to 1; by chance alone about 0.3 / sqrt(m).
+
+    Raises:
+        ValueError: vectors of different lengths, or a level that is not between 0 and 1.
+    """
+    nominal, observed = calibration_curve(posterior, y, levels)
+    return float(np.mean(np.abs(observed - nominal)))
+
+
+def _half_widths(posterior: Posterior, level: float) -> np.ndarray:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    mean, y = _pair(posterior.mean, y)
-    half_width = stats.norm.ppf(0.5 + level / 2) * np.asarray(posterior.std, np.float64)
-    return float(np.mean(np.abs(y - mean) <= half_width))
+    return stats.norm.ppf(0.5 + level / 2) * np.asarray(posterior.std, np.float64)
 
 
 def _pair(predicted: Any, measured: Any) -> tuple[np.ndarray, np.ndarray]:

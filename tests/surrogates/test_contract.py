@@ -59,8 +59,9 @@ def test_noise_only_widens(surrogate):
     x, y = _data()
     state = surrogate.fit(KEY, x, y)
     bare, noisy = surrogate.predict(state, x), surrogate.predict(state, x, with_noise=True)
-    np.testing.assert_array_equal(bare.mean, noisy.mean)
     assert np.all(noisy.std >= bare.std)
+    # Not equal: on a bent scale, noise that is even there has a mean here.
+    assert np.all(np.abs(noisy.mean - bare.mean) < 0.5 * noisy.std)
 
 
 def test_the_same_key_and_data_repeat(surrogate):

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from nas_jax.surrogates import metrics
 from nas_jax.surrogates.base import Posterior
@@ -55,8 +55,60 @@ def test_coverage_of_true_quantiles_is_the_level(level):
     assert metrics.coverage(_posterior(np.full(1000, 2), np.full(1000, 3)), y, level) == pytest.approx(level, abs=2e-3)
 
 
+def test_crps_is_the_integral_of_the_squared_difference_of_distributions():
+    mean, std, y = [0.0, 1.0, -2.0], [1.0, 0.5, 3.0], [0.3, 2.5, -4.0]
+    integrals = [
+        integrate.quad(lambda t, m=m, s=s: stats.norm.cdf(t, m, s) ** 2, -50, observed)[0]
+        + integrate.quad(lambda t, m=m, s=s: stats.norm.sf(t, m, s) ** 2, observed, 50)[0]
+        for m, s, observed in zip(mean, std, y, strict=True)
+    ]
+    assert metrics.crps(_posterior(mean, std), y) == pytest.approx(np.mean(integrals), rel=1e-6)
+
+
+def test_crps_of_sure_predictions_is_the_absolute_error():
+    assert metrics.crps(_posterior([0, 0, 1], np.full(3, 1e-9)), [3, -4, 1]) == pytest.approx(7 / 3)
+
+
+def test_sharpness_is_the_mean_width():
+    posterior = _posterior([5.0, -7.0, 0.0], [1.0, 2.0, 3.0])
+    assert metrics.sharpness(posterior) == pytest.approx(2 * 1.959964 * 2)
+    assert metrics.sharpness(posterior, level=stats.norm.cdf(1) - stats.norm.cdf(-1)) == pytest.approx(2 * 2)
+
+
+def test_calibration_of_true_quantiles_lies_on_the_diagonal():
+    y = stats.norm(2, 3).ppf((np.arange(1000) + 0.5) / 1000)
+    posterior = _posterior(np.full(1000, 2), np.full(1000, 3))
+    levels, observed = metrics.calibration_curve(posterior, y)
+    np.testing.assert_allclose(levels, np.arange(0.05, 0.99, 0.05))
+    np.testing.assert_allclose(observed, levels, atol=2e-3)
+    assert metrics.calibration_error(posterior, y) < 2e-3
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_calibration_of_wrong_deviations(factor):
+    y = np.random.default_rng(0).normal(size=40_000)
+    posterior = _posterior(np.zeros(40_000), np.full(40_000, factor))
+    levels, observed = metrics.calibration_curve(posterior, y, levels=[0.1, 0.5, 0.9])
+    expected = 2 * stats.norm.cdf(factor * stats.norm.ppf(0.5 + levels / 2)) - 1  # of a standard Gaussian
+    np.testing.assert_allclose(observed, expected, atol=0.01)
+    error = metrics.calibration_error(posterior, y, levels=[0.1, 0.5, 0.9])
+    assert error == pytest.approx(np.mean(np.abs(expected - levels)), abs=0.01)
+
+
+def test_calibration_error_by_chance():
+    y = np.random.default_rng(0).normal(size=(500, 100))
+    errors = [metrics.calibration_error(_posterior(np.zeros(100), np.ones(100)), row) for row in y]
+    assert np.mean(errors) == pytest.approx(0.32 / 10, rel=0.1)
+
+
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="one length"):
         metrics.rmse([1, 2], [1])
     with pytest.raises(ValueError, match="level"):
         metrics.coverage(_posterior([0], [1]), [0], level=1.0)
+    with pytest.raises(ValueError, match="level"):
+        metrics.sharpness(_posterior([0], [1]), level=0.0)
+    with pytest.raises(ValueError, match="level"):
+        metrics.calibration_curve(_posterior([0], [1]), [0], levels=[0.5, 95])
+    with pytest.raises(ValueError, match="one length"):
+        metrics.calibration_error(_posterior([0], [1]), [0, 1])

@@ -1,0 +1,128 @@
+"""Exact inference with a given covariance: density, factorisation and predictions.
+
+Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006): equations 2.25, 2.26, 5.8 and 5.9.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from nas_jax.surrogates.hyperparameters import Array, Hyperparameters
+from nas_jax.surrogates.linalg import cholesky_and_inverse, gram_of_lower
+from nas_jax.surrogates.padding import Rows
+
+# In signal variances; with the last no factorisation fails.
+_JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
+
+
+class Factorisation(NamedTuple):
+    """What predictions need of p training rows."""
+
+    factor: Float[Array, "p p"]  # lower Cholesky factor of the covariance of the targets
+    weights: Float[Array, "p"]  # inverse covariance times targets
+    log_likelihood: Float[Array, ""]
+    noise_variance: Float[Array, ""]  # that of every row, and what had to be added for a factor to exist
+
+
+def covariance_of_targets(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Rows) -> Float[Array, "p p"]:
+    """Signal and noise of real rows; padding rows have unit variance and covary with none."""
+    diagonal = jnp.where(rows.is_real, found.noise_variance + rows.noise_variance, 1.0)
+    return _masked(found.signal_variance * correlation, rows) + jnp.diag(diagonal)
+
+
+def _masked(covariance: Float[Array, "p p"], rows: Rows) -> Float[Array, "p p"]:
+    return jnp.where(rows.is_real[:, None] & rows.is_real[None, :], covariance, 0.0)
+
+
+@jax.custom_vjp
+def log_density(covariance: Float[Array, "p p"], rows: Rows) -> Float[Array, ""]:
+    """log N(y; 0, covariance) of the real rows, in nats (eq. 5.8).
+
+    The gradient is (w w' - K^-1) / 2 (eq. 5.9): the Cholesky factor itself is never differentiated.
+    """
+    factor = jnp.linalg.cholesky(covariance)
+    return _log_density(factor, jax.scipy.linalg.cho_solve((factor, True), rows.y), rows)
+
+
+def _log_density(factor, weights, rows):
+    log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diag(factor)))
+    return -0.5 * (rows.y @ weights + log_determinant + jnp.sum(rows.is_real) * jnp.log(2 * jnp.pi))
+
+
+def _forward(covariance, rows):
+    factor, inverse_factor = cholesky_and_inverse(covariance)
+    inverse = gram_of_lower(inverse_factor)
+    weights = inverse @ rows.y
+    return _log_density(factor, weights, rows), 0.5 * (weights[:, None] * weights[None, :] - inverse)
+
+
+def _backward(slope, pull):
+    return pull * slope, None
+
+
+log_density.defvjp(_forward, _backward)
+
+
+def factorise(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Rows) -> Factorisation:
+    """Conditions on the rows. Noise grows until the covariance can be factorised."""
+
+    def attempt(jitter):
+        noisier = found._replace(noise_variance=found.noise_variance + jitter * found.signal_variance)
+        factor = jnp.linalg.cholesky(covariance_of_targets(correlation, noisier, rows))
+        weights = jax.scipy.linalg.cho_solve((factor, True), rows.y)
+        return Factorisation(factor, weights, _log_density(factor, weights, rows), noisier.noise_variance)
+
+    return _first_finite(attempt, lambda result: result.log_likelihood)
+
+
+def marginals(
+    factor: Float[Array, "p p"],
+    weights: Float[Array, "p"],
+    covariance: Float[Array, "p m"],
+    signal_variance: Float[Array, ""],
+) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
+    """Mean and variance at each of m points (eqs. 2.25 and 2.26), from their covariance with the training rows."""
+    explained = jax.scipy.linalg.solve_triangular(factor, covariance, lower=True)
+    return weights @ covariance, jnp.maximum(signal_variance - jnp.sum(explained**2, axis=0), 0.0)
+
+
+def joint(
+    factor: Float[Array, "p p"],
+    weights: Float[Array, "p"],
+    between: Float[Array, "p q"],
+    within: Float[Array, "q q"],
+    signal_variance: Float[Array, ""],
+    queries: Rows,
+) -> tuple[Float[Array, "q"], Float[Array, "q q"]]:
+    """Mean, and a Cholesky factor of the covariance, at q points together (eqs. 2.23 and 2.24).
+
+    Args:
+        between: Covariance of training rows and queries.
+        within: Covariance of queries.
+    """
+    explained = jax.scipy.linalg.solve_triangular(factor, between, lower=True)
+    covariance = _masked(within - explained.T @ explained, queries)
+
+    def attempt(jitter):
+        return jnp.linalg.cholesky(covariance + jitter * signal_variance * jnp.eye(covariance.shape[0]))
+
+    return weights @ between, _first_finite(attempt, jnp.sum)
+
+
+def _first_finite(attempt: Callable[[jax.Array], Any], summary: Callable[[Any], jax.Array]) -> Any:
+    """The result of the first jitter that has a finite summary, or of the last jitter."""
+    jitters = jnp.asarray(_JITTERS)
+
+    def has_failed(carry):
+        number, result = carry
+        return ~jnp.isfinite(summary(result)) & (number < len(_JITTERS))
+
+    def advance(carry):
+        number, _ = carry
+        return number + 1, attempt(jitters[number])
+
+    failed = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(attempt, jitters[0]))
+    return jax.lax.while_loop(has_failed, advance, (0, failed))[1]

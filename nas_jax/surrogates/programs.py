@@ -1,0 +1,87 @@
+"""The compiled programs of a Gaussian process: one for each padded size and kernel."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float, Int
+
+from nas_jax.surrogates import exact
+from nas_jax.surrogates.hyperparameters import Array, Hyperparameters, Prior, hyperparameters, num_coordinates
+from nas_jax.surrogates.kernels import correlation
+from nas_jax.surrogates.lbfgs import minimise
+from nas_jax.surrogates.padding import Rows
+
+
+@partial(jax.jit, static_argnames=("num_groups", "num_shapes"))
+def fit(
+    number: Int[Any, ""],
+    kernel: Any,
+    key: jax.Array,
+    rows: Rows,
+    prior: Prior,
+    max_evaluations: Int[Any, ""],
+    *,
+    num_groups: int,
+    num_shapes: int,
+) -> tuple[Float[Array, ""], Hyperparameters, exact.Factorisation]:
+    """The search from one start, and the rows conditioned on with the hyperparameters that it ends at.
+
+    Start 0 is the prior mode, all others are draws of the prior.
+
+    Returns:
+        The negative log posterior density, the hyperparameters, and the factorisation.
+    """
+
+    def cost(z):
+        found = hyperparameters(prior, z, num_shapes)
+        covariance = exact.covariance_of_targets(_correlation(kernel, found, rows.x, rows.x), found, rows)
+        return 0.5 * z @ z - exact.log_density(covariance, rows)
+
+    draw = jax.random.normal(jax.random.fold_in(key, number), (num_coordinates(num_groups, num_shapes),), jnp.float64)
+    start = jnp.where(number == 0, 0.0, draw)
+    end, density = minimise(jax.value_and_grad(cost), start, max_evaluations=max_evaluations)
+    found = hyperparameters(prior, end, num_shapes)
+    return density, found, exact.factorise(_correlation(kernel, found, rows.x, rows.x), found, rows)
+
+
+@jax.jit
+def factorise(kernel: Any, found: Hyperparameters, rows: Rows) -> exact.Factorisation:
+    """Conditions on the rows with given hyperparameters."""
+    return exact.factorise(_correlation(kernel, found, rows.x, rows.x), found, rows)
+
+
+@jax.jit
+def predict(
+    queries: Float[Any, "m d"], kernel: Any, found: Hyperparameters, rows: Rows, factor: Float[Any, "p p"]
+) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
+    """Marginal means and variances; the weights take the place of the rows' targets."""
+    return exact.marginals(factor, rows.y, _between(kernel, found, rows, queries), found.signal_variance)
+
+
+@partial(jax.jit, static_argnames="num")
+def sample(
+    queries: Rows,
+    kernel: Any,
+    found: Hyperparameters,
+    rows: Rows,
+    factor: Float[Any, "p p"],
+    key: jax.Array,
+    *,
+    num: int,
+) -> Float[Array, "s m"]:
+    """Joint draws at the queries; the weights take the place of the rows' targets."""
+    between = _between(kernel, found, rows, queries.x)
+    within = found.signal_variance * _correlation(kernel, found, queries.x, queries.x)
+    mean, spread = exact.joint(factor, rows.y, between, within, found.signal_variance, queries)
+    return mean[None, :] + jax.random.normal(key, (num, mean.shape[0]), mean.dtype) @ spread.T
+
+
+def _between(kernel, found, rows, queries):
+    covariance = found.signal_variance * _correlation(kernel, found, rows.x, queries)
+    return jnp.where(rows.is_real[:, None], covariance, 0.0)
+
+
+def _correlation(kernel, found, x, z):
+    return correlation(kernel, found.lengthscales, found.shape, x, z)

@@ -1,0 +1,84 @@
+"""A Gaussian process in one file, to predict from later or elsewhere: NumPy's .npz, without pickle.
+
+The file holds the settings as JSON, and everything that was learned in full precision, so that a loaded state
+predicts what the saved one did.
+"""
+
+import dataclasses
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas_jax.surrogates.gaussian_process import GaussianProcess, GaussianProcessState
+from nas_jax.surrogates.scaling import Scaling
+from nas_jax.surrogates.warps import WARPS
+
+_FORMAT = 1
+
+
+def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProcessState) -> None:
+    """Writes settings, and a state that they fitted, to `path`, which is replaced in one step: never half a file.
+
+    Of a kernel that is an instance only the name of its class is written; labels of groups become numbers.
+    """
+    settings = dataclasses.asdict(dataclasses.replace(gp, kernel="rbf")) | {"kernel": _kernel_name(gp.kernel)}
+    if gp.groups is not None:
+        numbers = {label: number for number, label in enumerate(dict.fromkeys(gp.groups))}
+        settings["groups"] = [numbers[label] for label in gp.groups]
+    header = {"format": _FORMAT, "settings": settings}
+    scaling = state.scaling._asdict() | {"warp": np.array(state.scaling.warp)}
+    arrays = state._asdict() | {"scaling": 0} | {f"scaling.{name}": value for name, value in scaling.items()}
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str], *, kernel: Any = None) -> tuple[GaussianProcess, GaussianProcessState]:
+    """Reads what `save` wrote.
+
+    Args:
+        kernel: The kernel that the process had, where that was an instance.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another kind of file, a later format, or a kernel that is missing or of another class.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} must be a file that save() wrote, and is not: {error}") from error
+    if header["format"] != _FORMAT:
+        raise ValueError(f"{path} must have format {_FORMAT}, got {header['format']}: a later version wrote it")
+    settings = header["settings"]
+    if kernel is not None or "." in settings["kernel"]:
+        if _kernel_name(kernel) != settings["kernel"]:
+            raise ValueError(f"kernel must be the {settings['kernel']} that {path} was saved with, got {kernel!r}")
+        settings["kernel"] = kernel
+    if settings["groups"] is not None:
+        settings["groups"] = tuple(settings["groups"])
+    warp = WARPS[settings["warp"]](*map(float, arrays.pop("scaling.warp")))
+    scaling = {name: _restored(arrays.pop(f"scaling.{name}")) for name in Scaling._fields if name != "warp"}
+    state = {name: _restored(arrays[name]) for name in GaussianProcessState._fields if name != "scaling"}
+    return GaussianProcess(**settings), GaussianProcessState(**state, scaling=Scaling(**scaling, warp=warp))
+
+
+def _kernel_name(kernel: Any) -> str:
+    """A named kernel's own name, or of an instance its class with its module, which has a dot."""
+    return kernel if isinstance(kernel, str) else f"{type(kernel).__module__}.{type(kernel).__qualname__}"
+
+
+def _restored(array: np.ndarray) -> Any:
+    return float(array) if array.ndim == 0 else array

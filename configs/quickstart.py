@@ -36,7 +36,9 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.recipe = make_recipe(num_epochs=4)
 
     # Some chains fail badly: on the scale of log errors they do not drown the differences among the good ones.
-    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52", "ard": True, "upper_bound": 1.01})
+    config.surrogate = ConfigDict(
+        {"name": "gaussian_process", "kernel": "matern52", "ard": True, "warp": "log_distance", "upper_bound": 1.01}
+    )
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
     config.finalists.recipe = make_recipe(num_epochs=16)
 

@@ -21,7 +21,7 @@ _JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 class Factorisation(NamedTuple):
     """What predictions need of p training rows."""
 
-    factor: Float[Array, "p p"]  # lower Cholesky factor of the covariance of the targets
+    inverse_factor: Float[Array, "p p"]  # inverse of the lower Cholesky factor of the covariance of the targets
     weights: Float[Array, "p"]  # inverse covariance times targets
     log_likelihood: Float[Array, ""]
     noise_variance: Float[Array, ""]  # that of every row, and what had to be added for a factor to exist
@@ -43,20 +43,22 @@ def log_density(covariance: Float[Array, "p p"], rows: Rows) -> Float[Array, ""]
 
     The gradient is (w w' - K^-1) / 2 (eq. 5.9): the Cholesky factor itself is never differentiated.
     """
-    factor = jnp.linalg.cholesky(covariance)
-    return _log_density(factor, jax.scipy.linalg.cho_solve((factor, True), rows.y), rows)
+    return _density_of(covariance, rows)[0]
 
 
-def _log_density(factor, weights, rows):
-    log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diag(factor)))
-    return -0.5 * (rows.y @ weights + log_determinant + jnp.sum(rows.is_real) * jnp.log(2 * jnp.pi))
+def _density_of(covariance, rows):
+    """The log density, the inverse of the Cholesky factor, and the inverse covariance times the targets."""
+    _, inverse_factor = cholesky_and_inverse(covariance)
+    whitened = inverse_factor @ rows.y
+    log_determinant = -2.0 * jnp.sum(jnp.log(jnp.diag(inverse_factor)))
+    num_rows = jnp.sum(rows.is_real)
+    density = -0.5 * (whitened @ whitened + log_determinant + num_rows * jnp.log(2 * jnp.pi))
+    return density, inverse_factor, inverse_factor.T @ whitened
 
 
 def _forward(covariance, rows):
-    factor, inverse_factor = cholesky_and_inverse(covariance)
-    inverse = gram_of_lower(inverse_factor)
-    weights = inverse @ rows.y
-    return _log_density(factor, weights, rows), 0.5 * (weights[:, None] * weights[None, :] - inverse)
+    density, inverse_factor, weights = _density_of(covariance, rows)
+    return density, 0.5 * (weights[:, None] * weights[None, :] - gram_of_lower(inverse_factor))
 
 
 def _backward(slope, pull):
@@ -71,26 +73,25 @@ def factorise(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Ro
 
     def attempt(jitter):
         noisier = found._replace(noise_variance=found.noise_variance + jitter * found.signal_variance)
-        factor = jnp.linalg.cholesky(covariance_of_targets(correlation, noisier, rows))
-        weights = jax.scipy.linalg.cho_solve((factor, True), rows.y)
-        return Factorisation(factor, weights, _log_density(factor, weights, rows), noisier.noise_variance)
+        density, inverse_factor, weights = _density_of(covariance_of_targets(correlation, noisier, rows), rows)
+        return Factorisation(inverse_factor, weights, density, noisier.noise_variance)
 
     return _first_finite(attempt, lambda result: result.log_likelihood)
 
 
 def marginals(
-    factor: Float[Array, "p p"],
+    inverse_factor: Float[Array, "p p"],
     weights: Float[Array, "p"],
     covariance: Float[Array, "p m"],
     signal_variance: Float[Array, ""],
 ) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
     """Mean and variance at each of m points (eqs. 2.25 and 2.26), from their covariance with the training rows."""
-    explained = jax.scipy.linalg.solve_triangular(factor, covariance, lower=True)
+    explained = inverse_factor @ covariance
     return weights @ covariance, jnp.maximum(signal_variance - jnp.sum(explained**2, axis=0), 0.0)
 
 
 def joint(
-    factor: Float[Array, "p p"],
+    inverse_factor: Float[Array, "p p"],
     weights: Float[Array, "p"],
     between: Float[Array, "p q"],
     within: Float[Array, "q q"],
@@ -103,7 +104,7 @@ def joint(
         between: Covariance of training rows and queries.
         within: Covariance of queries.
     """
-    explained = jax.scipy.linalg.solve_triangular(factor, between, lower=True)
+    explained = inverse_factor @ between
     covariance = _masked(within - explained.T @ explained, queries)
 
     def attempt(jitter):

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nas_jax.surrogates import programs
 from nas_jax.surrogates.base import Posterior
@@ -27,7 +26,7 @@ from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.warps import WARPS
 
-_CHUNK = 512  # points that one call predicts
+_CHUNKS = (32, 512)  # how many points one call predicts: few, or many
 
 
 class GaussianProcessState(NamedTuple):
@@ -44,7 +43,7 @@ class GaussianProcessState(NamedTuple):
     signal_std: float
     noise_std: float  # of every measurement beyond the known one; includes what a factorisation needed
     shape: np.ndarray  # [1] for the alpha of "rational_quadratic", else [0]
-    factor: np.ndarray  # [n, n], lower Cholesky factor of the covariance of `y`
+    inverse_factor: np.ndarray  # [n, n], inverse of the lower Cholesky factor of the covariance of `y`
     weights: np.ndarray  # [n], inverse covariance times `y`
     log_marginal_likelihood: float  # log p(y | x, hyperparameters)
     scaling: Scaling
@@ -111,6 +110,7 @@ class GaussianProcess:
         group = self._group(x.shape[1])
         sharing = self.sharing if self.ard else 1.0
         search = partial(
+            in_double_precision,
             programs.fit,
             kernel=stationary_kernel(self.kernel),
             key=key,
@@ -180,12 +180,16 @@ class GaussianProcess:
         queries = query_array(x_new, state.x.shape[1])
         fitted = self._fitted(state)
         mean, std = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
-        for low in range(0, len(queries), _CHUNK):
-            chunk = state.scaling.inputs(queries[low : low + _CHUNK])
-            size, padded = len(chunk), np.pad(chunk, ((0, _CHUNK - len(chunk)), (0, 0)))
+        length = _CHUNKS[len(queries) > _CHUNKS[0]]
+
+        def predict_chunk(low: int) -> None:
+            chunk = state.scaling.inputs(queries[low : low + length])
+            size, padded = len(chunk), np.pad(chunk, ((0, length - len(chunk)), (0, 0)))
             centre, variance = in_double_precision(programs.predict, padded, *fitted)
             spread = np.sqrt(variance + with_noise * state.noise_std**2)
             mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
+
+        side_by_side(predict_chunk, range(0, len(queries), length))
         return _posterior(mean, std)
 
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:
@@ -213,8 +217,7 @@ class GaussianProcess:
         Hyperparameters, scales and warp stay those of all data. Closed form of Rasmussen & Williams (2006),
         eq. 5.12; a lone point is predicted by the prior.
         """
-        inverse_factor = solve_triangular(state.factor, np.eye(len(state.y)), lower=True)
-        precision = np.sum(inverse_factor**2, axis=0)
+        precision = np.sum(state.inverse_factor**2, axis=0)
         return _posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
 
     def _group(self, num_features: int) -> np.ndarray:
@@ -237,9 +240,9 @@ class GaussianProcess:
     def _fitted(self, state: GaussianProcessState) -> tuple[Any, Hyperparameters, Rows, np.ndarray]:
         """What the programs take of a state, padded: the rows hold the weights in place of the targets."""
         rows = pad(state.x, state.weights, state.known_noise_std**2)
-        factor = np.eye(len(rows.y))
-        factor[: len(state.y), : len(state.y)] = state.factor
-        return stationary_kernel(self.kernel), _hyperparameters_of(state), rows, factor
+        num_padding = len(rows.y) - len(state.y)
+        inverse_factor = np.pad(state.inverse_factor, (0, num_padding))
+        return stationary_kernel(self.kernel), _hyperparameters_of(state), rows, inverse_factor
 
 
 make = GaussianProcess
@@ -269,7 +272,7 @@ def _state(
         signal_std=float(np.sqrt(found.signal_variance)),
         noise_std=float(np.sqrt(result.noise_variance)),
         shape=np.array(found.shape),
-        factor=np.array(result.factor)[:num_rows, :num_rows],
+        inverse_factor=np.array(result.inverse_factor)[:num_rows, :num_rows],
         weights=np.array(result.weights)[:num_rows],
         log_marginal_likelihood=float(result.log_likelihood),
         scaling=scaling,

@@ -5,6 +5,7 @@ the distances, which come from one product of matrices. GPJax's own engine maps 
 differentiated, that takes five times as long at 128 points and 30 features. It serves all other kernels.
 """
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -37,7 +38,7 @@ def stationary_kernel(kernel: Any) -> StationaryKernel:
             only, or white noise.
     """
     if isinstance(kernel, str) and kernel in _NAMED:
-        return _NAMED[kernel]()
+        return _named(kernel)
     if not isinstance(kernel, StationaryKernel):
         raise ValueError(
             f"unknown kernel {kernel!r}; choose from {', '.join(sorted(_NAMED))}, or pass a stationary kernel of GPJax"
@@ -47,6 +48,11 @@ def stationary_kernel(kernel: Any) -> StationaryKernel:
     if isinstance(kernel, gpx.kernels.White):
         raise ValueError("the kernel must be another than white noise, which is learned beside any kernel")
     return kernel
+
+
+@functools.cache
+def _named(kernel: str) -> StationaryKernel:
+    return _NAMED[kernel]()
 
 
 def num_shapes(kernel: Any) -> int:

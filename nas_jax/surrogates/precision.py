@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,10 +24,12 @@ def in_double_precision(program: Callable[..., Any], *args: Any, **kwargs: Any) 
         return jax.device_get(program(*args, **kwargs))
 
 
-def side_by_side(program: Callable[..., Any], arguments: Iterable[Any]) -> list[Any]:
-    """`in_double_precision` for each argument, as many at once as there are cores. Results in order."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(functools.partial(in_double_precision, program), arguments))
+def side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+    """`task` of each argument, in as many threads as there are cores: compiled programs run at the same time."""
+    if len(arguments) < 2:
+        return [task(argument) for argument in arguments]
+    with ThreadPoolExecutor(min(len(arguments), os.cpu_count() or 1)) as threads:
+        return list(threads.map(task, arguments))
 
 
 def _cpu() -> jax.Device | None:

@@ -54,10 +54,10 @@ def factorise(kernel: Any, found: Hyperparameters, rows: Rows) -> exact.Factoris
 
 @jax.jit
 def predict(
-    queries: Float[Any, "m d"], kernel: Any, found: Hyperparameters, rows: Rows, factor: Float[Any, "p p"]
+    queries: Float[Any, "m d"], kernel: Any, found: Hyperparameters, rows: Rows, inverse_factor: Float[Any, "p p"]
 ) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
     """Marginal means and variances; the weights take the place of the rows' targets."""
-    return exact.marginals(factor, rows.y, _between(kernel, found, rows, queries), found.signal_variance)
+    return exact.marginals(inverse_factor, rows.y, _between(kernel, found, rows, queries), found.signal_variance)
 
 
 @partial(jax.jit, static_argnames="num")
@@ -66,7 +66,7 @@ def sample(
     kernel: Any,
     found: Hyperparameters,
     rows: Rows,
-    factor: Float[Any, "p p"],
+    inverse_factor: Float[Any, "p p"],
     key: jax.Array,
     *,
     num: int,
@@ -74,13 +74,13 @@ def sample(
     """Joint draws at the queries; the weights take the place of the rows' targets."""
     between = _between(kernel, found, rows, queries.x)
     within = found.signal_variance * _correlation(kernel, found, queries.x, queries.x)
-    mean, spread = exact.joint(factor, rows.y, between, within, found.signal_variance, queries)
+    mean, spread = exact.joint(inverse_factor, rows.y, between, within, found.signal_variance, queries)
     return mean[None, :] + jax.random.normal(key, (num, mean.shape[0]), mean.dtype) @ spread.T
 
 
 def _between(kernel, found, rows, queries):
-    covariance = found.signal_variance * _correlation(kernel, found, rows.x, queries)
-    return jnp.where(rows.is_real[:, None], covariance, 0.0)
+    """Padding rows are in it: they weigh nothing, and the inverse factor does not look at them."""
+    return found.signal_variance * _correlation(kernel, found, rows.x, queries)
 
 
 def _correlation(kernel, found, x, z):

@@ -1,6 +1,8 @@
-"""What is measured in a process of its own, which run.py starts: prints the result as one line of JSON.
+"""What is measured in a process of its own, which run.py starts like this:
 
-python experiments/surrogate_speed/fresh.py cold "scikit-learn" 100 0 4
+    python experiments/surrogate_speed/fresh.py cold "scikit-learn" 100 0 4
+
+Prints the result as one line of JSON.
 """
 
 import json

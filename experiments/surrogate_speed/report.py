@@ -138,6 +138,8 @@ def _difference(theirs: float, ours: float) -> float:
 def _spread(values: list[float], form: str) -> str:
     """Median, least and greatest of numbers, of which some may be infinite, or NaN where a search has diverged."""
     known = [value for value in values if not np.isnan(value)]
+    if not values:
+        return ""
     if not known:
         return "diverged"
     text = f"{statistics.median(known):{form}} ({min(known):{form}} to {max(known):{form}})"

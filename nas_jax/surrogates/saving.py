@@ -36,7 +36,7 @@ def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProce
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("wb") as file:
-            np.savez(file, allow_pickle=False, header=np.array(json.dumps(header)), **arrays)
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

@@ -135,7 +135,12 @@ def test_scores_that_the_surrogate_refuses_are_a_user_error():
     search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(5), seed=0)
     with pytest.raises(UserError, match=r"surrogate: y must be below upper_bound=1\.0.*the trials are kept"):
         pick_finalists(
-            SPACE, GaussianProcess(upper_bound=1.0), Objective(), store.trials(), FinalistSettings(5, 1), seed=0
+            SPACE,
+            GaussianProcess(warp="log_distance", upper_bound=1.0),
+            Objective(),
+            store.trials(),
+            FinalistSettings(5, 1),
+            seed=0,
         )
 
 

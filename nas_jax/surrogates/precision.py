@@ -3,12 +3,11 @@
 TPUs emulate float64, and the many small factorisations of a fit would wait for a GPU more than compute on it.
 """
 
-import contextlib
 import functools
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -28,7 +27,7 @@ def side_by_side(task: Callable[[Any], Any], arguments: Sequence[Any]) -> list[A
     """`task` of each argument, in as many threads as there are cores: compiled programs run at the same time."""
     if len(arguments) < 2:
         return [task(argument) for argument in arguments]
-    with ThreadPoolExecutor(min(len(arguments), os.cpu_count() or 1)) as threads:
+    with _one_blas_thread(), ThreadPoolExecutor(min(len(arguments), os.cpu_count() or 1)) as threads:
         return list(threads.map(task, arguments))
 
 
@@ -38,32 +37,16 @@ def _cpu() -> jax.Device | None:
     return jax.local_devices(backend="cpu")[0] if has_cpu else None
 
 
-class _BlasUsers:
-    """How many calls are under way, in all threads, and the limit that they share."""
-
-    lock = threading.Lock()
-    count = 0
-    limit: Any = None
-
-
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """One thread for LAPACK until the last of all concurrent calls is done.
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """One thread for LAPACK meanwhile.
 
     Small factorisations do not miss the others. Where another process wants the same cores, threads of OpenBLAS
-    that wait for each other make a fit ten times as long. Products of matrices are XLA's, with its own threads.
+    that wait for each other make a fit many times as long. Products of matrices are XLA's, with its own threads.
+
+    The limit is the process's, and threadpoolctl lets only the first thread that set one change it: threads that
+    share work need the limit of the thread that started them.
     """
-    with _BlasUsers.lock:
-        if _BlasUsers.count == 0:
-            _BlasUsers.limit = _blas().limit(limits=1, user_api="blas")
-        _BlasUsers.count += 1
-    try:
-        yield
-    finally:
-        with _BlasUsers.lock:
-            _BlasUsers.count -= 1
-            if _BlasUsers.count == 0:
-                _BlasUsers.limit.restore_original_limits()
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @functools.cache

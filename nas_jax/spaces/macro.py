@@ -1,0 +1,257 @@
+"""The networks of NAS-Bench-Macro: chains of inverted bottlenecks in three stages.
+
+Su et al., "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR 2021. A genome is eight blocks, each
+"identity", "MB3_K3" or "MB6_K5" (an inverted bottleneck of expansion 3 with a 3x3 filter, or 6 with 5x5). The first
+block of a stage halves the side and doubles the channels; an identity there is a 1x1 convolution with stride 2.
+
+An identity elsewhere does nothing, so within a stage its place makes no difference. In a canonical genome identities
+come last in their stage, the first block apart; 3,969 of the 6,561 chains are canonical. The benchmark trained these
+and lists each result for every chain that is the same network.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import jax.typing
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from nas_jax.layers import ConvBlock
+from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.trial import Genome
+
+BLOCKS = ("identity", "MB3_K3", "MB6_K5")  # in the order of the benchmark's digits
+STAGES = (slice(0, 2), slice(2, 5), slice(5, 8))
+NUM_BLOCKS = 8
+HEAD_FILTERS = 1280
+BOTTLENECKS = {"MB3_K3": (3, 3), "MB6_K5": (6, 5)}  # expansion and side of the filter
+
+
+@cache
+def canonical(chain: Genome) -> Genome:
+    """The canonical genome of the same network as `chain`, any of the 6,561."""
+    blocks: Genome = ()
+    for stage in STAGES:
+        first, *rest = chain[stage]
+        blocks = (*blocks, first, *sorted(rest, key=lambda block: block == "identity"))
+    return blocks
+
+
+def digits(genome: Genome) -> str:
+    """The benchmark's own name of a chain: `22212220`."""
+    return "".join(str(BLOCKS.index(block)) for block in genome)
+
+
+def parse(string: str) -> Genome:
+    """The chain of the benchmark's digits, block by block: not made canonical.
+
+    Raises:
+        ValueError: the string is not eight digits from 0 to 2.
+    """
+    if len(string) != NUM_BLOCKS or set(string) - set("012"):
+        choices = ", ".join(f"{number} ({block})" for number, block in enumerate(BLOCKS))
+        raise ValueError(f"{string!r} is no chain: it should be {NUM_BLOCKS} digits out of {choices}")
+    return tuple(BLOCKS[int(digit)] for digit in string)
+
+
+@cache
+def _chains() -> dict[Genome, list[Genome]]:
+    """Every canonical genome, and all chains that it stands for."""
+    chains: dict[Genome, list[Genome]] = {}
+    for chain in product(BLOCKS, repeat=NUM_BLOCKS):
+        chains.setdefault(canonical(chain), []).append(chain)
+    return chains
+
+
+def _edits(chain: Genome) -> list[Genome]:
+    """The canonical forms after each change of one block, and of `chain` itself."""
+    return [canonical((*chain[:i], block, *chain[i + 1 :])) for i in range(NUM_BLOCKS) for block in BLOCKS]
+
+
+def depthwise_conv2d(
+    x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k 1 c"], stride: int
+) -> Float[jax.Array, "b h2 w2 c"]:
+    """Convolves each channel with its own filter; padding is half the filter's side, which is odd.
+
+    A sum of shifted products on a CPU, where XLA's grouped convolution takes several times as long.
+    """
+    side, pad = kernel.shape[0], kernel.shape[0] // 2
+    if jax.default_backend() != "cpu":
+        padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
+        )
+    _, height, width, _ = x.shape
+    padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    products = (
+        padded[:, i : i + height : stride, j : j + width : stride] * kernel[i : i + 1, j : j + 1]
+        for i in range(side)
+        for j in range(side)
+    )
+    return reduce(jnp.add, products)
+
+
+class PointwiseNorm(nn.Module):
+    """1x1 convolution, batch normalisation."""
+
+    filters: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
+        x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype)(x)
+        return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
+
+
+class InvertedBottleneck(nn.Module):
+    """Expands, filters each channel and projects (Sandler et al., "MobileNetV2", CVPR 2018), here with ReLU.
+
+    The input is added to the output where both have the same shape.
+    """
+
+    filters: int
+    expansion: int
+    side: int
+    stride: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
+        hidden = self.expansion * x.shape[-1]
+        y = nn.relu(PointwiseNorm(hidden, self.dtype)(x, train))
+        kernel = self.param("kernel", nn.initializers.he_normal(), (self.side, self.side, 1, hidden))
+        y = depthwise_conv2d(y, kernel.astype(self.dtype), self.stride)
+        y = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(y))
+        y = PointwiseNorm(self.filters, self.dtype)(y, train)
+        return x + y if x.shape == y.shape else y
+
+
+class MacroNetwork(nn.Module):
+    """Stem, three stages, head."""
+
+    genome: Genome
+    num_classes: int
+    filters: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+        x = ConvBlock(self.filters, 3, self.dtype)(x, train)
+        for block, inputs, filters in _channels(self.genome, self.filters):
+            stride = filters // inputs
+            if block in BOTTLENECKS:
+                x = InvertedBottleneck(filters, *BOTTLENECKS[block], stride, self.dtype)(x, train)
+            elif stride > 1:
+                x = PointwiseNorm(filters, self.dtype)(x[:, ::stride, ::stride], train)
+        x = nn.relu(PointwiseNorm(HEAD_FILTERS, self.dtype)(x, train)).mean(axis=(1, 2))
+        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+
+
+def _channels(genome: Genome, filters: int) -> Iterator[tuple[str, int, int]]:
+    """Each block with its input and output channels; where they differ, the block has stride 2."""
+    for stage in STAGES:
+        first, *rest = genome[stage]
+        yield first, filters, 2 * filters
+        filters *= 2
+        yield from ((block, filters, filters) for block in rest)
+
+
+@dataclass(frozen=True)
+class NasBenchMacro:
+    """The canonical chains, as features and as networks.
+
+    Args:
+        image_shape: (height, width, channels); it and `num_classes` come from the data set.
+        free_features: Also encode log10 of parameters and FLOPs, known without training.
+        filters: Channels of the stem, doubled by each stage; 32 in the benchmark.
+
+    Raises:
+        ValueError: no filters.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    free_features: bool = False
+    filters: int = 32
+
+    def __post_init__(self) -> None:
+        if self.filters < 1:
+            raise ValueError(f"filters has to be at least 1, got {self.filters}")
+
+    def genomes(self) -> Iterator[Genome]:
+        """All 3,969 genomes."""
+        return iter(_chains())
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Uniform over genomes."""
+        genomes = list(self.genomes())
+        return sample_distinct(lambda: genomes[rng.integers(len(genomes))], self.genomes, rng, num, exclude)
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        """What changing one block can lead to, in `genome` or in any chain of the same network.
+
+        So a block can be inserted into a stage at any place, and neighbours are neighbours both ways.
+        """
+        edited = dict.fromkeys(other for chain in _chains()[canonical(genome)] for other in _edits(chain))
+        return [other for other in edited if other != canonical(genome)]
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """Changes a random block of a random chain of the same network."""
+        same = _chains()[canonical(genome)]
+        edited = _edits(same[rng.integers(len(same))])
+        mutants = [other for other in edited if other != canonical(genome)]
+        return mutants[rng.integers(len(mutants))]
+
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """Each block from either parent, by the toss of a coin; then identities move to the end of their stage."""
+        pairs = zip(first, second, strict=True)
+        return canonical(tuple(pair[rng.integers(2)] for pair in pairs))
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """One-hot blocks of the genomes' canonical forms: 24 features, and those of `free_features`."""
+        return np.array([self._features(canonical(genome)) for genome in genomes], np.float32)
+
+    def _features(self, genome: Genome) -> list[float]:
+        blocks = [number for block in genome for number in one_hot(block, BLOCKS)]
+        return [*blocks, *(np.log10(self.cost(genome)) if self.free_features else ())]
+
+    def describe(self, genome: Genome) -> str:
+        """Blocks by stage: `MB6_K5, MB3_K3 | MB3_K3, identity, identity | …`."""
+        return " | ".join(", ".join(genome[stage]) for stage in STAGES)
+
+    def cost(self, genome: Genome) -> Cost:
+        """Parameters and FLOPs; FLOPs are twice the benchmark's, which counts multiply-adds."""
+        height, width, channels = self.image_shape
+        num_params = flops = 0
+
+        def add_conv(weights: int, filters: int) -> None:
+            nonlocal num_params, flops
+            num_params += weights + 2 * filters  # batch normalisation scales and shifts
+            flops += 2 * weights * height * width
+
+        add_conv(9 * channels * self.filters, self.filters)
+        for block, inputs, filters in _channels(genome, self.filters):
+            stride = filters // inputs
+            expansion, side = BOTTLENECKS.get(block, (0, 0))
+            hidden = expansion * inputs
+            add_conv(inputs * hidden, hidden)
+            height, width = -(-height // stride), -(-width // stride)
+            if block in BOTTLENECKS:
+                add_conv(side * side * hidden, hidden)
+                add_conv(hidden * filters, filters)
+            elif stride > 1:
+                add_conv(inputs * filters, filters)
+        add_conv(filters * HEAD_FILTERS, HEAD_FILTERS)
+        num_params += (HEAD_FILTERS + 1) * self.num_classes
+        return Cost(num_params, flops + 2 * HEAD_FILTERS * self.num_classes)
+
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> MacroNetwork:
+        return MacroNetwork(genome, self.num_classes, self.filters, dtype)
+
+
+make = NasBenchMacro

@@ -1,0 +1,299 @@
+"""The cells of NAS-Bench-201, in the benchmark's network.
+
+Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020. A cell has
+four nodes; node 0 is its input, node 3 its output. Each node but the first sums its edges, of which there is one from
+every node before it. A genome is the operations of the six edges in the order of the benchmark's strings: 1<-0, 2<-0,
+2<-1, 3<-0, 3<-1, 3<-2.
+
+An edge is dead if it lies on no path from input to output, where "none" interrupts a path: at most it adds a constant,
+the bias of a batch normalisation. In a canonical genome dead edges are "none"; 9,445 of the benchmark's 15,625 cells
+are canonical. Cells that differ by the names of nodes 1 and 2, or by where a skip connection sits, count as different.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from itertools import product
+
+import jax.numpy as jnp
+import jax.typing
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Float
+
+from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.trial import Genome
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (target, source)
+PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # from input to output, as places in EDGES
+STRING = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+KERNEL_SIDES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+NUM_STAGES = 3
+
+
+@cache
+def canonical(cell: Genome) -> Genome:
+    """The canonical genome that computes what `cell` does, any of the 15,625."""
+    alive = {edge for path in _paths(cell) for edge in path}
+    return tuple(operation if edge in alive else "none" for edge, operation in enumerate(cell))
+
+
+def _paths(cell: Genome) -> list[tuple[int, ...]]:
+    """The paths that nothing interrupts."""
+    return [path for path in PATHS if all(cell[edge] != "none" for edge in path)]
+
+
+def parse(string: str) -> Genome:
+    """The cell of one of the benchmark's strings, edge by edge: not made canonical.
+
+    Raises:
+        ValueError: the string is not of the benchmark's form, or names another operation.
+    """
+    match = re.fullmatch(re.escape(STRING).replace(r"\{\}", r"(\w+)"), string)
+    if match is None:
+        raise ValueError(f"{string!r} is no cell: it should be {STRING}, with an operation in place of each {{}}")
+    if unknown := set(match.groups()) - set(OPERATIONS):
+        raise ValueError(f"{string!r} has {', '.join(sorted(unknown))}; choose from {', '.join(OPERATIONS)}")
+    return match.groups()
+
+
+@cache
+def _cells() -> dict[Genome, list[Genome]]:
+    """Every canonical genome, and all cells that it stands for."""
+    cells: dict[Genome, list[Genome]] = {}
+    for cell in product(OPERATIONS, repeat=len(EDGES)):
+        cells.setdefault(canonical(cell), []).append(cell)
+    return cells
+
+
+def _edits(cell: Genome) -> list[Genome]:
+    """The canonical forms after each change of one operation, and of `cell` itself."""
+    edges = range(len(EDGES))
+    return [canonical((*cell[:i], operation, *cell[i + 1 :])) for i in edges for operation in OPERATIONS]
+
+
+def _one_hot(genome: Genome) -> list[float]:
+    """The operation of each edge: 30 features."""
+    return [number for operation in genome for number in one_hot(operation, OPERATIONS)]
+
+
+def _path(genome: Genome) -> list[float]:
+    """Whether a path has these operations, in this order: 84 features.
+
+    White, Neiswanger & Savani, "BANANAS: Bayesian Optimization with Neural Architectures for Neural Architecture
+    Search", AAAI 2021.
+    """
+    present = {tuple(genome[edge] for edge in path) for path in _paths(genome)}
+    return [float(sequence in present) for length in (1, 2, 3) for sequence in product(OPERATIONS[1:], repeat=length)]
+
+
+def _functional(genome: Genome) -> list[float]:
+    """What the paths compute, where a skip connection is nothing: 62 features.
+
+    Square roots of the number of paths with each sequence of operations, with each number of convolutions, of 3x3
+    convolutions and of pools; how often each operation occurs; and each edge's operation as its number, which tells
+    apart what agrees in all else.
+    """
+    paths = [tuple(genome[edge] for edge in path if genome[edge] != "skip_connect") for path in _paths(genome)]
+    counts = [paths.count(sequence) for length in range(4) for sequence in product(OPERATIONS[2:], repeat=length)]
+    for counted in (tuple(KERNEL_SIDES), ("nor_conv_3x3",), ("avg_pool_3x3",)):
+        depths = [sum(operation in counted for operation in path) for path in paths]
+        counts += [depths.count(depth) for depth in range(4)]
+    totals = [genome.count(operation) for operation in OPERATIONS[1:]]
+    return [*np.sqrt(counts), *map(float, totals), *(float(OPERATIONS.index(operation)) for operation in genome)]
+
+
+ENCODINGS: dict[str, Callable[[Genome], list[float]]] = {
+    "functional": _functional,
+    "one_hot": _one_hot,
+    "path": _path,
+}
+
+
+def _conv(filters: int, side: int, stride: int, dtype: jax.typing.DTypeLike) -> nn.Conv:
+    return nn.Conv(filters, (side, side), stride, padding=side // 2, use_bias=False, dtype=dtype)
+
+
+def _norm(train: bool, dtype: jax.typing.DTypeLike) -> nn.BatchNorm:
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype)
+
+
+class ReluConvNorm(nn.Module):
+    """ReLU, convolution, batch normalisation."""
+
+    filters: int
+    side: int
+    stride: int = 1
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
+        x = _conv(self.filters, self.side, self.stride, self.dtype)(nn.relu(x))
+        return _norm(train, self.dtype)(x)
+
+
+class Cell(nn.Module):
+    """A cell; the number of channels stays. Dead edges are built as well, as in the benchmark."""
+
+    genome: Genome
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b h w c"]:
+        nodes = [x]
+        for node in (1, 2, 3):
+            terms = [
+                self._apply(operation, nodes[source], train)
+                for operation, (target, source) in zip(self.genome, EDGES, strict=True)
+                if target == node and operation != "none"
+            ]
+            nodes.append(reduce(jnp.add, terms) if terms else jnp.zeros_like(x))
+        return nodes[3]
+
+    def _apply(self, operation: str, x: jax.Array, train: bool) -> jax.Array:
+        if operation == "skip_connect":
+            return x
+        if operation == "avg_pool_3x3":
+            return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+        return ReluConvNorm(x.shape[-1], KERNEL_SIDES[operation], dtype=self.dtype)(x, train)
+
+
+class Reduction(nn.Module):
+    """The residual block between two stages: half the side (rounded up), and `filters` channels."""
+
+    filters: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
+        y = ReluConvNorm(self.filters, 3, 2, self.dtype)(x, train)
+        y = ReluConvNorm(self.filters, 3, 1, self.dtype)(y, train)
+        shortcut = nn.avg_pool(x, (2, 2), (2, 2), "SAME", count_include_pad=False)
+        return y + _conv(self.filters, 1, 1, self.dtype)(shortcut)
+
+
+class CellNetwork(nn.Module):
+    """Three stages of equal cells."""
+
+    genome: Genome
+    num_classes: int
+    num_cells: int
+    filters: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+        x = _conv(self.filters, 3, 1, self.dtype)(x)
+        x = _norm(train, self.dtype)(x)
+        for stage in range(NUM_STAGES):
+            if stage > 0:
+                x = Reduction(self.filters << stage, self.dtype)(x, train)
+            for _ in range(self.num_cells):
+                x = Cell(self.genome, self.dtype)(x, train)
+        x = nn.relu(_norm(train, self.dtype)(x)).mean(axis=(1, 2))
+        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+
+
+@dataclass(frozen=True)
+class NasBench201:
+    """The canonical cells, as features and as networks.
+
+    Args:
+        image_shape: (height, width, channels); it and `num_classes` come from the data set.
+        encoding: "functional" describes what the paths compute, "one_hot" the edges, "path" which paths there are
+            (which does not tell all genomes apart).
+        free_features: Also encode log10 of parameters and FLOPs, known without training.
+        num_cells: Cells in each of the three stages; 5 in the benchmark.
+        filters: Channels of the first stage, doubled by each later one; 16 in the benchmark.
+
+    Raises:
+        ValueError: an unknown encoding, or no cells or filters.
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    encoding: str = "functional"
+    free_features: bool = False
+    num_cells: int = 5
+    filters: int = 16
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"unknown encoding {self.encoding!r}; choose from {', '.join(ENCODINGS)}")
+        if min(self.num_cells, self.filters) < 1:
+            raise ValueError(f"num_cells={self.num_cells}, filters={self.filters}: both have to be at least 1")
+
+    def genomes(self) -> Iterator[Genome]:
+        """All 9,445 genomes."""
+        return iter(_cells())
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Uniform over genomes."""
+        genomes = list(self.genomes())
+        return sample_distinct(lambda: genomes[rng.integers(len(genomes))], self.genomes, rng, num, exclude)
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        """What changing one operation can lead to, in `genome` or in any cell of the benchmark that computes the same.
+
+        So a path of which one edge is missing is one edit away, and neighbours are neighbours both ways.
+        """
+        edited = dict.fromkeys(other for cell in _cells()[canonical(genome)] for other in _edits(cell))
+        return [other for other in edited if other != canonical(genome)]
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """Changes a random edge of a random cell that computes the same as `genome`."""
+        same = _cells()[canonical(genome)]
+        mutants: list[Genome] = []
+        while not mutants:
+            edited = _edits(same[rng.integers(len(same))])
+            mutants = [other for other in edited if other != canonical(genome)]
+        return mutants[rng.integers(len(mutants))]
+
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """Each edge from either parent, by the toss of a coin; edges that are dead then become "none"."""
+        pairs = zip(first, second, strict=True)
+        return canonical(tuple(pair[rng.integers(2)] for pair in pairs))
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """Features of the genomes' canonical forms, see `encoding` and `free_features`."""
+        return np.array([self._features(canonical(genome)) for genome in genomes], np.float32)
+
+    def _features(self, genome: Genome) -> list[float]:
+        return [*ENCODINGS[self.encoding](genome), *(np.log10(self.cost(genome)) if self.free_features else ())]
+
+    def describe(self, genome: Genome) -> str:
+        """The benchmark's own string, `|nor_conv_3x3~0|+|…~0|…~1|+|…~0|…~1|…~2|`."""
+        return STRING.format(*genome)
+
+    def cost(self, genome: Genome) -> Cost:
+        """Parameters and FLOPs; FLOPs are twice the benchmark's, which counts multiply-adds."""
+        height, width, channels = self.image_shape
+        num_params = flops = 0
+
+        def add_conv(side: int, inputs: int, filters: int, is_normalised: bool = True) -> None:
+            nonlocal num_params, flops
+            weights = side * side * inputs * filters
+            num_params += weights + 2 * filters * is_normalised
+            flops += 2 * weights * height * width
+
+        add_conv(3, channels, self.filters)
+        for stage in range(NUM_STAGES):
+            filters = self.filters << stage
+            if stage > 0:
+                height, width = (height + 1) // 2, (width + 1) // 2
+                add_conv(3, filters // 2, filters)
+                add_conv(3, filters, filters)
+                add_conv(1, filters // 2, filters, is_normalised=False)
+            for operation in [*genome] * self.num_cells:
+                if operation in KERNEL_SIDES:
+                    add_conv(KERNEL_SIDES[operation], filters, filters)
+        num_params += 2 * filters + (filters + 1) * self.num_classes
+        return Cost(num_params, flops + 2 * filters * self.num_classes)
+
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> CellNetwork:
+        return CellNetwork(genome, self.num_classes, self.num_cells, self.filters, dtype)
+
+
+make = NasBench201

@@ -5,13 +5,16 @@ TPUs emulate float64, and the many small factorisations of a fit would wait for 
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 from threadpoolctl import ThreadpoolController
+
+_limiting = threading.RLock()
 
 
 def in_double_precision(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -37,16 +40,24 @@ def _cpu() -> jax.Device | None:
     return jax.local_devices(backend="cpu")[0] if has_cpu else None
 
 
-def _one_blas_thread() -> AbstractContextManager[Any]:
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
     """One thread for LAPACK meanwhile.
 
     Small factorisations do not miss the others. Where another process wants the same cores, threads of OpenBLAS
     that wait for each other make a fit many times as long. Products of matrices are XLA's, with its own threads.
 
-    The limit is the process's, and threadpoolctl lets only the first thread that set one change it: threads that
-    share work need the limit of the thread that started them.
+    The limit is the process's: one thread sets it and puts it back, and those that come meanwhile find it set. If
+    each set its own, one could put back another's.
     """
-    return _blas().limit(limits=1, user_api="blas")
+    if not _limiting.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _blas().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _limiting.release()
 
 
 @functools.cache

@@ -19,7 +19,7 @@ ROWS = (
     "search export display",
     "strategies evaluators",
     "spaces train",
-    "surrogates layers tasks data objective store workdir cli",
+    "surrogates layers tasks data objective store workdir cli tables",
     "build",
     "trial errors",
 )

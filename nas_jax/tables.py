@@ -34,7 +34,9 @@ def read_table(path: str) -> Table:
         UserError: no such file, or a file of another form; says which.
     """
     if not path:
-        raise UserError("a table is needed: name a CSV or JSON file, for example with --config.evaluator.path=table.csv")
+        raise UserError(
+            "a table is needed: name a CSV or JSON file, for example with --config.evaluator.path=table.csv"
+        )
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

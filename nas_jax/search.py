@@ -4,7 +4,8 @@ The trial log is the only memory. What is proposed depends on the seed and on th
 killed goes on as if nothing had happened.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +15,24 @@ from nas_jax.evaluators.base import Evaluator
 from nas_jax.objective import Objective
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
-from nas_jax.strategies.base import Strategy
+from nas_jax.strategies.base import Proposal, Strategy
 from nas_jax.trial import Genome, Prediction, Stage, Trial
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How many trials a search has, and how many it may lose, all in a row from the first, before it gives up."""
+    """How many trials a search has, and how many it may lose, all in a row from the first, before it gives up.
+
+    With a `batch_size` above one, so many genomes are proposed at once, whenever the evaluator asks for more.
+    """
 
     num_trials: int
     max_failures: int = 10
+    batch_size: int = 1
 
     def __post_init__(self) -> None:
-        if self.num_trials < 2 or self.max_failures < 1:
-            raise ValueError(f"num_trials has to be at least 2 and max_failures at least 1: {self}")
+        if self.num_trials < 2 or min(self.max_failures, self.batch_size) < 1:
+            raise ValueError(f"num_trials has to be at least 2, max_failures and batch_size at least 1: {self}")
 
 
 def search(
@@ -40,10 +45,12 @@ def search(
     *,
     seed: int,
     on_trial: Callable[[Trial], None] = lambda trial: None,
+    on_proposals: Callable[[int, Sequence[Proposal], float], None] = lambda position, proposals, seconds: None,
 ) -> None:
     """Fills the store with trials of the search, until it holds enough or the space has no more genomes.
 
-    Trials that the store holds unfinished run first. `on_trial` is called with each trial that ends.
+    Trials that the store holds unfinished run first. `on_trial` is called with each trial that ends; `on_proposals`
+    with the position of each batch in the search, its proposals, and how many seconds they took.
 
     Raises:
         UserError: the first `settings.max_failures` trials failed, all of them.
@@ -53,12 +60,19 @@ def search(
         yield from unfinished(store, "search")
         while (position := len(store.trials("search"))) < settings.num_trials:
             history = objective.history(store.trials("search"))
-            genomes = strategy.propose(np.random.default_rng((seed, position)), history, 1)
-            if not genomes:
+            num = min(settings.batch_size, settings.num_trials - position)
+            started = time.perf_counter()
+            proposals = strategy.propose(np.random.default_rng((seed, position)), history, num)
+            on_proposals(position, proposals, time.perf_counter() - started)
+            if not proposals:
                 return
-            trial = new_trial(space, store.next_id(), genomes[0], "search", seed)
-            store.put(trial)
-            yield trial
+            first = store.next_id()
+            trials = [
+                new_trial(space, first + i, genome, "search", seed, prediction)
+                for i, (genome, prediction, _) in enumerate(proposals)
+            ]
+            store.put(*trials)
+            yield from trials
 
     for trial in record(store, evaluator.evaluate(requests())):
         on_trial(trial)

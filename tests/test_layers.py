@@ -17,6 +17,7 @@ ROWS = (
     "parts",
     "finalists",
     "search export display",
+    "diagnostics",
     "strategies evaluators",
     "spaces train",
     "surrogates layers tasks data objective store workdir cli tables",

@@ -1,16 +1,38 @@
 """What every strategy is: a pure function of the past."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from nas_jax.trial import Genome, History
+from nas_jax.spaces.base import Space
+from nas_jax.trial import Genome, History, Prediction
+
+NO_DETAILS: Mapping[str, Any] = {}
+
+
+class Proposal(NamedTuple):
+    """A genome to try, and what the strategy thought of it."""
+
+    genome: Genome
+    prediction: Prediction | None = None  # of its measurement, noise included
+    details: Mapping[str, Any] = NO_DETAILS  # plain data for the diagnostics: how it was chosen
 
 
 @runtime_checkable
 class Strategy(Protocol):
     """Says what to try next. It remembers nothing: all it knows is in the history."""
 
-    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Genome]:
+    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """The next `num` genomes, all different and none of `history.known`; fewer only if no more exist."""
         ...
+
+
+def random_proposals(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+    """Draws of the space that are new to the history."""
+    return [Proposal(genome) for genome in space.sample(rng, num, exclude=history.known)]
+
+
+def with_pending(history: History, genomes: Sequence[Genome]) -> History:
+    """The history once `genomes` have been handed out too."""
+    return history._replace(pending=(*history.pending, *genomes))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_jax.spaces.base import Space
-from nas_jax.trial import Genome, History
+from nas_jax.strategies.base import Proposal, random_proposals
+from nas_jax.trial import History
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,8 @@ class RandomSearch:
 
     space: Space
 
-    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Genome]:
-        return self.space.sample(rng, num, exclude=history.known)
+    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        return random_proposals(self.space, rng, history, num)
 
 
 make = RandomSearch

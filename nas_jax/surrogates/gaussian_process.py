@@ -1,9 +1,9 @@
-"""Exact Gaussian-process regression with maximum a posteriori hyperparameters.
+"""Exact Gaussian-process regression; hyperparameters maximise their posterior density, or are drawn from it.
 
-Inputs are scaled to [0, 1] by the range of the training data. Targets are warped (`warps.py`) and standardised, so
-hyperparameters are in units of a feature's range and of the warped targets' deviation. The prior mean is the mean
-of the warped targets. The prior of the hyperparameters is in `hyperparameters.py`, the kernels, which are GPJax's,
-in `kernels.py`, the algebra in `exact.py`. Training rows are padded to a few sizes, each compiled once.
+Inputs are scaled to [0, 1] by the range of the training data, unless told otherwise. Targets are warped (`warps.py`)
+and standardised, so hyperparameters are in units of a feature's range and of the warped targets' deviation. The prior
+mean is the mean of the warped targets. The prior of the hyperparameters is in `hyperparameters.py`, the kernels, which
+are GPJax's, in `kernels.py`, the algebra in `exact.py`. Training rows are padded to a few sizes, each compiled once.
 """
 
 from collections.abc import Hashable, Sequence
@@ -22,6 +22,7 @@ from nas_jax.surrogates.exact import Factorisation
 from nas_jax.surrogates.hyperparameters import Hyperparameters, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
 from nas_jax.surrogates.padding import Rows, pad
+from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.warps import WARPS
@@ -61,6 +62,10 @@ class GaussianProcess:
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
+        hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`), for a
+            single lengthscale and without known noise.
+        scale_inputs: Scale each feature by its training range, so that one which does not vary there never counts;
+            else the ranges of features must be about one.
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
         max_evaluations: Likelihood evaluations that each start may use.
         min_noise_std: Least noise that a fit can find, in standard deviations of the warped targets.
@@ -75,6 +80,8 @@ class GaussianProcess:
     sharing: float = 0.95
     warp: str = "sinh_arcsinh"
     upper_bound: float | None = None
+    hyperparameters: str = "optimised"
+    scale_inputs: bool = True
     num_starts: int = 4
     max_evaluations: int = 150
     min_noise_std: float = 1e-3
@@ -89,6 +96,10 @@ class GaussianProcess:
             raise ValueError(f"unknown warp {self.warp!r}; choose from {', '.join(WARPS)}")
         if (self.warp == "log_distance") != (self.upper_bound is not None):
             raise ValueError(f"upper_bound must come with warp='log_distance', and only then: {self}")
+        if self.hyperparameters not in ("optimised", "drawn"):
+            raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
+        if self.hyperparameters == "drawn" and (self.ard or num_shapes(self.kernel)):
+            raise ValueError(f"drawn hyperparameters must come with ard=False and a kernel without shape: {self}")
         if self.groups is not None and not self.ard:
             raise ValueError(f"groups of features must come with ard=True: {self}")
 
@@ -105,8 +116,14 @@ class GaussianProcess:
             ValueError: empty data, shapes that do not match, NaN, infinite or huge values, negative noise.
         """
         x, y = training_arrays(x, y)
-        scaling = scaling_of(x, y, self.warp, self.upper_bound)
+        scaling = self._scaling(x, y)
         data = _scale(scaling, x, y, noise_std)
+        num_varying = int(np.count_nonzero(np.ptp(x, axis=0)))
+        if self.hyperparameters == "drawn":
+            if noise_std is not None:
+                raise ValueError("noise_std must come with hyperparameters='optimised'")
+            found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, data[0], data[1])
+            return self._condition(data, found, scaling)
         group = self._group(x.shape[1])
         sharing = self.sharing if self.ard else 1.0
         search = partial(
@@ -115,7 +132,7 @@ class GaussianProcess:
             kernel=stationary_kernel(self.kernel),
             key=key,
             rows=pad(*data),
-            prior=prior_of(int(np.count_nonzero(scaling.x_range)), group, sharing, self.min_noise_std),
+            prior=prior_of(num_varying, group, sharing, self.min_noise_std),
             max_evaluations=np.asarray(self.max_evaluations),
             num_groups=int(np.max(group)) + 1,
             num_shapes=num_shapes(self.kernel),
@@ -148,7 +165,7 @@ class GaussianProcess:
         """
         x, y = training_arrays(x, y)
         given = hyperparameter_arrays(lengthscales, signal_std, noise_std, shape, x.shape[1], num_shapes(self.kernel))
-        scaling = scaling_of(x, y, self.warp, self.upper_bound)
+        scaling = self._scaling(x, y)
         return self._condition(_scale(scaling, x, y, known_noise_std), Hyperparameters(*given), scaling)
 
     def condition(self, state: GaussianProcessState, x: Any, y: Any, *, noise_std: Any = None) -> GaussianProcessState:
@@ -219,6 +236,9 @@ class GaussianProcess:
         """
         precision = np.sum(state.inverse_factor**2, axis=0)
         return _posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
+
+    def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
+        return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)
 
     def _group(self, num_features: int) -> np.ndarray:
         """The number of each feature's group."""

@@ -43,20 +43,27 @@ class Scaling(NamedTuple):
 
 
 def scaling_of(
-    x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, "n"], warp: str, upper_bound: float | None
+    x: Float64[np.ndarray, "n d"],
+    y: Float64[np.ndarray, "n"],
+    warp: str,
+    upper_bound: float | None,
+    scale_inputs: bool = True,
 ) -> Scaling:
-    """The scaling of training data, of which there is at least one row.
+    """The scaling of training data, of which there is one row or more. Inputs stay as they are without `scale_inputs`.
 
     Raises:
         ValueError: a target that is not below `upper_bound`.
     """
     fitted = warp_of(warp, y, upper_bound)
     warped = fitted.forward(y)
-    low, is_constant = np.min(x, axis=0), bool(np.all(warped == warped[0]))
+    low, high = np.min(x, axis=0), np.max(x, axis=0)
+    if not scale_inputs:
+        low, high = np.zeros_like(low), np.ones_like(high)
+    is_constant = bool(np.all(warped == warped[0]))
     spread = float(np.std(warped))
     return Scaling(
         x_low=low,
-        x_range=np.max(x, axis=0) - low,
+        x_range=high - low,
         warp=fitted,
         y_mean=float(warped[0] if is_constant else np.mean(warped)),  # the mean of equal numbers is rounded
         y_scale=1.0 if is_constant or spread == 0 else spread,  # a spread can underflow

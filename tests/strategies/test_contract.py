@@ -1,4 +1,4 @@
-"""What holds for every strategy of the package."""
+"""What holds for every strategy of the package, on every kind of space."""
 
 import importlib
 import pkgutil
@@ -6,11 +6,16 @@ import pkgutil
 import numpy as np
 import pytest
 from fakes import Numbers
+from spaces_of_all_kinds import example_spaces
 
 import nas_jax.strategies
 from nas_jax.build import build
-from nas_jax.spaces.chain import Chain
+from nas_jax.evaluators.base import Measurement, evaluate_serially
+from nas_jax.objective import Objective
+from nas_jax.search import SearchSettings, search
+from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy
+from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.trial import History
 
 NAMES = [
@@ -18,39 +23,112 @@ NAMES = [
     for module in pkgutil.iter_modules(nas_jax.strategies.__path__)
     if hasattr(importlib.import_module(f"nas_jax.strategies.{module.name}"), "make")
 ]
-SPACES = {"chain": Chain((16, 16, 3), 10), "numbers": Numbers(num=30)}
+# Settings with which the few genomes below are enough to leave the initial phase.
+SECTIONS = {
+    "bayesopt": {"num_initial": 4},
+    "evolution": {"population_size": 4, "tournament_size": 2},
+    "local_search": {"num_initial": 3},
+    "one_shot": {"num_random": 6, "num_candidates": 50},
+}
+SURROGATE = GaussianProcess(ard=False, hyperparameters="drawn", scale_inputs=False, warp="identity")
 
 
-@pytest.fixture(params=SPACES)
-def space(request):
-    return SPACES[request.param]
+@pytest.fixture(scope="module")
+def spaces(tmp_path_factory):
+    return {"numbers": Numbers(num=40), **example_spaces(tmp_path_factory.mktemp("tables"))}
 
 
-@pytest.fixture(params=NAMES)
-def strategy(request, space):
-    return build("nas_jax.strategies", {"name": request.param}, space=space)
+def pytest_generate_tests(metafunc):
+    if "strategy_name" in metafunc.fixturenames:
+        metafunc.parametrize("strategy_name", NAMES)
+
+
+def make(name, space):
+    return build("nas_jax.strategies", {"name": name, **SECTIONS.get(name, {})}, space=space, surrogate=SURROGATE)
 
 
 def make_history(space, num):
-    genomes = tuple(space.sample(np.random.default_rng(5), num + 2))
-    return History(genomes[:num], np.linspace(0, 1, num), failed=genomes[num : num + 1], pending=genomes[num + 1 :])
+    genomes = tuple(space.sample(np.random.default_rng(5), num + 3))
+    num = len(genomes) - 3
+    scores = np.random.default_rng(6).normal(size=num)
+    return History(genomes[:num], scores, failed=genomes[num : num + 1], pending=genomes[num + 1 :])
 
 
-@pytest.mark.parametrize("num_known", [0, 1, 10])
-def test_proposals_are_new_distinct_and_reproducible(strategy, space, num_known):
-    assert isinstance(strategy, Strategy)
-    history = make_history(space, num_known)
+def genomes_of(proposals):
+    return [proposal.genome for proposal in proposals]
+
+
+@pytest.mark.parametrize("num_known", [0, 1, 12])
+def test_proposals_are_new_distinct_valid_and_reproducible(strategy_name, spaces, num_known):
+    for title, space in spaces.items():
+        strategy = make(strategy_name, space)
+        assert isinstance(strategy, Strategy)
+        history = make_history(space, num_known)
+        proposed = genomes_of(strategy.propose(np.random.default_rng(0), history, 4))
+        assert len(set(proposed)) == 4, title
+        assert not set(proposed) & history.known, title
+        assert proposed == genomes_of(strategy.propose(np.random.default_rng(0), history, 4)), title
+        if space.num_genomes <= 20_000:
+            assert set(proposed) <= set(space.genomes()), title
+
+
+def test_an_exhausted_space_gives_what_is_left_and_then_nothing(strategy_name):
+    space = Numbers(num=14)
+    strategy = make(strategy_name, space)
+    history = make_history(space, 8)
     proposed = strategy.propose(np.random.default_rng(0), history, 5)
-    assert len(set(proposed)) == 5
-    assert not set(proposed) & history.known
-    assert proposed == strategy.propose(np.random.default_rng(0), history, 5)
+    while more := strategy.propose(
+        np.random.default_rng(1), history._replace(failed=(*history.failed, *genomes_of(proposed))), 5
+    ):
+        proposed += more
+    assert set(genomes_of(proposed)) == set(space.genomes()) - history.known
 
 
-def test_an_exhausted_space_gives_what_is_left():
-    space = Numbers(num=12)
-    for name in NAMES:
-        strategy = build("nas_jax.strategies", {"name": name}, space=space)
-        history = make_history(space, 8)
-        assert set(strategy.propose(np.random.default_rng(0), history, 5)) == {
-            genome for genome in ((i,) for i in range(12)) if genome not in history.known
-        }
+def test_a_search_goes_on_whatever_fails(strategy_name):
+    """Half of all genomes fail, the first ones among them."""
+    space, objective = Numbers(num=40), Objective()
+    store = TrialStore(None)
+    evaluator = Table(lambda genome: float(genome[0]), fails=lambda genome: genome[0] % 2 == 0)
+    search(space, make(strategy_name, space), evaluator, objective, store, SearchSettings(20, 20), seed=1)
+    assert len({trial.genome for trial in store.trials()}) == 20
+
+
+class Table:
+    """Measures a genome by a function; beside it a metric of the test split."""
+
+    metric_names = ("val_accuracy",)
+
+    def __init__(self, value, test=lambda genome: 0.0, fails=lambda genome: False):
+        self.value, self.test, self.fails = value, test, fails
+        self.asked = set()
+
+    def measure(self, trial):
+        self.asked.add(trial.genome)
+        if self.fails(trial.genome):
+            raise ArithmeticError("no result")
+        metrics = {"val_accuracy": self.value(trial.genome), "test_accuracy": self.test(trial.genome)}
+        return Measurement(metrics, {"train": 0.0})
+
+    def evaluate(self, requests):
+        return evaluate_serially(self.measure, requests)
+
+
+def test_no_strategy_sees_test_metrics_or_what_was_not_asked_for(strategy_name):
+    """Two tables that agree on what is asked, and differ in all test metrics and all other values."""
+    space = Numbers(num=60)
+
+    def proposed(evaluator):
+        store = TrialStore(None)
+        search(space, make(strategy_name, space), evaluator, Objective(), store, SearchSettings(15), seed=3)
+        return [trial.genome for trial in store.trials()]
+
+    first = Table(lambda genome: -abs(genome[0] - 30.0))
+    genomes = proposed(first)
+    other = Table(
+        lambda genome: -abs(genome[0] - 30.0) if genome in first.asked else 1e3,
+        test=lambda genome: float(np.random.default_rng(genome[0]).normal()),
+    )
+    assert proposed(other) == genomes
+    # And it would show: a table that differs in what is asked leads elsewhere, if the strategy looks at scores at all.
+    if strategy_name != "random_search":
+        assert proposed(Table(lambda genome: -abs(genome[0] - 5.0))) != genomes

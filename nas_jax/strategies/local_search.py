@@ -1,0 +1,55 @@
+"""Local search: tries neighbours of the best genome, moves on to the first better one, restarts where there is none.
+
+White, Nolen & Savani, "Exploring the Loss Landscape in Neural Architecture Search", UAI 2021 (algorithm 1, in its
+variant that moves without having seen all neighbours).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nas_jax.spaces.base import Space
+from nas_jax.strategies.base import Proposal, random_proposals, with_pending
+from nas_jax.trial import Genome, History
+
+
+@dataclass(frozen=True)
+class LocalSearch:
+    """First improvement, from the best of `num_initial` random genomes; each restart from one random genome."""
+
+    space: Space
+    num_initial: int = 10
+
+    def __post_init__(self) -> None:
+        if self.num_initial < 1:
+            raise ValueError(f"num_initial has to be at least 1: {self}")
+
+    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        proposals: list[Proposal] = []
+        while len(proposals) < num and (proposal := self._next(rng, history)):
+            proposals += proposal
+            history = with_pending(history, [proposal[0].genome])
+        return proposals
+
+    def _next(self, rng: np.random.Generator, history: History) -> list[Proposal]:
+        if history.genomes and len(history.known) >= self.num_initial:
+            known = history.known
+            untried = [genome for genome in self.space.neighbors(self._current(history)) if genome not in known]
+            if untried:
+                return [Proposal(untried[rng.integers(len(untried))])]
+        return random_proposals(self.space, rng, history, 1)
+
+    def _current(self, history: History) -> Genome:
+        """Where the search stands, by going again through all that was measured."""
+        first = min(self.num_initial, len(history.genomes))
+        position = int(np.argmax(history.scores[:first]))
+        current, score = history.genomes[position], history.scores[position]
+        neighbors = set(self.space.neighbors(current))
+        for genome, found in zip(history.genomes[first:], history.scores[first:], strict=True):
+            if genome not in neighbors or found > score:  # a restart, or a better neighbour
+                current, score = genome, found
+                neighbors = set(self.space.neighbors(current))
+        return current
+
+
+make = LocalSearch

@@ -1,0 +1,87 @@
+"""Candidates among which a surrogate chooses, and their features."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from nas_jax.spaces.base import Space
+from nas_jax.trial import Genome, History
+
+_NUM_ELITES = 10
+_MAX_EDITS = 3
+_MAX_NEIGHBORS = 500
+
+
+class Pool(NamedTuple):
+    """What is known and what could be tried next, as features that share one scale."""
+
+    known: Float[np.ndarray, "n d"]
+    candidates: Sequence[Genome]
+    x: Float[np.ndarray, "m d"]  # of the candidates
+
+
+def make_pool(
+    space: Space, rng: np.random.Generator, history: History, num_candidates: int, max_enumerated: int
+) -> Pool:
+    """All untried genomes where the space has at most `max_enumerated`, else `num_candidates` promising ones.
+
+    Rows of `known` are the history's finished, failed and pending genomes, in this order. Features are scaled to
+    [0, 1] over all known genomes and candidates together.
+    """
+    order = (*history.genomes, *history.failed, *history.pending)
+    if space.num_genomes <= max_enumerated:
+        genomes, x, places = _enumerated(space)
+        rows = [places[genome] for genome in order if genome in places]
+        if len(rows) == len(order):  # a log may hold genomes of a space that was larger
+            is_new = np.ones(len(genomes), bool)
+            is_new[rows] = False
+            untried = np.flatnonzero(is_new)
+            return Pool(x[rows], [genomes[place] for place in untried], x[untried])
+        candidates: Sequence[Genome] = [genome for genome in genomes if genome not in history.known]
+    else:
+        candidates = _promising(space, rng, history, num_candidates)
+    x = unit_features(space, [*order, *candidates])
+    return Pool(x[: len(order)], candidates, x[len(order) :])
+
+
+def unit_features(space: Space, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+    """The space's features, each scaled to [0, 1] over `genomes`; one that does not vary is 0."""
+    x = space.encode(genomes)
+    low, spread = x.min(axis=0), np.ptp(x, axis=0)
+    return (x - low) / np.where(spread > 0, spread, 1)
+
+
+@lru_cache(maxsize=4)  # a space is a frozen dataclass
+def _enumerated(space: Space) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
+    """Every genome of the space, their features, and the place of each."""
+    genomes = tuple(space.genomes())
+    return genomes, unit_features(space, genomes), {genome: place for place, genome in enumerate(genomes)}
+
+
+def _promising(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Genome]:
+    """Neighbours of the best, mutants and crossovers of the elite, and for at least a quarter random draws."""
+    known = history.known
+    ranking = np.argsort(-history.scores, kind="stable")[:_NUM_ELITES]
+    elite = [history.genomes[place] for place in ranking]
+    found: dict[Genome, None] = {}
+    if elite:
+        neighbors = [genome for genome in space.neighbors(elite[0]) if genome not in known]
+        rng.shuffle(neighbors)
+        found.update(dict.fromkeys(neighbors[: min(_MAX_NEIGHBORS, num // 4)]))
+        for child in _children(space, rng, elite, num // 2):
+            if child not in known:
+                found[child] = None
+    return [*found, *space.sample(rng, num - len(found), exclude=known | found.keys())]
+
+
+def _children(space: Space, rng: np.random.Generator, elite: list[Genome], num: int) -> Iterator[Genome]:
+    for _ in range(num):
+        first, second = (elite[place] for place in rng.integers(len(elite), size=2))
+        child = space.crossover(rng, first, second) if rng.random() < 0.5 else first
+        for _ in range(rng.integers(1, _MAX_EDITS + 1) if child == first else rng.integers(2)):
+            if space.neighbors(child):
+                child = space.mutate(rng, child)
+        yield child

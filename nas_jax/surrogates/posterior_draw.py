@@ -1,0 +1,87 @@
+"""One draw from the posterior of a Gaussian process's hyperparameters: a single lengthscale, signal and noise.
+
+A search that repeats itself with the one best setting can be wrong about it for good; draws differ from step to
+step as far as the data leave room. The posterior of lengthscale and noise is evaluated on a grid, where the signal
+variance is integrated out in closed form (its prior is inverse gamma), and drawn last. One eigendecomposition for
+each lengthscale serves all noises: nothing is optimised or differentiated.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from nas_jax.surrogates.hyperparameters import Array, Hyperparameters
+from nas_jax.surrogates.kernels import correlation
+from nas_jax.surrogates.padding import Rows, pad
+from nas_jax.surrogates.precision import in_double_precision
+
+# Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
+_LENGTHSCALES = np.geomspace(0.3, 8.0, 10)
+_LOG_LENGTHSCALE = (np.log(1.5), 1.0)  # mean and deviation of the prior
+_NOISE_RATIOS = np.array([1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0])  # noise variance over signal variance
+_LOG_NOISE_RATIO = (np.log(0.03), 1.5)
+_SIGNAL_PRIOR = (1.0, 1.0)  # shape and scale of the inverse gamma
+_MAX_ROWS = 400  # an eigendecomposition costs ten times a factorisation; what many rows tell, these tell too
+
+
+def draw_hyperparameters(
+    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"]
+) -> Hyperparameters:
+    """A draw given scaled inputs and standardised targets; given a random 400 of them where there are more.
+
+    `num_varying` is the number of features that take more than one value. The kernel has no shape parameters.
+    """
+    keys = jax.random.split(key, 3)
+    if len(y) > _MAX_ROWS:
+        chosen = np.sort(np.asarray(jax.random.choice(keys[2], len(y), (_MAX_ROWS,), replace=False)))
+        x, y = x[chosen], y[chosen]
+    lengthscales = _LENGTHSCALES * np.sqrt(max(1, num_varying))
+    rows = pad(x, y, np.zeros(len(y)))
+    log_density, signal_scale = in_double_precision(_grid_densities, kernel, lengthscales, _NOISE_RATIOS, rows)
+    log_prior = _log_normal(_LENGTHSCALES, *_LOG_LENGTHSCALE)[:, None] + _log_normal(_NOISE_RATIOS, *_LOG_NOISE_RATIO)
+    cell = int(jax.random.categorical(keys[0], jnp.asarray((log_prior + log_density).ravel())))
+    row, column = np.unravel_index(cell, log_density.shape)
+    shape = _SIGNAL_PRIOR[0] + 0.5 * len(y)
+    signal_variance = signal_scale[row, column] / float(jax.random.gamma(keys[1], shape))
+    return Hyperparameters(
+        lengthscales=np.full(x.shape[1], lengthscales[row]),
+        signal_variance=np.asarray(signal_variance),
+        noise_variance=np.asarray(signal_variance * _NOISE_RATIOS[column]),
+        shape=np.zeros(0),
+    )
+
+
+@jax.jit
+def _grid_densities(
+    kernel: Any, lengthscales: Float[Array, "l"], noise_ratios: Float[Array, "s"], rows: Rows
+) -> tuple[Float[Array, "l s"], Float[Array, "l s"]]:
+    """log p(y | lengthscale, noise ratio) but for a constant, and the scale of the signal variance's posterior.
+
+    With C the correlation matrix plus noise ratio times identity, and a signal variance of prior IG(a, b):
+    p(y) ~ |C|^(-1/2) (b + y' C^-1 y / 2)^-(a + n/2), and the signal variance given y is IG(a + n/2, b + y' C^-1 y / 2)
+    (Murphy 2012, "Machine Learning: A Probabilistic Perspective", sec. 7.6.3, with weights integrated out).
+    """
+    num_rows = jnp.sum(rows.is_real)
+    prior_shape, prior_scale = _SIGNAL_PRIOR
+    is_pair = rows.is_real[:, None] & rows.is_real[None, :]
+
+    def densities(lengthscale):
+        ones = jnp.ones(rows.x.shape[1])
+        matrix = jnp.where(is_pair, correlation(kernel, lengthscale * ones, jnp.zeros(0), rows.x, rows.x), 0.0)
+        matrix = matrix + jnp.diag(jnp.where(rows.is_real, 0.0, 1.0))
+        eigenvalues, vectors = jnp.linalg.eigh(matrix)
+        weights = (rows.y @ vectors) ** 2
+        spectrum = jnp.maximum(eigenvalues, 1e-10)[:, None] + noise_ratios[None, :]  # [p, s]
+        scale = prior_scale + 0.5 * jnp.sum(weights[:, None] / spectrum, axis=0)
+        num_padding = rows.is_real.shape[0] - num_rows
+        log_determinant = jnp.sum(jnp.log(spectrum), axis=0) - num_padding * jnp.log1p(noise_ratios)
+        return -0.5 * log_determinant - (prior_shape + 0.5 * num_rows) * jnp.log(scale), scale
+
+    return jax.lax.map(densities, lengthscales)
+
+
+def _log_normal(values: np.ndarray, mean: float, std: float) -> np.ndarray:
+    return -0.5 * ((np.log(values) - mean) / std) ** 2

@@ -1,0 +1,49 @@
+"""Scores as targets, and predictions of targets as predictions of scores."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from nas_jax.strategies.targets import targets_of
+
+
+def test_ranks_do_not_change_under_a_monotone_map_and_are_normal_quantiles():
+    scores = np.array([3.0, -1.0, 0.5, 10.0])
+    values = targets_of(scores, "ranks").values
+    np.testing.assert_allclose(values, norm.ppf([0.625, 0.125, 0.375, 0.875]))
+    np.testing.assert_array_equal(values, targets_of(np.exp(scores), "ranks").values)
+
+
+def test_equal_scores_have_equal_targets():
+    values = targets_of(np.array([1.0, 0.0, 0.0, 2.0]), "ranks").values
+    assert values[1] == values[2]
+    np.testing.assert_allclose(values[1], norm.ppf(0.25))
+
+
+def test_scores_pass_through():
+    targets = targets_of(np.array([3.0, 1.0]), "scores")
+    np.testing.assert_array_equal(targets.values, [3.0, 1.0])
+    assert targets.prediction(2.5, 0.5) == (2.5, 0.5)
+
+
+def test_predictions_of_normal_scores_are_those_of_the_normal():
+    """Where the scores are the quantiles of a normal, its own units and those of the targets differ by a line."""
+    quantiles = norm.ppf((np.arange(101) + 0.5) / 101)
+    targets = targets_of(90 + 2 * quantiles, "ranks")
+    for mean, std in [(0.0, 1.0), (0.7, 0.1), (2.0, 2.0), (-4.0, 0.5)]:
+        predicted = targets.prediction(mean, std)
+        np.testing.assert_allclose(predicted, (90 + 2 * mean, 2 * std), rtol=1e-6)
+
+
+def test_order_and_positive_deviations_survive_any_scores():
+    targets = targets_of(np.array([0.0, 0.0, 0.0, 5.0, 5.1]), "ranks")
+    means = [targets.prediction(mean, 0.3).mean for mean in np.linspace(-4, 4, 50)]
+    assert np.all(np.diff(means) >= 0)
+    assert all(targets.prediction(mean, 0.3).std > 0 for mean in np.linspace(-4, 4, 50))
+
+
+@pytest.mark.parametrize("scores", [[2.0], [2.0, 2.0]])
+def test_scores_that_do_not_vary_predict_themselves(scores):
+    predicted = targets_of(np.array(scores), "ranks").prediction(0.3, 1.0)
+    assert predicted.mean == 2.0
+    assert predicted.std > 0

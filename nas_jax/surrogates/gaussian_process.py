@@ -116,16 +116,14 @@ class GaussianProcess:
             ValueError: empty data, shapes that do not match, NaN, infinite or huge values, negative noise.
         """
         x, y = training_arrays(x, y)
-        scaling = self._scaling(x, y)
-        data = _scale(scaling, x, y, noise_std)
+        data = _scale(scaling := self._scaling(x, y), x, y, noise_std)
         num_varying = int(np.count_nonzero(np.ptp(x, axis=0)))
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
             found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, data[0], data[1])
             return self._condition(data, found, scaling)
-        group = self._group(x.shape[1])
-        sharing = self.sharing if self.ard else 1.0
+        group, sharing = self._group(x.shape[1]), self.sharing if self.ard else 1.0
         search = partial(
             in_double_precision,
             programs.fit,
@@ -221,8 +219,7 @@ class GaussianProcess:
         if num < 1:
             raise ValueError(f"num must be at least 1, got {num}")
         queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
-        num_queries = len(queries)
-        if num_queries == 0:
+        if not (num_queries := len(queries)):
             return jnp.zeros((num, 0), jnp.float32)
         zeros = np.zeros(num_queries)
         draws = in_double_precision(programs.sample, pad(queries, zeros, zeros), *self._fitted(state), key, num=num)
@@ -248,8 +245,8 @@ class GaussianProcess:
             return np.arange(num_features)
         if len(self.groups) != num_features:
             raise ValueError(f"groups must label each of the {num_features} features of x, got {len(self.groups)}")
-        numbers = {label: number for number, label in enumerate(dict.fromkeys(self.groups))}
-        return np.array([numbers[label] for label in self.groups])
+        labels = list(dict.fromkeys(self.groups))
+        return np.array([labels.index(label) for label in self.groups])
 
     def _condition(
         self, data: tuple[np.ndarray, ...], given: Hyperparameters, scaling: Scaling
@@ -275,15 +272,14 @@ def _scale(scaling: Scaling, x: np.ndarray, y: np.ndarray, noise_std: Any) -> tu
 
 
 def _hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
-    signal_variance, noise_variance = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
-    return Hyperparameters(state.lengthscales, signal_variance, noise_variance, state.shape)
+    variances = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
+    return Hyperparameters(state.lengthscales, *variances, state.shape)
 
 
 def _state(
     data: tuple[np.ndarray, ...], found: Hyperparameters, result: Factorisation, scaling: Scaling
 ) -> GaussianProcessState:
-    x, y, noise_variance = data
-    num_rows = len(y)
+    (x, y, noise_variance), num_rows = data, len(data[1])
     return GaussianProcessState(
         x=x,
         y=y,

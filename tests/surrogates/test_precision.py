@@ -15,7 +15,7 @@ def _threads_of_blas():
 
 
 def test_results_are_numpy_float64_and_the_global_setting_stays():
-    result = in_double_precision(lambda x: jnp.sin(x), np.array([1.0]))
+    result = in_double_precision(jnp.sin, np.array([1.0]))
     assert isinstance(result, np.ndarray)
     assert result.dtype == np.float64
     assert jnp.zeros(()).dtype == jnp.float32

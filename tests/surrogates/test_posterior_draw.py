@@ -1,0 +1,131 @@
+"""Draws of hyperparameters against densities by SciPy and a quadrature."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import invgamma, multivariate_normal
+
+from nas_jax.surrogates import posterior_draw
+from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.surrogates.kernels import stationary_kernel
+from nas_jax.surrogates.padding import pad
+from nas_jax.surrogates.posterior_draw import draw_hyperparameters
+from nas_jax.surrogates.precision import in_double_precision
+
+KERNEL = stationary_kernel("matern52")
+DRAWN = GaussianProcess(ard=False, hyperparameters="drawn", warp="identity")
+
+
+def _matern52(x, lengthscale):
+    distance = np.sqrt(5) * np.linalg.norm(x[:, None] - x[None], axis=2) / lengthscale
+    return (1 + distance + distance**2 / 3) * np.exp(-distance)
+
+
+def _data(n=20, d=3, lengthscale=1.5, noise=0.05, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(n, d))
+    covariance = _matern52(x, lengthscale) + noise * np.eye(n)
+    y = rng.multivariate_normal(np.zeros(n), covariance)
+    return x, (y - y.mean()) / y.std()
+
+
+def test_the_grid_holds_the_marginal_density():
+    """The signal variance integrated out by quadrature; differences between cells, since a constant is left out."""
+    x, y = _data()
+    lengthscales, ratios = np.array([0.5, 2.0]), np.array([0.01, 0.3])
+    found, _ = in_double_precision(posterior_draw._grid_densities, KERNEL, lengthscales, ratios, pad(x, y, 0 * y))
+    log_variances = np.linspace(-8, 8, 2001)
+    expected = np.empty((2, 2))
+    for i, lengthscale in enumerate(lengthscales):
+        for j, ratio in enumerate(ratios):
+            shape = _matern52(x, lengthscale) + ratio * np.eye(len(y))
+            integrand = [
+                multivariate_normal.logpdf(y, cov=np.exp(v) * shape) + invgamma.logpdf(np.exp(v), 1.0, scale=1.0) + v
+                for v in log_variances
+            ]
+            expected[i, j] = np.log(np.trapezoid(np.exp(np.array(integrand) - max(integrand)), log_variances)) + max(
+                integrand
+            )
+    np.testing.assert_allclose(found - found[0, 0], expected - expected[0, 0], rtol=1e-5)
+
+
+def test_padding_changes_nothing():
+    x, y = _data(n=40)
+    whole = in_double_precision(
+        posterior_draw._grid_densities, KERNEL, np.array([1.0]), np.array([0.1]), pad(x, y, 0 * y)
+    )
+    exact = pad(x, y, 0 * y)
+    exact = type(exact)(*(part[:40] for part in exact))
+    np.testing.assert_allclose(
+        whole,
+        in_double_precision(posterior_draw._grid_densities, KERNEL, np.array([1.0]), np.array([0.1]), exact),
+        rtol=1e-9,
+    )
+
+
+def test_draws_vary_with_the_key_and_come_from_plausible_settings():
+    x, y = _data(n=150, lengthscale=1.5, noise=0.05)
+    draws = [draw_hyperparameters(jax.random.key(i), KERNEL, 3, x, y) for i in range(40)]
+    assert len({float(draw.signal_variance) for draw in draws}) == 40
+    ratios = np.array([float(draw.noise_variance / draw.signal_variance) for draw in draws])
+    assert 0.003 <= np.median(ratios) <= 0.3
+    again = draw_hyperparameters(jax.random.key(3), KERNEL, 3, x, y)
+    assert again.signal_variance == draws[3].signal_variance
+    assert np.ptp(again.lengthscales) == 0
+
+
+def test_pure_noise_is_called_noise():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(100, 3)), rng.normal(size=100)
+    state = DRAWN.fit(jax.random.key(0), x, y)
+    assert np.asarray(DRAWN.predict(state, rng.uniform(size=(50, 3))).mean).std() < 0.5
+    assert state.noise_std > 0.5
+
+
+def test_many_rows_are_drawn_from():
+    x, y = _data(n=600)
+    few = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x[:400], y[:400])
+    many = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x, y)
+    assert many.signal_variance != few.signal_variance
+    assert 0.2 < float(many.lengthscales[0] / few.lengthscales[0]) < 5
+
+
+def test_a_fit_conditions_on_what_was_drawn():
+    x, y = _data()
+    state = DRAWN.fit(jax.random.key(0), x, y)
+    same = DRAWN.condition_on(
+        x, y, lengthscales=state.lengthscales, signal_std=state.signal_std, noise_std=state.noise_std
+    )
+    np.testing.assert_allclose(state.weights, same.weights, rtol=1e-9)
+
+
+def test_unscaled_inputs_stay_as_they_are_and_constant_features_count():
+    x, y = _data()
+    x[:, 2] = 0.0
+    x_new = np.array([[0.5, 0.5, 0.0], [0.5, 0.5, 1.0]])
+    unscaled = GaussianProcess(ard=False, hyperparameters="drawn", warp="identity", scale_inputs=False)
+    state = unscaled.fit(jax.random.key(0), x, y)
+    np.testing.assert_array_equal(state.x, x)
+    near, far = np.asarray(unscaled.predict(state, x_new).std)
+    assert far > near
+    blind = np.asarray(DRAWN.predict(DRAWN.fit(jax.random.key(0), x, y), x_new).std)
+    assert blind[0] == blind[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hyperparameters": "guessed"}, "choose from optimised, drawn"),
+        ({"hyperparameters": "drawn"}, "ard=False"),
+        ({"hyperparameters": "drawn", "ard": False, "kernel": "rational_quadratic"}, "kernel without shape"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        GaussianProcess(**settings)
+
+
+def test_known_noise_is_refused():
+    x, y = _data()
+    with pytest.raises(ValueError, match="noise_std must come with hyperparameters='optimised'"):
+        DRAWN.fit(jax.random.key(0), x, y, noise_std=0.1 * np.ones(len(y)))

@@ -1,12 +1,14 @@
-"""How good the surrogate is on two published tables, beside scikit-learn's Gaussian process and a random forest.
+"""How good the surrogates are on two published tables, beside scikit-learn's Gaussian process and forest.
 
     python experiments/surrogate_quality/run.py --nb201=nas_bench_201_cifar10.csv --macro=nas-bench-macro_cifar10.json
     python experiments/surrogate_quality/run.py --plot
 
 The first command takes either table or both, and appends a line to results.csv beside this file after each
 measurement; given again, it goes on where it stopped. The second one prints the tables of README.md and draws
-quality.png. The CSV table has a column `architecture` with strings such as `|nor_conv_3x3~0|+|…` and a column of
-accuracies in percent; the JSON table maps strings of digits to objects with a `mean_acc`.
+quality.png. NAS-Bench-201 is measured three times: with the operations of the raw strings one-hot, with the encoding
+of the space `nb201`, and with that and its free features. The CSV table has a column `architecture` with strings such
+as `|nor_conv_3x3~0|+|…` and a column of accuracies in percent; the JSON table maps strings of digits to objects with a
+`mean_acc`.
 """
 
 import argparse
@@ -28,12 +30,18 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from nas_jax.surrogates.base import Posterior
+from nas_jax.spaces.nb201 import NasBench201, parse
+from nas_jax.surrogates.base import Posterior, Surrogate
+from nas_jax.surrogates.calibrated import Calibrated
+from nas_jax.surrogates.deep_ensemble import DeepEnsemble
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.metrics import calibration_error, coverage, crps, kendall_tau, nlpd, spearman
+from nas_jax.surrogates.random_forest import RandomForest
+from nas_jax.surrogates.svm import SVM
 
 HERE = Path(__file__).parent
 NUMS = (32, 100, 200)
+OWN_TITLES = {False: "NAS-Bench-201, own encoding", True: "NAS-Bench-201, own encoding, free features"}
 LEVELS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)  # percent
 LABEL = ("table", "n", "method", "seed")
 METRICS = ("tau", "spearman", "nlpd", "crps", "coverage_of_95", "calibration_error")
@@ -44,11 +52,17 @@ FIELDS = (*LABEL, *METRICS, *(f"coverage_of_{level}" for level in LEVELS[:-1]))
 Method = Callable[[int, np.ndarray, np.ndarray, tuple], Callable[[np.ndarray], Posterior]]
 
 
-def ours(grouped: bool = False, **settings) -> Method:
+def library(surrogate: Surrogate) -> Method:
     def fit(seed, x, y, groups):
-        surrogate = replace(GaussianProcess(**settings), groups=groups if grouped else None)
         state = surrogate.fit(jax.random.key(seed), x, y)
         return lambda x_new: surrogate.predict(state, x_new, with_noise=True)
+
+    return fit
+
+
+def ours(grouped: bool = False, **settings) -> Method:
+    def fit(seed, x, y, groups):
+        return library(replace(GaussianProcess(**settings), groups=groups if grouped else None))(seed, x, y, groups)
 
     return fit
 
@@ -74,7 +88,8 @@ def random_forest(seed, x, y, groups):
     return predict
 
 
-METHODS: dict[str, tuple[Method, int]] = {  # and the largest n that it is measured at
+Methods = dict[str, tuple[Method, int]]  # and the largest n that it is measured at
+ONE_HOT: Methods = {
     "ours": (ours(), 200),
     "ours, one lengthscale": (ours(ard=False), 200),
     "ours, a lengthscale a gene": (ours(grouped=True), 200),
@@ -85,6 +100,11 @@ METHODS: dict[str, tuple[Method, int]] = {  # and the largest n that it is measu
     "scikit-learn, one lengthscale": (scikit_learn(ard=False), 200),
     "scikit-learn, a lengthscale a feature": (scikit_learn(ard=True), 100),
     "random forest": (random_forest, 200),
+}
+
+SURROGATES = (GaussianProcess(), RandomForest(), SVM(), DeepEnsemble())
+OWN_ENCODING: Methods = {type(surrogate).__name__: (library(surrogate), 200) for surrogate in SURROGATES} | {
+    f"Calibrated({type(surrogate).__name__})": (library(Calibrated(surrogate)), 200) for surrogate in SURROGATES
 }
 
 STYLES = {  # of the methods in the figure: Okabe-Ito colours, and a marker each
@@ -118,6 +138,14 @@ def encode(genes: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.nd
     return x, -np.log(100 - accuracies), tuple(np.repeat(np.arange(genes.shape[1]), len(choices)).tolist())
 
 
+def encode_as_space(path: Path, accuracy: str, free_features: bool) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """The space's own features `[n, d]`, accuracies in percent `[n]`, and no genes."""
+    space = NasBench201((32, 32, 3), 10, encoding="functional", free_features=free_features)
+    rows = list(csv.DictReader(path.open()))
+    x = space.encode([parse(row["architecture"]) for row in rows])
+    return np.asarray(x, np.float64), np.array([float(row[accuracy]) for row in rows]), ()
+
+
 def measure(method: Method, num: int, seed: int, x: np.ndarray, y: np.ndarray, groups: tuple) -> dict[str, float]:
     known = np.random.default_rng(seed).choice(len(y), num, replace=False)
     with warnings.catch_warnings():
@@ -139,10 +167,10 @@ def read_results(path: Path) -> list[dict]:
     return [{name: value if name in LABEL else float(value) for name, value in row.items()} for row in rows]
 
 
-def run(title: str, table: tuple[np.ndarray, np.ndarray, tuple], num_seeds: int, path: Path) -> None:
+def run(title: str, table: tuple[np.ndarray, np.ndarray, tuple], methods: Methods, num_seeds: int, path: Path) -> None:
     done = {tuple(row[name] for name in LABEL) for row in read_results(path)}
     for num in NUMS:
-        for name, (method, largest) in METHODS.items():
+        for name, (method, largest) in methods.items():
             for seed in range(num_seeds if num <= largest else 0):
                 label = (title, str(num), name, str(seed))
                 if label in done:
@@ -163,7 +191,7 @@ def summary(rows: list[dict]) -> str:
     lines = []
     for table, num in dict.fromkeys((row["table"], row["n"]) for row in rows):
         lines += [f"\n{table}, n = {num}\n", "| | " + " | ".join(METRICS) + " |", "|---" * (len(METRICS) + 1) + "|"]
-        for method in METHODS:
+        for method in ONE_HOT | OWN_ENCODING:
             chosen = [row for row in rows if (row["table"], row["n"], row["method"]) == (table, num, method)]
             if chosen:
                 values = np.array([[row[name] for name in METRICS] for row in chosen])
@@ -180,7 +208,7 @@ def _cell(mean: float, error: float) -> str:
 
 def plot(rows: list[dict], path: Path) -> None:
     """A row for each table: ranks against n, and coverage against the nominal level at n = 100."""
-    tables = list(dict.fromkeys(row["table"] for row in rows))
+    tables = list(dict.fromkeys(row["table"] for row in rows if row["method"] in STYLES))
     figure = Figure(figsize=(9.6, 4.3 * len(tables) + 0.9), layout="constrained")
     panels = figure.subplots(len(tables), 2, squeeze=False)
     for (ranks, levels), table in zip(panels, tables, strict=True):
@@ -220,9 +248,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.nb201:
         table = encode(*read_nb201(arguments.nb201, arguments.nb201_accuracy))
-        run("NAS-Bench-201", table, arguments.num_seeds, arguments.results)
+        run("NAS-Bench-201", table, ONE_HOT, arguments.num_seeds, arguments.results)
+        for free_features, title in OWN_TITLES.items():
+            table = encode_as_space(arguments.nb201, arguments.nb201_accuracy, free_features)
+            run(title, table, OWN_ENCODING, arguments.num_seeds, arguments.results)
     if arguments.macro:
-        run("NAS-Bench-Macro", encode(*read_macro(arguments.macro, "mean_acc")), arguments.num_seeds, arguments.results)
+        table = encode(*read_macro(arguments.macro, "mean_acc"))
+        run("NAS-Bench-Macro", table, ONE_HOT, arguments.num_seeds, arguments.results)
     if arguments.plot:
         rows = read_results(arguments.results)
         print(summary(rows))

@@ -25,14 +25,22 @@ def build(package: str, section: Mapping[str, Any], **provided: Any) -> Any:
     Raises:
         UserError: no such module, no such field, or a value that the part refuses.
     """
-    fields = dict(section)
-    name = fields.pop("name", None)
-    kind = package.rpartition(".")[2]
+    fields = {name: value for name, value in section.items() if name != "name"}
+    return construct(find(package, section), f"{_kind(package)} {section['name']!r}", fields, **provided)
+
+
+def find(package: str, section: Mapping[str, Any]) -> Any:
+    """What `make` is in the module that `section["name"]` names; arguments and errors as of `build`."""
+    name = section.get("name")
     path = str(name) if "." in str(name) else f"{package}.{name}"
     module = importlib.import_module(path) if _exists(path) else None
     if module is None or not hasattr(module, "make"):
-        raise UserError(f"{kind}: no part {path!r}; there are {', '.join(_choices(package))}")
-    return construct(module.make, f"{kind} {name!r}", fields, **provided)
+        raise UserError(f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}")
+    return module.make
+
+
+def _kind(package: str) -> str:
+    return package.rpartition(".")[2]
 
 
 def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any) -> Any:

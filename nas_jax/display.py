@@ -100,21 +100,32 @@ class Display:
 
     def summary(self, finals: list[Trial], winner: Trial, metrics: dict, places: dict[str, str]) -> None:
         """The finalists, the winner and where things lie. `metrics` are those of `best/metrics.json`."""
-        name = self._objective.metric
+        name, sign = self._objective.metric, 1 if self._objective.maximize else -1
         table = Table(title="Finalists", title_justify="left", title_style="bold")
         table.add_column("architecture", overflow="fold")
-        for column in ("predicted (short training)", f"{name} (full training)", "parameters"):
+        for column in ("predicted (as in search)", f"{name} (as finalist)", "parameters"):
             table.add_column(column, justify="right")
         for trial in sorted(finals, key=lambda trial: trial is not winner):
-            predicted = trial.prediction and f"{trial.prediction.mean:.4f} ± {trial.prediction.std:.4f}"
+            predicted = trial.prediction and f"{sign * trial.prediction.mean:.4f} ± {trial.prediction.std:.4f}"
             measured = f"{trial.metrics[name]:.4f}" if trial.metrics else f"failed: {trial.error}"
-            num_params = f"{trial.metrics['num_params']:,}" if trial.metrics else ""
+            size = (trial.metrics or {}).get("num_params")
+            num_params = "" if size is None else f"{size:,.0f}"
             style = "bold" if trial is winner else ""
             table.add_row(escape(trial.description), predicted or "", escape(measured), num_params, style=style)
         self._console.print(table)
         self.note(f"Winner: {winner.description}")
-        self.note(f"Test accuracy {metrics['test_accuracy']:.4f}, validation accuracy {metrics['val_accuracy']:.4f}")
+        self.note(_sentence(self._results(metrics)))
         if baseline := metrics.get("baseline"):
-            self.note(f"Best architecture of the search, trained alike: test accuracy {baseline['test_accuracy']:.4f}")
+            self.note(f"Best architecture of the search, as a finalist: {self._results(baseline)}")
         for what, where in places.items():
             self.note(f"{what + ':':<9} {where}")
+
+    def _results(self, metrics: dict) -> str:
+        """What was measured of a finalist: the accuracies on test and validation split and the objective's metric."""
+        titles = {"test_accuracy": "test accuracy", "val_accuracy": "validation accuracy"}
+        titles.setdefault(self._objective.metric, self._objective.metric)
+        return ", ".join(f"{title} {metrics[name]:.4f}" for name, title in titles.items() if name in metrics)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

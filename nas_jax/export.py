@@ -22,7 +22,8 @@ from jaxtyping import Float, UInt8
 from nas_jax.build import build
 from nas_jax.data.arrays import Dataset, normalize
 from nas_jax.errors import UserError
-from nas_jax.spaces.base import Space
+from nas_jax.evaluators.base import Evaluator, HasTestMetrics
+from nas_jax.spaces.base import NetworkSpace
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.fit import measure
 from nas_jax.train.recipe import Recipe
@@ -31,10 +32,10 @@ from nas_jax.trial import Trial, freeze
 _CHUNK = 256  # images that one call of the network takes
 
 
-def export_best(
+def export_network(
     directory: Path,
     checkpoint_dir: Path,
-    space: Space,
+    space: NetworkSpace,
     space_section: Mapping[str, Any],
     dataset: Dataset,
     recipe: Recipe,
@@ -43,7 +44,7 @@ def export_best(
 ) -> dict[str, Any]:
     """Measures the winner on the test split and writes it to `directory`, which appears complete or not at all.
 
-    The test split is read here and nowhere else. `checkpoint_dir` holds the variables of each finalist under
+    No network is measured on the test split anywhere else. `checkpoint_dir` holds the variables of each finalist under
     its id. The baseline's test accuracy is measured too, for comparison; it decides nothing.
 
     Returns:
@@ -58,13 +59,10 @@ def export_best(
 
     sizes = {"num_val": len(dataset.val.labels), "num_test": len(dataset.test.labels)}
     metrics = {**tested(winner), **sizes, "baseline": tested(baseline) if baseline else None}
-    unfinished = directory.with_name(directory.name + ".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = _clear_unfinished(directory)
     shutil.copytree(checkpoint_dir / str(winner.id), unfinished / "checkpoint")
     genome = {
-        "genome": winner.genome,
-        "description": winner.description,
-        "space": dict(space_section),
+        **_genome(winner, space_section),
         "image_shape": dataset.image_shape,
         "num_classes": dataset.num_classes,
         "class_names": dataset.class_names,
@@ -76,6 +74,41 @@ def export_best(
     _write_json(unfinished / "metrics.json", metrics)
     unfinished.rename(directory)
     return metrics
+
+
+def export_genome(
+    directory: Path, space_section: Mapping[str, Any], evaluator: Evaluator, winner: Trial, baseline: Trial | None
+) -> dict[str, Any]:
+    """Writes a winner that was looked up and not trained: `genome.json` and `metrics.json`, and no network.
+
+    Metrics of the test split are there if the evaluator knows them (`HasTestMetrics`).
+
+    Returns:
+        What `metrics.json` holds, as `export_network`, without the sizes of splits.
+    """
+
+    def tested(trial: Trial) -> dict[str, Any]:
+        test_metrics = evaluator.test_metrics(trial) if isinstance(evaluator, HasTestMetrics) else {}
+        return {"trial": trial.id, **(trial.metrics or {}), **test_metrics}
+
+    metrics = {**tested(winner), "baseline": tested(baseline) if baseline else None}
+    unfinished = _clear_unfinished(directory)
+    unfinished.mkdir()
+    _write_json(unfinished / "genome.json", _genome(winner, space_section))
+    _write_json(unfinished / "metrics.json", metrics)
+    unfinished.rename(directory)
+    return metrics
+
+
+def _genome(winner: Trial, space_section: Mapping[str, Any]) -> dict[str, Any]:
+    return {"genome": winner.genome, "description": winner.description, "space": dict(space_section)}
+
+
+def _clear_unfinished(directory: Path) -> Path:
+    """Where to write what will be `directory`; what a killed run has left there is removed."""
+    unfinished = directory.with_name(directory.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return unfinished
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -117,14 +150,16 @@ class Classifier:
 
 
 def load_best(directory: str | Path) -> Classifier:
-    """Reads what `export_best` wrote.
+    """Reads what `export_network` wrote.
 
     Raises:
-        UserError: `directory` holds no exported network.
+        UserError: `directory` holds no exported network, or a genome alone.
     """
     directory = Path(directory)
     if not (directory / "genome.json").exists():
         raise UserError(f"{directory} holds no exported network; give the 'best' folder of a finished run")
+    if not (directory / "checkpoint").exists():
+        raise UserError(f"{directory} holds a genome without a network: its run looked metrics up and trained nothing")
     genome = json.loads((directory / "genome.json").read_text())
     preprocessing = json.loads((directory / "recipe.json").read_text())["preprocessing"]
     image_shape = freeze(genome["image_shape"])

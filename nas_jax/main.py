@@ -16,10 +16,11 @@ from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
 from nas_jax.display import Display
 from nas_jax.errors import UserError
-from nas_jax.export import export_best
+from nas_jax.export import export_genome, export_network
 from nas_jax.finalists import choose_winner, train_finalists
-from nas_jax.parts import SECTIONS, build_parts
+from nas_jax.parts import build_parts
 from nas_jax.search import search
+from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
 from nas_jax.trial import Stage, Trial
 from nas_jax.workdir import claim_workdir
@@ -33,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     checkpoint_dir = workdir / "finalists"
     parts = build_parts(config.to_dict(), checkpoint_dir)
     with TrialStore(workdir / "trials.jsonl") as store, Display(parts.objective) as display:
-        claim_workdir(workdir, config.to_dict(), changeable(store))
+        claim_workdir(workdir, config.to_dict(), changeable(store, config))
         if store.repaired:
             display.note(store.repaired)
 
@@ -61,29 +62,25 @@ def run(config: ConfigDict, workdir: Path) -> None:
         )
         winner = choose_winner(parts.objective, finals)
         baseline = next((trial for trial in store.trials("baseline") if trial.metrics), None)
-        best = workdir / "best"
-        if not best.exists():
-            export_best(
-                best,
-                checkpoint_dir,
-                parts.space,
-                config.space.to_dict(),
-                parts.dataset,
-                parts.final_recipe,
-                winner,
-                baseline,
-            )
+        best, section = workdir / "best", config.space.to_dict()
+        space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe
+        if best.exists():
+            pass
+        elif isinstance(space, NetworkSpace) and dataset is not None and recipe is not None:
+            export_network(best, checkpoint_dir, space, section, dataset, recipe, winner, baseline)
+        else:
+            export_genome(best, section, parts.final_evaluator, winner, baseline)
     report = write_report(workdir, parts.space, parts.surrogate, parts.objective)
     metrics = json.loads((best / "metrics.json").read_text())
     display.summary(
-        finals, winner, metrics, {"network": f"{best}/", "report": str(report), "trials": str(workdir / "trials.jsonl")}
+        finals, winner, metrics, {"best": f"{best}/", "report": str(report), "trials": str(workdir / "trials.jsonl")}
     )
 
 
-def changeable(store: TrialStore) -> Collection[str]:
-    """The sections of the config on which no stored trial depends."""
+def changeable(store: TrialStore, config: Collection[str]) -> Collection[str]:
+    """The fields of the config on which no stored trial depends."""
     if not store.trials():
-        return ("seed", *SECTIONS)
+        return config
     return () if store.trials("final", "baseline") else ("surrogate", "finalists")
 
 

@@ -1,6 +1,7 @@
 """Metrics to scores. The only module that knows a metric by name, or that smaller can be better."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,16 @@ from nas_jax.errors import UserError
 from nas_jax.trial import History, Trial
 
 
+def is_of_test_split(metric: str) -> bool:
+    """Whether a metric is kept from the search."""
+    return metric.startswith("test")
+
+
+def is_fraction(metric: str) -> bool:
+    """Whether a metric is an accuracy of a split (`val_accuracy`), which is a fraction and printed in percent."""
+    return re.fullmatch(r"(train|val|test)_(\w+_)?accuracy", metric) is not None
+
+
 @dataclass(frozen=True)
 class Objective:
     """What the search maximises: whatever a strategy or a surrogate sees of a measurement comes from here."""
@@ -19,7 +30,7 @@ class Objective:
     maximize: bool = True
 
     def __post_init__(self) -> None:
-        if self.metric.startswith("test"):
+        if is_of_test_split(self.metric):
             raise ValueError(
                 f"metric: {self.metric!r} is of the test split, which no search may see; take one of 'val_…'"
             )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -71,8 +72,11 @@ def _json_rows(text: str, path: str) -> list[dict[str, Any]]:
 
 
 def number(cell: Any) -> float | None:
-    """The number in a cell, None where there is none."""
-    try:
-        return None if isinstance(cell, bool) else float(cell)
-    except (TypeError, ValueError):
+    """The number in a cell, None where there is none that is finite."""
+    if isinstance(cell, bool) or (isinstance(cell, str) and "_" in cell):  # float would take 1_6 for 16
         return None
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None

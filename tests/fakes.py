@@ -14,6 +14,13 @@ class Numbers:
 
     num: int = 50
 
+    @property
+    def num_genomes(self):
+        return self.num
+
+    def genomes(self):
+        return ((i,) for i in range(self.num))
+
     def sample(self, rng, num, exclude=frozenset()):
         left = [(i,) for i in range(self.num) if (i,) not in exclude]
         return [left[i] for i in rng.permutation(len(left))[:num]]
@@ -23,6 +30,9 @@ class Numbers:
 
     def neighbors(self, genome):
         return [((genome[0] + 1) % self.num,)]
+
+    def crossover(self, rng, first, second):
+        return ((first[0] + second[0]) // 2,)
 
     def encode(self, genomes):
         return np.array(genomes, np.float32) / self.num

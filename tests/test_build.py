@@ -39,9 +39,9 @@ def test_a_dotted_name_is_a_module_elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"name": "chian"}, "no part 'nas_jax.spaces.chian'; there are chain"),
+        ({"name": "chian"}, "no part 'nas_jax.spaces.chian'; there are categorical, chain"),
         ({}, "no part 'nas_jax.spaces.None'"),
-        ({"name": "base"}, "no part 'nas_jax.spaces.base'; there are chain"),
+        ({"name": "base"}, "no part 'nas_jax.spaces.base'; there are categorical, chain"),
         ({"name": ".chain"}, "no part '.chain'"),
         ({"name": "nas_jax.trial.Genome"}, "no part 'nas_jax.trial.Genome'"),
         ({"name": "nowhere.at.all"}, "no part 'nowhere.at.all'"),

@@ -1,6 +1,9 @@
 """The examples in the documentation do what the text says."""
 
+import json
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from nas_jax.build import build
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.spaces.base import Space
+from nas_jax.store import read_trials
 from nas_jax.train.step import initialize
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +66,20 @@ def test_your_own_data(module, tmp_path):
     assert (
         len(np.unique(np.concatenate([dataset.train.images, dataset.val.images, dataset.test.images]), axis=0)) == 100
     )
+
+
+def test_searching_a_table(tmp_path):
+    """The page's command, on the page's table."""
+    page = (ROOT / "docs/tables.md").read_text()
+    table, command = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)[1] for kind in ("csv", "sh"))
+    (tmp_path / "table.csv").write_text(table)
+    words = shlex.split(command.replace("=table.csv", f"={tmp_path / 'table.csv'}"))
+    done = subprocess.run([sys.executable, *words[1:], f"--workdir={tmp_path / 'run'}"], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    trials = read_trials(tmp_path / "run" / "trials.jsonl")
+    assert len([trial for trial in trials if trial.stage == "search"]) == len(table.splitlines()) - 1
+    genome = json.loads((tmp_path / "run" / "best" / "genome.json").read_text())["genome"]
+    assert genome == [4, 32, "conv"]
 
 
 def test_the_surrogate_alone(capsys):

@@ -1,5 +1,6 @@
 """The command as a person uses it: runs, resumes, is killed, gets bad input."""
 
+import csv
 import importlib.util
 import json
 import os
@@ -12,14 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from written_tables import table_of
 
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
+from nas_jax.errors import UserError
 from nas_jax.export import load_best
 from nas_jax.store import TrialStore, read_trials
 
 ROOT = Path(__file__).parents[1]
 SMOKE = "--config=configs/quickstart.py:smoke"
+NB201 = "--config=configs/benchmark_nb201.py:smoke"
+COLUMNS = "--config=configs/benchmark_table.py:smoke"
 
 
 def start(*flags):
@@ -135,11 +140,16 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
         ([SMOKE, "--config.sede=1"], "the config has no such field: 'sede'"),
         ([SMOKE, "--config.seed=x"], "--config.seed=x"),
         ([SMOKE, "--config.surrogate.kernel=cosine"], "unknown kernel 'cosine'; choose from matern12"),
-        ([SMOKE, "--config.space.name=tree"], "spaces: no part 'nas_jax.spaces.tree'; there are chain"),
+        ([SMOKE, "--config.space.name=tree"], "spaces: no part 'nas_jax.spaces.tree'; there are categorical, chain"),
         ([SMOKE, "--config.space.min_feature_layers=9"], "need 0 <= min <= max"),
         ([SMOKE, "--config.space.conv_filters=(16.5,)"], "every choice has to be a whole number from 1"),
         ([SMOKE, "--config.recipe.batch_size=5000"], "there are only 1150 training images"),
         ([SMOKE, "--config.search.num_trials=1"], "search: num_trials has to be at least 2"),
+        ([SMOKE, "--config.evaluator.name=tabular"], "trains nothing: leave out the sections data and recipe"),
+        ([NB201], "name a CSV or JSON file, for example with --config.evaluator.path=table.csv"),
+        ([NB201, "--config.evaluator.path=nix.csv"], "the table 'nix.csv' cannot be read"),
+        ([NB201, "--config.evaluator.name=training"], "trains networks, which needs the sections data and recipe"),
+        ([COLUMNS, "--config.target=test_loss"], "is of the test split, which no search may see"),
         ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
         (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
     ],
@@ -180,6 +190,74 @@ def test_a_second_process_is_refused(finished):
         failed = run(SMOKE, f"--workdir={workdir}")
     assert failed.returncode == 2
     assert "another process is working in" in failed.stderr
+
+
+@pytest.fixture(scope="module")
+def looked_up(tmp_path_factory):
+    """A run on a table of columns, and its flags."""
+    workdir = tmp_path_factory.mktemp("table") / "run"
+    flags = (COLUMNS, f"--config.evaluator.path={table_of('benchmark_table')}", "--config.exclude=params")
+    done = run(*flags, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    return workdir, flags, done.stdout
+
+
+def test_a_run_on_a_table_leaves_everything_but_a_network(looked_up):
+    workdir, _, output = looked_up
+    with open(table_of("benchmark_table")) as file:
+        table = {(int(r["depth"]), int(r["width"]), r["operation"]): float(r["accuracy"]) for r in csv.DictReader(file)}
+    trials = read_trials(workdir / "trials.jsonl")
+    assert [trial.stage for trial in trials][:7] == ["search"] * 6 + ["final"]
+    assert [trial.metrics for trial in trials] == [{"accuracy": table[trial.genome]} for trial in trials]
+    best = {path.name: json.loads(path.read_text()) for path in (workdir / "best").iterdir()}
+    assert set(best) == {"genome.json", "metrics.json"}
+    winner = next(trial for trial in trials if trial.id == best["metrics.json"]["trial"])
+    assert best["genome.json"]["genome"] == list(winner.genome)
+    assert f"accuracy {table[winner.genome]:.4f}" in output
+    assert f"`accuracy`: {table[winner.genome]:.4g}" in (workdir / "report.md").read_text()
+    with pytest.raises(UserError, match="a genome without a network"):
+        load_best(workdir / "best")
+
+
+@pytest.mark.parametrize("num_lines", [1, 6, 13])
+def test_a_run_on_a_table_goes_on_from_any_line_of_its_log(looked_up, tmp_path, num_lines):
+    undisturbed, flags, _ = looked_up
+    lines = (undisturbed / "trials.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "trials.jsonl").write_text("".join(lines[:num_lines]))
+    (tmp_path / "config.json").write_bytes((undisturbed / "config.json").read_bytes())
+    resumed = run(*flags, f"--workdir={tmp_path}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert outcome(tmp_path) == outcome(undisturbed)
+
+
+def test_a_report_and_a_comparison_of_runs_on_tables(looked_up, tmp_path):
+    """The small loss wins; the surrogate's scores are negative, and what is printed is not."""
+    workdir, flags, _ = looked_up
+    other = tmp_path / "small"
+    changes = ["--config.objective.maximize=false", "--config.evaluator.num_workers=3"]
+    done = run(*flags, *changes, f"--workdir={other}")
+    assert done.returncode == 0, done.stderr
+    searched = [trial for trial in read_trials(other / "trials.jsonl") if trial.stage == "search"]
+    best = json.loads((other / "best" / "metrics.json").read_text())
+    assert best["accuracy"] <= np.median([trial.metrics["accuracy"] for trial in searched])
+    report = subprocess.run(
+        [sys.executable, "-m", "nas_jax.analysis.report", f"--workdir={other}"], cwd=ROOT, check=False
+    )
+    assert report.returncode == 0
+    command = [sys.executable, "-m", "nas_jax.analysis.compare", str(workdir), str(other)]
+    table = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "objective.maximize" in table
+    assert f"{best['accuracy']:.4g}" in table.strip().splitlines()[-1]
+
+
+def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
+    done = run(NB201, f"--config.evaluator.path={table_of('benchmark_nb201')}", f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "test" not in (tmp_path / "trials.jsonl").read_text()
+    best = json.loads((tmp_path / "best" / "metrics.json").read_text())
+    assert best["test_accuracy"] == pytest.approx(best["val_accuracy"] + 0.04)  # as the table was written
+    assert f"Test accuracy {best['test_accuracy']:.4f}" in done.stdout
+    assert f"Test accuracy: {100 * best['test_accuracy']:.2f} %" in (tmp_path / "report.md").read_text()
 
 
 def test_interrupting_says_how_to_go_on(tmp_path):

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from nas_jax.cli import start
 from nas_jax.errors import UserError
-from nas_jax.objective import Objective
+from nas_jax.objective import Objective, is_fraction
 from nas_jax.store import read_trials
 from nas_jax.trial import Trial, freeze
 
@@ -42,7 +42,12 @@ class Run(NamedTuple):
     def num_examples(self, split: str) -> int | None:
         """The size of a split ("val", "test"), where it is known: from the export, or a number that was asked for."""
         name = f"num_{split}"
-        return self.best.get(name) or self.config.get("data", {}).get(name) or None
+        return self.best.get(name) or (self.config.get("data") or {}).get(name) or None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether nothing was trained: without a data set, metrics can only have been looked up."""
+        return not self.config.get("data")
 
 
 def read_run(workdir: Path) -> Run:
@@ -86,14 +91,9 @@ def total_seconds(trials: Iterable[Trial], part: str | None = None) -> float:
     return sum((value for seconds in spent for name, value in seconds.items() if part in (None, name)), 0.0)
 
 
-def is_fraction(objective: Objective) -> bool:
-    """Whether the metric is printed in percent."""
-    return objective.metric.endswith("accuracy")
-
-
 def in_units(value: float, objective: Objective) -> str:
     """A value of the metric, or a difference of two."""
-    return percent(value) if is_fraction(objective) else number(value)
+    return percent(value) if is_fraction(objective.metric) else number(value)
 
 
 def describe_score(value: float, objective: Objective) -> str:
@@ -158,9 +158,16 @@ def _results(run: Run) -> Iterator[str]:
     num_planned = number(run.config.get("search", {}).get("num_trials"))
     yield "finished" if run.best else f"{num_done} of {num_planned} trials"
     yield UNKNOWN if best is None else describe_score(score(best, objective), objective)
-    yield percent(run.best.get("val_accuracy"))
+    yield _final(run, objective)
     yield percent(run.best.get("test_accuracy"))
     yield f"{total_seconds(run.trials):.0f}"
+
+
+def _final(run: Run, objective: Objective) -> str:
+    """The validation accuracy of the winner; where there is none, as in most tables, the objective's metric."""
+    if "val_accuracy" in run.best or objective.metric not in run.best:
+        return percent(run.best.get("val_accuracy"))
+    return in_units(run.best[objective.metric], objective)
 
 
 def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

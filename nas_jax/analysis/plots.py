@@ -16,9 +16,9 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#E69F00", "#8C8C8C", "#000000"
 STAGES = {  # stage: (name in the legend, colour, marker, size in points squared)
-    "search": ("search trial (short training)", GREY, "o", 18),
-    "final": ("finalist (full training)", BLUE, "D", 34),
-    "baseline": ("baseline (full training)", ORANGE, "s", 40),
+    "search": ("search trial", GREY, "o", 18),
+    "final": ("finalist", BLUE, "D", 34),
+    "baseline": ("baseline", ORANGE, "s", 40),
 }
 
 

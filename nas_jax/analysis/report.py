@@ -7,12 +7,9 @@ Only the surrogate's quality is computed anew, by cross-validation: what was pre
 chosen trials at changing amounts of data, and judges the strategy as much.
 """
 
-import html
-import json
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,14 +28,14 @@ from nas_jax.analysis.compare import (
     find_best,
     find_winner,
     in_units,
-    is_fraction,
     number,
     read_run,
     score,
     total_seconds,
 )
+from nas_jax.analysis.markdown import escape, table, yaml
 from nas_jax.cli import start
-from nas_jax.objective import Objective
+from nas_jax.objective import Objective, is_fraction
 from nas_jax.parts import build_parts
 from nas_jax.surrogates import metrics as quality
 from nas_jax.surrogates.base import Surrogate
@@ -86,18 +83,6 @@ def write_report(workdir: Path, space: Encoder, surrogate: Surrogate, objective:
     return path
 
 
-def escape(text: str) -> str:
-    """Text as one line that Markdown and HTML print as it is, in a table as well."""
-    line = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table. Every cell is escaped."""
-    lines = (header, ["---"] * len(header), *([escape(cell) for cell in row] for row in rows))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _state(run: Run) -> str:
     search = Counter(trial.status for trial in run.of("search"))
     num_planned = number(run.config.get("search", {}).get("num_trials"))
@@ -118,19 +103,24 @@ def _answer(run: Run, objective: Objective, winner: Trial | None) -> str:
         best = find_best(run.of("search"), objective)
         found = "No trial has a score, so there is nothing to choose from."
         if best:
-            found = f"The best search trial, with the short recipe, is trial {best.id} with "
+            found = f"The best trial of the search is trial {best.id} with "
             found += f"{describe_score(score(best, objective), objective)}: {escape(best.description)}."
-        return f"## Answer\n\nNo finalist has been trained in full. {found}"
+        return f"## Answer\n\nNo finalist has been measured. {found}"
     measured = {**(winner.metrics or {}), **run.best}
     origin = "exported to `best/`" if run.best else "the best finalist so far; nothing has been exported yet"
-    return (
-        f"## Answer\n\n**{escape(winner.description)}**\n\n"
-        f"- Trial {winner.id} ({winner.stage}), {origin}.\n"
-        f"- Validation accuracy: {describe_accuracy(run, 'val', measured)}. The winner was chosen by its "
-        f"`{objective.metric}`, which flatters it a little; the test split had no part in the choice.\n"
-        f"- Test accuracy: {describe_accuracy(run, 'test', measured)}.\n"
-        f"- Parameters: {number(measured.get('num_params'))}; FLOPs: {number(measured.get('flops'))} an image."
-    )
+    facts = [
+        f"Trial {winner.id} ({winner.stage}), {origin}. It was chosen by its `{objective.metric}`, which flatters it a "
+        f"little{'' if run.is_table else '; the test split had no part in the choice'}."
+    ]
+    if objective.metric != "val_accuracy":
+        facts.append(f"`{objective.metric}`: {describe_score(score(winner, objective), objective)}.")
+    for split, title in (("val", "Validation"), ("test", "Test")):
+        if not run.is_table or f"{split}_accuracy" in measured:
+            facts.append(f"{title} accuracy: {describe_accuracy(run, split, measured)}.")
+    if not run.is_table or "num_params" in measured:
+        num_params, flops = (number(measured.get(name)) for name in ("num_params", "flops"))
+        facts.append(f"Parameters: {num_params}; FLOPs: {flops} an image.")
+    return "\n".join([f"## Answer\n\n**{escape(winner.description)}**\n", *(f"- {fact}" for fact in facts)])
 
 
 def _finalists(run: Run, objective: Objective, winner: Trial | None) -> str:
@@ -155,10 +145,11 @@ def _finalists(run: Run, objective: Objective, winner: Trial | None) -> str:
             f"{total_seconds([trial]):.0f}",
         )
 
-    header = ("", "Architecture", "Predicted, short", "Measured, short", "Measured, full", "Parameters", "Seconds")
+    header = ("", "Architecture", "Predicted, search", "Measured, search", "Measured, final", "Parameters", "Seconds")
     note = (
-        "*Short* is the search recipe, *full* the finalists' one. A prediction is mean ± one standard deviation; "
-        "*measured, short* is empty (-) where the search never tried the architecture."
+        f"*Search* is {'as looked up for' if run.is_table else 'by the recipe of'} a search trial, *final* that of a "
+        "finalist. A prediction is mean ± one standard deviation; *measured, search* is empty (-) where the search "
+        "never tried the architecture."
     )
     rows = table(header, map(row, sorted(finalists, key=rank)))
     return f"## Finalists\n\n{rows}\n\n{note} The metric is `{objective.metric}`."
@@ -171,12 +162,13 @@ def _baseline(run: Run, objective: Objective) -> str:
     theirs, ours = score(baseline, objective), score(best, objective)
     verdict = "as good as" if ours == theirs else "better than" if ours > theirs else "worse than"
     text = (
-        "The baseline is the best trial of the search, trained in full as the finalists were: "
+        f"The baseline is the best trial of the search, {'looked up' if run.is_table else 'trained in full'} as the "
+        "finalists were: "
         f"{escape(baseline.description)}. It reached {describe_score(theirs, objective)}, and the best finalist "
         f"{describe_score(ours, objective)}: the finalist is {verdict} the baseline."
     )
     num = run.num_examples("val")
-    if is_fraction(objective) and num is not None:
+    if is_fraction(objective.metric) and num is not None:
         noise = math.hypot(binomial_error(abs(ours), num), binomial_error(abs(theirs), num))  # scores may be negated
         size = "larger" if abs(ours - theirs) > 2 * noise else "not larger"
         text += (
@@ -237,7 +229,10 @@ def _parameters(run: Run, objective: Objective, winner: Trial | None) -> str:
         **_labels(objective),
     )
     plots.save(figure, run.workdir / "parameters.png")
-    return "## Size\n\n![Scores over the number of parameters](parameters.png)"
+    section = "## Size\n\n![Scores over the number of parameters](parameters.png)"
+    if run.of("final") and not run.is_table:
+        section += "\n\nSearch trials had the short training, finalists and baseline the full one."
+    return section
 
 
 def _cost(run: Run) -> str:
@@ -267,23 +262,13 @@ def _settings(run: Run) -> str:
     if command := run.environment.get("command"):
         parts.append(f"To repeat the run, with another `--workdir` behind it:\n\n```sh\n{command}\n```")
     named = (("Config", run.config), ("Environment", run.environment))
-    parts.extend(f"{name}:\n\n```yaml\n{_yaml(values)}\n```" for name, values in named if values)
+    parts.extend(f"{name}:\n\n```yaml\n{yaml(values)}\n```" for name, values in named if values)
     return "\n\n".join(parts)
-
-
-def _yaml(values: Mapping[str, Any], indent: str = "") -> str:
-    """Sections by indentation; leaves as JSON, whose strings hold no line breaks and so cannot end the block."""
-    return "\n".join(
-        f"{indent}{name}:\n{_yaml(value, indent + '  ')}"
-        if isinstance(value, Mapping) and value
-        else f"{indent}{name}: {json.dumps(value, ensure_ascii=False)}"
-        for name, value in values.items()
-    )
 
 
 def _labels(objective: Objective) -> dict[str, Any]:
     name = objective.metric.replace("val_", "validation ").replace("_", " ")
-    return {"label": name if objective.maximize else f"negative {name}", "is_fraction": is_fraction(objective)}
+    return {"label": name if objective.maximize else f"negative {name}", "is_fraction": is_fraction(objective.metric)}
 
 
 def main(argv: Sequence[str]) -> None:

@@ -30,6 +30,13 @@ class Evaluator(Protocol):
     def evaluate(self, requests: Iterator[Trial]) -> Iterator[Trial]: ...
 
 
+@runtime_checkable
+class HasTestMetrics(Protocol):
+    """What an evaluator can have beside: metrics of the test split without a network, for the winner at the end."""
+
+    def test_metrics(self, trial: Trial) -> dict[str, float]: ...
+
+
 def evaluate_serially(measure: Callable[[Trial], Measurement], requests: Iterator[Trial]) -> Iterator[Trial]:
     """Measures one trial after the other, in this process."""
     return (attempt(measure, trial) for trial in requests)

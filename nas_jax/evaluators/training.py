@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.evaluators.base import Measurement, evaluate_serially
-from nas_jax.spaces.base import Space
+from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.fit import fit
 from nas_jax.train.recipe import Recipe
@@ -18,6 +18,9 @@ class Training:
     """Trains each genome by `recipe`, one after the other.
 
     With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>`.
+
+    Raises:
+        ValueError: the space has no networks.
     """
 
     space: Space
@@ -25,12 +28,20 @@ class Training:
     recipe: Recipe
     checkpoint_dir: Path | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, NetworkSpace):
+            raise ValueError(
+                f"the space {type(self.space).__name__} has no networks to train; look its genomes up in a table "
+                "(the evaluator tabular), or give the space the methods cost and network (docs/space.md)"
+            )
+
     @property
     def metric_names(self) -> tuple[str, ...]:
         return ("val_accuracy", "val_loss")
 
     def measure(self, trial: Trial) -> Measurement:
         """The metrics of `train.fit.fit`, and `num_params` and `flops` of the genome."""
+        assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
         network = self.space.network(trial.genome, self.recipe.dtype)
         trained = fit(network, load(self.source), self.recipe, trial.seed)
         if self.checkpoint_dir is not None:

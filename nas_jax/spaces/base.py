@@ -1,6 +1,6 @@
 """What every space is, and the two things that most spaces need: distinct draws and one-hot features."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.typing
@@ -24,18 +24,43 @@ class Cost(NamedTuple):
 
 @runtime_checkable
 class Space(Protocol):
-    """A set of architectures. Its genomes are canonical: two different genomes are two different networks."""
+    """A set of architectures. Its genomes are canonical: two different genomes are two different networks.
+
+    Spaces are frozen dataclasses: they compare and hash by their fields.
+    """
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def num_genomes(self) -> int:
+        """How many genomes there are: exactly, or at most where counting would take enumeration.
+
+        It answers whether `genomes` can be enumerated. Cheap after the first call.
+        """
+        ...
+
+    def genomes(self) -> Iterator[Genome]:
+        """Every genome once, in a fixed order."""
+        ...
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Draws `num` genomes, none twice and none of `exclude`; fewer only if the space has no more."""
         ...
 
     def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
-        """A genome one random edit away; never `genome` itself."""
+        """A genome one random edit away; never `genome` itself.
+
+        Raises:
+            ValueError: `genome` has no neighbours.
+        """
         ...
 
     def neighbors(self, genome: Genome) -> list[Genome]:
         """Every genome one edit away, each once."""
+        ...
+
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """A genome of the space that takes after both; it may equal one of them."""
         ...
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
@@ -45,6 +70,11 @@ class Space(Protocol):
     def describe(self, genome: Genome) -> str:
         """The genome as a line that a person reads."""
         ...
+
+
+@runtime_checkable
+class NetworkSpace(Space, Protocol):
+    """A space that knows its networks, so that they can be trained. The others are of tables alone."""
 
     def cost(self, genome: Genome) -> Cost:
         """Parameters and FLOPs."""

@@ -12,70 +12,27 @@ canonical:
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
-from typing import NamedTuple
+from functools import cache
+from itertools import product
 
 import jax.numpy as jnp
 import jax.typing
 import numpy as np
-from flax import linen as nn
 from jaxtyping import Float
 
 from nas_jax import layers
 from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, conv, is_fc, num_pools_of
+from nas_jax.spaces.sequences import edits
 from nas_jax.trial import Genome
-
-FINAL_SIZE = 4  # the map that the fully connected layers see has at most 4x4 places
-
-
-class _Conv(NamedTuple):
-    size: int
-    filters: int
-
-
-def _conv(layer: str) -> _Conv:
-    """`conv3x3-32` -> (3, 32)."""
-    size, filters = layer.removeprefix("conv").split("-")
-    return _Conv(int(size.partition("x")[0]), int(filters))
-
-
-def _units(layer: str) -> int:
-    """`fc-256` -> 256."""
-    return int(layer.removeprefix("fc-"))
-
-
-def _is_fc(layer: str) -> bool:
-    return layer.startswith("fc-")
-
-
-class ChainNetwork(nn.Module):
-    """The Flax network of a chain."""
-
-    genome: Genome
-    num_classes: int
-    dtype: jax.typing.DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
-        x = x.astype(self.dtype)
-        for layer in self.genome:
-            if layer in layers.POOLS:
-                x = layers.POOLS[layer](x)
-            elif not _is_fc(layer):
-                size, filters = _conv(layer)
-                x = layers.ConvBlock(filters, size, self.dtype)(x, train)
-        x = layers.avg_pool_to(x, FINAL_SIZE)
-        x = x.reshape(x.shape[0], -1)
-        for layer in filter(_is_fc, self.genome):
-            x = nn.relu(nn.Dense(_units(layer), dtype=self.dtype)(x))
-        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
 
 
 @dataclass(frozen=True)
 class Chain:
     """All chains with layers from the given choices and numbers of layers within the given bounds.
 
-    `image_shape` is (height, width, channels); it and `num_classes` come from the data set.
+    `image_shape` is (height, width, channels); it and `num_classes` come from the data set. With `free_features`,
+    log10 of parameters and FLOPs are encoded as well, known without training.
     """
 
     image_shape: tuple[int, int, int]
@@ -88,6 +45,7 @@ class Chain:
     max_feature_layers: int = 6
     min_fc_layers: int = 1
     max_fc_layers: int = 2
+    free_features: bool = True
 
     def __post_init__(self) -> None:
         for kind in ("feature", "fc"):
@@ -122,25 +80,27 @@ class Chain:
 
     def _split(self, genome: Genome) -> tuple[Genome, Genome]:
         """The feature layers and the fully connected layers."""
-        num_features = sum(not _is_fc(layer) for layer in genome)
+        num_features = sum(not is_fc(layer) for layer in genome)
         return genome[:num_features], genome[num_features:]
 
-    def _sides(self, features: Sequence[str]) -> tuple[int, int]:
-        """Height and width of the map after `features`."""
-        num_pools = sum(layer in layers.POOLS for layer in features)
+    def _sides(self, num_pools: int) -> tuple[int, int]:
+        """Height and width of the map after `num_pools` pools."""
         return self.image_shape[0] >> num_pools, self.image_shape[1] >> num_pools
 
-    def _is_redundant(self, features: Sequence[str]) -> bool:
+    def _is_redundant(self, features: Genome) -> bool:
         """Whether the last feature layer does what the pooling at the end does anyway."""
-        return bool(features) and features[-1] == "avg" and all(n % 8 == 0 for n in self._sides(features[:-1]))
+        return bool(features) and self._ends_redundantly(num_pools_of(features[:-1]), features[-1])
 
-    def _fits(self, start: Genome, layer: str) -> bool:
-        """Whether `layer` may follow the feature layers `start`, the rule of the last layer apart."""
-        height, width = self._sides(start)
+    def _ends_redundantly(self, num_pools: int, layer: str) -> bool:
+        return layer == "avg" and all(side % 8 == 0 for side in self._sides(num_pools))
+
+    def _fits(self, num_pools: int, layer: str) -> bool:
+        """Whether `layer` may follow feature layers with `num_pools` pools, the rule of the last layer apart."""
+        height, width = self._sides(num_pools)
         if layer in layers.POOLS:
             return min(height, width) >= 2
         reach = 2 * max(height, width) - 1  # the largest filter of which every weight meets the map
-        return not any(reach <= size < _conv(layer).size for size in self.conv_sizes)
+        return not any(reach <= size < conv(layer).size for size in self.conv_sizes)
 
     def is_valid(self, genome: Genome) -> bool:
         """Whether `genome` is a canonical genome of this space."""
@@ -150,7 +110,7 @@ class Chain:
             and self.min_fc_layers <= len(fcs) <= self.max_fc_layers
             and all(layer in self.feature_choices for layer in features)
             and all(layer in self.fc_choices for layer in fcs)
-            and all(self._fits(features[:i], layer) for i, layer in enumerate(features))
+            and all(self._fits(num_pools_of(features[:i]), layer) for i, layer in enumerate(features))
             and not self._is_redundant(features)
         )
 
@@ -186,17 +146,24 @@ class Chain:
         if len(start) == num:
             yield start
             return
-        for layer in self._continuations(start, num):
+        for layer in self._continuations(num_pools_of(start), num - len(start)):
             yield from self._feature_chains((*start, layer), num)
 
-    def _continuations(self, start: Genome, num: int) -> list[str]:
-        """The layers that may follow `start` in a chain of `num` feature layers."""
-        is_last = len(start) + 1 == num
+    def _continuations(self, num_pools: int, num_left: int) -> list[str]:
+        """The layers that may be next after `num_pools` pools, as the first of the last `num_left` feature layers."""
         return [
             layer
             for layer in self.feature_choices
-            if self._fits(start, layer) and not (is_last and self._is_redundant((*start, layer)))
+            if self._fits(num_pools, layer) and not (num_left == 1 and self._ends_redundantly(num_pools, layer))
         ]
+
+    @property
+    def num_genomes(self) -> int:
+        """Exact, and counted without enumeration."""
+        nums = range(self.min_feature_layers, self.max_feature_layers + 1)
+        return sum(_num_feature_chains(self, 0, num) for num in nums) * sum(
+            len(self.fc_units) ** num for num in range(self.min_fc_layers, self.max_fc_layers + 1)
+        )
 
     # Drawing and editing
 
@@ -208,7 +175,9 @@ class Chain:
         while True:  # a space without convolutions has dead ends
             num_features = int(rng.integers(self.min_feature_layers, self.max_feature_layers + 1))
             features: Genome = ()
-            while len(features) < num_features and (choices := self._continuations(features, num_features)):
+            while len(features) < num_features and (
+                choices := self._continuations(num_pools_of(features), num_features - len(features))
+            ):
                 features = (*features, choices[rng.integers(len(choices))])
             if len(features) == num_features:
                 break
@@ -230,9 +199,21 @@ class Chain:
     def neighbors(self, genome: Genome) -> list[Genome]:
         return list(dict.fromkeys(edited for kind in self._edits(genome).values() for edited in kind))
 
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """One-point crossover of the feature layers, and one of the fully connected layers.
+
+        Each has the first parent's layers up to a place and the second's from there on. Uniform over all valid
+        children that equal no parent; the first parent if there are none.
+        """
+        parts = zip(self._split(first), self._split(second), strict=True)
+        crossed = [{a[:i] + b[i:]: None for i in range(max(len(a), len(b)) + 1)} for a, b in parts]
+        children = [features + fcs for features, fcs in product(*crossed)]
+        children = [child for child in children if child not in (first, second) and self.is_valid(child)]
+        return children[rng.integers(len(children))] if children else first
+
     def _edits(self, genome: Genome) -> dict[str, list[Genome]]:
         """The valid genomes one edit away, by the kind of edit, without repeats."""
-        edited = _sequence_edits(genome, self.feature_choices + self.fc_choices)
+        edited = edits(genome, self.feature_choices + self.fc_choices)
         return {
             kind: [other for other in dict.fromkeys(genomes) if other != genome and self.is_valid(other)]
             for kind, genomes in edited.items()
@@ -241,26 +222,10 @@ class Chain:
     # Numbers
 
     def cost(self, genome: Genome) -> Cost:
-        height, width, channels = self.image_shape
-        num_params = flops = 0
-        for layer in self._split(genome)[0]:
-            if layer in layers.POOLS:
-                height, width = height // 2, width // 2
-            else:
-                size, filters = _conv(layer)
-                weights = size * size * channels * filters
-                num_params += weights + 2 * filters  # batch normalisation scales and shifts
-                flops += 2 * weights * height * width
-                channels = filters
-        inputs = min(height, FINAL_SIZE) * min(width, FINAL_SIZE) * channels
-        for units in [*map(_units, self._split(genome)[1]), self.num_classes]:
-            num_params += (inputs + 1) * units
-            flops += 2 * inputs * units
-            inputs = units
-        return Cost(num_params, flops)
+        return chain_cost(genome, self.image_shape, self.num_classes)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot layers and a mask for each position, counts, depth, log10 of parameters and FLOPs."""
+        """One-hot layers and a mask for each position, counts, depth, and those of `free_features`."""
         return np.array([self._features(genome) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:
@@ -274,25 +239,20 @@ class Chain:
                 is_there = position < len(part)
                 numbers += [*one_hot(part[position] if is_there else None, choices), float(is_there)]
         counts = [sum(layer == choice for layer in genome) for choice in self.feature_choices + self.fc_choices]
-        cost = self.cost(genome)
-        return [*numbers, *map(float, counts), float(len(genome)), *np.log10([cost.num_params, cost.flops])]
+        free = np.log10(self.cost(genome)) if self.free_features else ()
+        return [*numbers, *map(float, counts), float(len(genome)), *free]
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> ChainNetwork:
         return ChainNetwork(genome, self.num_classes, dtype)
 
 
-def _sequence_edits(sequence: Genome, choices: Sequence[str]) -> dict[str, list[Genome]]:
-    """Every sequence one edit away from `sequence`, by the kind of edit."""
-    places = range(len(sequence))
-    return {
-        "change": [(*sequence[:i], layer, *sequence[i + 1 :]) for i in places for layer in choices],
-        "insert": [(*sequence[:i], layer, *sequence[i:]) for i in range(len(sequence) + 1) for layer in choices],
-        "delete": [(*sequence[:i], *sequence[i + 1 :]) for i in places],
-        "swap": [
-            (*sequence[:i], sequence[j], *sequence[i + 1 : j], sequence[i], *sequence[j + 1 :])
-            for i, j in combinations(places, 2)
-        ],
-    }
+@cache
+def _num_feature_chains(space: Chain, num_pools: int, num_left: int) -> int:
+    """In how many ways feature layers with `num_pools` pools can go on for `num_left` more."""
+    if num_left == 0:
+        return 1
+    following = space._continuations(num_pools, num_left)
+    return sum(_num_feature_chains(space, num_pools + (layer in layers.POOLS), num_left - 1) for layer in following)
 
 
 make = Chain

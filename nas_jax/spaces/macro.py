@@ -12,7 +12,6 @@ and lists each result for every chain that is the same network.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
-from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +21,8 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from nas_jax.layers import ConvBlock
-from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.spaces.base import Cost, one_hot
+from nas_jax.spaces.sequences import Sequences
 from nas_jax.trial import Genome
 
 BLOCKS = ("identity", "MB3_K3", "MB6_K5")  # in the order of the benchmark's digits
@@ -59,18 +59,7 @@ def parse(string: str) -> Genome:
     return tuple(BLOCKS[int(digit)] for digit in string)
 
 
-@cache
-def _chains() -> dict[Genome, list[Genome]]:
-    """Every canonical genome, and all chains that it stands for."""
-    chains: dict[Genome, list[Genome]] = {}
-    for chain in product(BLOCKS, repeat=NUM_BLOCKS):
-        chains.setdefault(canonical(chain), []).append(chain)
-    return chains
-
-
-def _edits(chain: Genome) -> list[Genome]:
-    """The canonical forms after each change of one block, and of `chain` itself."""
-    return [canonical((*chain[:i], block, *chain[i + 1 :])) for i in range(NUM_BLOCKS) for block in BLOCKS]
+CHAINS = Sequences(BLOCKS, NUM_BLOCKS, canonical)
 
 
 def depthwise_conv2d(
@@ -183,34 +172,32 @@ class NasBenchMacro:
         if self.filters < 1:
             raise ValueError(f"filters has to be at least 1, got {self.filters}")
 
+    @property
+    def num_genomes(self) -> int:
+        return CHAINS.num_genomes
+
     def genomes(self) -> Iterator[Genome]:
         """All 3,969 genomes."""
-        return iter(_chains())
+        return CHAINS.genomes()
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Uniform over genomes."""
-        genomes = list(self.genomes())
-        return sample_distinct(lambda: genomes[rng.integers(len(genomes))], self.genomes, rng, num, exclude)
+        return CHAINS.sample(rng, num, exclude)
 
     def neighbors(self, genome: Genome) -> list[Genome]:
         """What changing one block can lead to, in `genome` or in any chain of the same network.
 
         So a block can be inserted into a stage at any place, and neighbours are neighbours both ways.
         """
-        edited = dict.fromkeys(other for chain in _chains()[canonical(genome)] for other in _edits(chain))
-        return [other for other in edited if other != canonical(genome)]
+        return CHAINS.neighbors(genome)
 
     def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
         """Changes a random block of a random chain of the same network."""
-        same = _chains()[canonical(genome)]
-        edited = _edits(same[rng.integers(len(same))])
-        mutants = [other for other in edited if other != canonical(genome)]
-        return mutants[rng.integers(len(mutants))]
+        return CHAINS.mutate(rng, genome)
 
     def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
         """Each block from either parent, by the toss of a coin; then identities move to the end of their stage."""
-        pairs = zip(first, second, strict=True)
-        return canonical(tuple(pair[rng.integers(2)] for pair in pairs))
+        return CHAINS.crossover(rng, first, second)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
         """One-hot blocks of the genomes' canonical forms: 24 features, and those of `free_features`."""
@@ -223,6 +210,10 @@ class NasBenchMacro:
     def describe(self, genome: Genome) -> str:
         """Blocks by stage: `MB6_K5, MB3_K3 | MB3_K3, identity, identity | …`."""
         return " | ".join(", ".join(genome[stage]) for stage in STAGES)
+
+    def benchmark_name(self, genome: Genome) -> str:
+        """The genome's name in the benchmark's table."""
+        return digits(genome)
 
     def cost(self, genome: Genome) -> Cost:
         """Parameters and FLOPs; FLOPs are twice the benchmark's, which counts multiply-adds."""

@@ -22,7 +22,8 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.spaces.base import Cost, one_hot
+from nas_jax.spaces.sequences import Sequences
 from nas_jax.trial import Genome
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -59,19 +60,7 @@ def parse(string: str) -> Genome:
     return match.groups()
 
 
-@cache
-def _cells() -> dict[Genome, list[Genome]]:
-    """Every canonical genome, and all cells that it stands for."""
-    cells: dict[Genome, list[Genome]] = {}
-    for cell in product(OPERATIONS, repeat=len(EDGES)):
-        cells.setdefault(canonical(cell), []).append(cell)
-    return cells
-
-
-def _edits(cell: Genome) -> list[Genome]:
-    """The canonical forms after each change of one operation, and of `cell` itself."""
-    edges = range(len(EDGES))
-    return [canonical((*cell[:i], operation, *cell[i + 1 :])) for i in edges for operation in OPERATIONS]
+CELLS = Sequences(OPERATIONS, len(EDGES), canonical)
 
 
 def _one_hot(genome: Genome) -> list[float]:
@@ -225,36 +214,32 @@ class NasBench201:
         if min(self.num_cells, self.filters) < 1:
             raise ValueError(f"num_cells={self.num_cells}, filters={self.filters}: both have to be at least 1")
 
+    @property
+    def num_genomes(self) -> int:
+        return CELLS.num_genomes
+
     def genomes(self) -> Iterator[Genome]:
         """All 9,445 genomes."""
-        return iter(_cells())
+        return CELLS.genomes()
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Uniform over genomes."""
-        genomes = list(self.genomes())
-        return sample_distinct(lambda: genomes[rng.integers(len(genomes))], self.genomes, rng, num, exclude)
+        return CELLS.sample(rng, num, exclude)
 
     def neighbors(self, genome: Genome) -> list[Genome]:
         """What changing one operation can lead to, in `genome` or in any cell of the benchmark that computes the same.
 
         So a path of which one edge is missing is one edit away, and neighbours are neighbours both ways.
         """
-        edited = dict.fromkeys(other for cell in _cells()[canonical(genome)] for other in _edits(cell))
-        return [other for other in edited if other != canonical(genome)]
+        return CELLS.neighbors(genome)
 
     def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
         """Changes a random edge of a random cell that computes the same as `genome`."""
-        same = _cells()[canonical(genome)]
-        mutants: list[Genome] = []
-        while not mutants:
-            edited = _edits(same[rng.integers(len(same))])
-            mutants = [other for other in edited if other != canonical(genome)]
-        return mutants[rng.integers(len(mutants))]
+        return CELLS.mutate(rng, genome)
 
     def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
         """Each edge from either parent, by the toss of a coin; edges that are dead then become "none"."""
-        pairs = zip(first, second, strict=True)
-        return canonical(tuple(pair[rng.integers(2)] for pair in pairs))
+        return CELLS.crossover(rng, first, second)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
         """Features of the genomes' canonical forms, see `encoding` and `free_features`."""

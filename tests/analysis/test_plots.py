@@ -50,7 +50,7 @@ def test_winner_has_a_ring_and_each_stage_an_entry():
     figure = plots.accuracy_against_parameters(PARAMS[:3], SCORES[:3], stages, winner=2)
     (legend,) = figure.legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["search trial (short training)", "finalist (full training)", "winner"]
+    assert names == ["search trial", "finalist", "winner"]
     np.testing.assert_allclose(figure.axes[0].collections[-1].get_offsets(), [[PARAMS[2], SCORES[2]]])
 
 

@@ -1,0 +1,41 @@
+"""NAS-Bench-201 on CIFAR-10, looked up in a table that you have: 150 trials, no training.
+
+    python -m nas_jax.main --config=configs/benchmark_nb201.py --config.evaluator.path=nb201.csv
+
+The table is a CSV or JSON file with a row for each cell: its string (`|nor_conv_3x3~0|+|…|`) in the column
+"architecture", its accuracies after 200 epochs in "val_accuracy_200" and "test_accuracy_200". Other names by flag:
+`--config.evaluator.key=arch_str --config.evaluator.metrics.val_accuracy=valid_acc`. The search sees the validation
+accuracy only. `:smoke` has fewer trials, for tests.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in ("full", "smoke"):
+        raise ValueError(f"variant {variant!r}: choose from full, smoke")
+    config = ConfigDict()
+    config.seed = 0
+
+    config.space = ConfigDict({"name": "nb201", "image_shape": (32, 32, 3), "num_classes": 10})
+    config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
+    config.strategy = ConfigDict({"name": "bayesopt"})
+    config.search = ConfigDict({"num_trials": 150, "max_failures": 10})
+    config.evaluator = ConfigDict(
+        {
+            "name": "tabular",
+            "path": "",
+            "key": "architecture",
+            "metrics": {"val_accuracy": "val_accuracy_200", "test_accuracy": "test_accuracy_200"},
+            "seconds": "",  # the column of a trial's training seconds, if the table has one
+            "num_workers": 1,
+        }
+    )
+    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52"})
+    config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
+
+    if variant == "smoke":
+        config.search.num_trials = 6
+        config.finalists.num_candidates = 50
+        config.finalists.num_finalists = 1
+    return config.lock()

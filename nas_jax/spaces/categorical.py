@@ -1,0 +1,237 @@
+"""Named genes with listed choices: any table of measurements is a space, without code.
+
+A genome has the chosen value of each gene, in the order of the genes. Without a table every combination of choices is
+a genome; with one, only those that have a row are, and rows with equal genes (seeds) are one genome.
+"""
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice, product
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nas_jax.spaces.base import sample_distinct
+from nas_jax.spaces.rows import Rows, comparable, rows_of, values_of
+from nas_jax.tables import read_table
+from nas_jax.trial import Genome, freeze
+
+Names: TypeAlias = str | tuple[str, ...]
+
+_MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
+_MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """The combinations of choices, or those of them that a table has. Knows no networks.
+
+    Wherever names are listed, one string with commas between them will do.
+
+    Args:
+        genes: A name for each gene, or a pair (name, choices) where the choices are not those of the table's column;
+            rows with other values are then left out. Empty: all columns but `exclude` and `free_features`.
+        path: A CSV or JSON file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column
+            are its values: numbers if all are, in their order, otherwise text.
+        exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds.
+        ordered: Genes whose choices have an order, so that their rank is encoded too; None: all of numbers.
+        free_features: Columns of numbers that are known without measuring, encoded too: log10 of them where all are
+            positive; the mean over the rows of a genome.
+
+    Raises:
+        UserError: the table cannot be read, or lacks a column.
+        ValueError: no genes, no choices, or names that contradict each other.
+    """
+
+    genes: str | tuple[Any, ...] = ()
+    path: str = ""
+    exclude: Names = ()
+    ordered: Names | None = None
+    free_features: Names = ()
+
+    def __post_init__(self) -> None:
+        for field in ("genes", "exclude", "ordered", "free_features"):
+            value = getattr(self, field)
+            if isinstance(value, str):
+                value = [name.strip() for name in value.split(",") if name.strip()]
+            object.__setattr__(self, field, freeze(value))
+        if not self.genes and not self.path:
+            raise ValueError(
+                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
+            )
+        if not self.path and (self.exclude or self.free_features):
+            raise ValueError("exclude and free_features are columns of a table; name it: path")
+        for gene in self.genes:
+            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
+                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+        names = self.gene_names
+        if len(set(names)) < len(names):
+            raise ValueError(f"genes={names} names a gene twice")
+        if both := set(names) & {*self.exclude}:
+            raise ValueError(f"{min(both)!r} is a gene and excluded; name it in one of genes and exclude")
+        if unknown := set(self.ordered or ()) - set(names):
+            raise ValueError(f"ordered: there is no gene {min(unknown)!r}; the genes are {', '.join(names)}")
+        _layout(self)
+
+    @property
+    def gene_names(self) -> tuple[str, ...]:
+        """The columns of the genes, where there is a table."""
+        return tuple(name for name, _ in _given_genes(self))
+
+    # Genomes
+
+    @property
+    def num_genomes(self) -> int:
+        """Exact."""
+        layout = _layout(self)
+        return len(layout.rows.genomes) if layout.rows else math.prod(map(len, layout.choices))
+
+    def genomes(self) -> Iterator[Genome]:
+        """Every genome; the last gene changes fastest."""
+        layout = _layout(self)
+        return iter(layout.rows.genomes) if layout.rows else product(*layout.choices)
+
+    def describe(self, genome: Genome) -> str:
+        """`width=16, op=conv`."""
+        return ", ".join(f"{name}={value}" for name, value in zip(self.gene_names, genome, strict=True))
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Uniform over genomes."""
+        layout = _layout(self)
+        if layout.rows:
+            excluded = exclude if isinstance(exclude, frozenset | set) else frozenset(exclude)
+            shuffled = (layout.rows.genomes[place] for place in rng.permutation(len(layout.rows.genomes)))
+            return list(islice((genome for genome in shuffled if genome not in excluded), max(num, 0)))
+
+        def draw() -> Genome:
+            return tuple(choices[rng.integers(len(choices))] for choices in layout.choices)
+
+        return sample_distinct(draw, self.genomes, rng, num, exclude)
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        """Those that differ in one gene.
+
+        Where the table has none, those that differ in as few genes as any does. A genome that is nobody's neighbour
+        but by this rule may be so one way only: to look for more would compare every row with every other.
+        """
+        layout = _layout(self)
+        changed = (
+            (*genome[:i], value, *genome[i + 1 :])
+            for i, choices in enumerate(layout.choices)
+            for value in choices
+            if value != genome[i]
+        )
+        if layout.rows is None:
+            return list(changed)
+        return [other for other in changed if other in layout.rows.places] or layout.rows.nearest(genome)
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """A random neighbour.
+
+        Raises:
+            ValueError: `genome` is the only one.
+        """
+        neighbors = self.neighbors(genome)
+        if not neighbors:
+            raise ValueError(f"{self.describe(genome)!r} has no neighbour in this space")
+        return neighbors[rng.integers(len(neighbors))]
+
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """Each gene from either parent, by the toss of a coin; a mutant of one of them if the table lacks that."""
+        rows = _layout(self).rows
+        child = tuple(pair[rng.integers(2)] for pair in zip(first, second, strict=True))
+        if rows is None or child in rows.places or len(rows.genomes) == 1:
+            return child
+        return self.mutate(rng, (first, second)[rng.integers(2)])
+
+    # Numbers
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """One-hot genes, then the ranks of ordered genes in [0, 1], then `free_features`."""
+        layout = _layout(self)
+        if layout.rows:
+            places = np.array([layout.rows.places[genome] for genome in genomes], np.intp)
+            codes = layout.rows.codes[:, places].T
+        else:
+            code_of = [{value: code for code, value in enumerate(choices)} for choices in layout.choices]
+            listed = [[code[value] for code, value in zip(code_of, genome, strict=True)] for genome in genomes]
+            codes = np.array(listed, np.intp).reshape(len(genomes), len(code_of))
+        sizes = np.array([len(choices) for choices in layout.choices])
+        one_hot = np.zeros((len(genomes), sizes.sum()), np.float32)
+        np.put_along_axis(one_hot, codes + np.cumsum(sizes) - sizes, 1, axis=1)
+        ranks = codes / np.maximum(sizes - 1, 1)
+        parts = [one_hot, ranks[:, layout.is_ordered]]
+        if layout.rows:
+            parts.append(layout.rows.free[places])
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+class _Layout(NamedTuple):
+    """What follows from the settings of a space."""
+
+    choices: tuple[tuple[Any, ...], ...]
+    is_ordered: Bool[np.ndarray, " g"]
+    rows: Rows | None  # None without a table
+
+
+def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
+    """Names with the choices that are given, None where they are those of the table."""
+    if space.genes:
+        return [(gene, None) if isinstance(gene, str) else gene for gene in space.genes]
+    others = {*space.exclude, *space.free_features}
+    return [(name, None) for name in read_table(space.path).columns if name not in others]
+
+
+@cache
+def _layout(space: Categorical) -> _Layout:
+    genes = _given_genes(space)
+    rows = None
+    if space.path:
+        table = read_table(space.path)
+        table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
+        columns = {name: [str(row.get(name)).strip() for row in table.rows] for name in space.gene_names}
+        if not space.genes:
+            _check_columns(space, columns)
+        choices = tuple(given or values_of(column) for (_, given), column in zip(genes, columns.values(), strict=True))
+    else:
+        choices = tuple(given or () for _, given in genes)
+    for name, values in zip(space.gene_names, choices, strict=True):
+        if not values:
+            raise ValueError(
+                f"the gene {name!r} needs choices, as in (({name!r}, (1, 2, 4)), …), or name a table: path"
+            )
+        if len({comparable(value) for value in values}) < len(values):
+            raise ValueError(f"the gene {name!r} names a choice twice: {values}")
+    if sum(map(len, choices)) > _MAX_CHOICES:
+        widest = max(range(len(choices)), key=lambda gene: len(choices[gene]))
+        raise ValueError(
+            f"the genes have {sum(map(len, choices))} choices, more than {_MAX_CHOICES}; exclude or round "
+            f"{space.gene_names[widest]!r}, which has {len(choices[widest])}"
+        )
+    is_ordered = [
+        name in space.ordered
+        if space.ordered is not None
+        else all(isinstance(comparable(value), float) for value in values)
+        for name, values in zip(space.gene_names, choices, strict=True)
+    ]
+    if space.path:
+        rows = rows_of(table, columns, choices, tuple(space.free_features))
+    return _Layout(choices, np.array(is_ordered), rows)
+
+
+def _check_columns(space: Categorical, columns: dict[str, list[str]]) -> None:
+    """Refuses what is taken for a gene only because nobody has excluded it."""
+    if not columns:
+        raise ValueError(f"every column of {space.path} is excluded, which leaves no gene")
+    for name, column in columns.items():
+        if len(columns) > 1 and len(column) == len(set(column)) >= _MIN_ROWS_OF_NAMES:
+            raise ValueError(
+                f"the column {name!r} of {space.path} has another value in every row, as a name or a metric has; "
+                "exclude it, or list the genes if it is one"
+            )
+
+
+make = Categorical

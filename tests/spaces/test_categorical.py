@@ -1,0 +1,215 @@
+"""Named genes: tables against brute force over their rows, encodings by hand."""
+
+import csv
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas_jax.build import build
+from nas_jax.errors import UserError
+from nas_jax.evaluators.tabular import Tabular
+from nas_jax.search import new_trial
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.spaces.rows import values_of
+
+PRODUCT = Categorical(genes=(("width", (16, 32, 64)), ("op", ("conv", "pool"))))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(header, *rows):
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.csv"
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        return str(path)
+
+    return write
+
+
+def distance(first, second):
+    return sum(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_without_a_table_every_combination_is_a_genome():
+    assert list(PRODUCT.genomes()) == [(w, op) for w in (16, 32, 64) for op in ("conv", "pool")]
+    assert PRODUCT.describe((16, "conv")) == "width=16, op=conv"
+    assert set(PRODUCT.neighbors((16, "conv"))) == {(32, "conv"), (64, "conv"), (16, "pool")}
+    rng = np.random.default_rng(0)
+    children = {PRODUCT.crossover(rng, (16, "conv"), (64, "pool")) for _ in range(100)}
+    assert children == {(16, "conv"), (64, "conv"), (16, "pool"), (64, "pool")}
+
+
+def test_a_space_too_large_to_enumerate_is_counted_and_drawn_from():
+    space = Categorical(genes=tuple((f"gene {i}", tuple(range(10))) for i in range(30)))
+    assert space.num_genomes == 10**30
+    genomes = space.sample(np.random.default_rng(0), 50)
+    assert len(set(genomes)) == 50
+    assert len(space.neighbors(genomes[0])) == 270
+    assert next(space.genomes()) == (0,) * 30
+
+
+def test_encodings_by_hand():
+    np.testing.assert_array_equal(
+        PRODUCT.encode([(16, "pool"), (32, "conv")]), [[1, 0, 0, 0, 1, 0], [0, 1, 0, 1, 0, 0.5]]
+    )
+    ordered = Categorical(genes=PRODUCT.genes, ordered=("op",))
+    np.testing.assert_array_equal(ordered.encode([(16, "pool")]), [[1, 0, 0, 0, 1, 1]])
+    assert Categorical(genes=PRODUCT.genes, ordered=()).encode([(16, "pool")]).shape == (1, 5)
+    assert PRODUCT.encode([]).shape == (0, 6)
+
+
+def test_columns_of_a_table_are_genes(write):
+    path = write(
+        ("width", "rate", "op", "params", "accuracy"),
+        (16, "1e-1", "pool", 100, 0.5),
+        (8.0, 0.01, "conv", 10, 0.6),
+        (16, 0.1, "pool", 300, 0.7),  # the first genome, trained with another seed
+    )
+    space = Categorical(path=path, exclude="accuracy,", free_features="params")
+    assert space.gene_names == ("width", "rate", "op")
+    assert list(space.genomes()) == [(8, 0.01, "conv"), (16, 0.1, "pool")]
+    assert [type(gene) for gene in next(space.genomes())] == [int, float, str]
+    x = space.encode([(16, 0.1, "pool"), (8, 0.01, "conv")])
+    expected = [[0, 1, 0, 1, 0, 1, 1, 1, np.log10(200)], [1, 0, 1, 0, 1, 0, 0, 0, 1]]
+    np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
+def test_a_json_table_and_its_looked_up_metrics(tmp_path):
+    records = {
+        "a": {"layers": [16, 32], "is_deep": True, "depth": 2, "accuracy": 0.5},
+        "b": {"layers": [16], "is_deep": False, "depth": 1, "accuracy": 0.25},
+    }
+    (tmp_path / "table.json").write_text(json.dumps(records))
+    space = Categorical(path=str(tmp_path / "table.json"), exclude=("key", "accuracy"))
+    assert set(space.genomes()) == {("[16, 32]", "True", 2), ("[16]", "False", 1)}
+    tabular = Tabular(space, space.path, "accuracy")
+    trials = [new_trial(space, i, genome, "search", 0) for i, genome in enumerate(space.genomes())]
+    accuracies = {trial.genome[2]: trial.metrics["accuracy"] for trial in tabular.evaluate(iter(trials))}
+    assert accuracies == {2: 0.5, 1: 0.25}
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["10", "9", "9.0", "10"], (9, 10)),
+        (["1e-3", "2", "0.5"], (0.001, 0.5, 2.0)),
+        (["128", "", "64", "64"], ("64", "128", "")),
+        (["pool", "conv"], ("conv", "pool")),
+        (["1_0", "2"], ("2", "1_0")),
+    ],
+)
+def test_values_of_a_column(texts, values):
+    found = values_of(texts)
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+@st.composite
+def tables(draw):
+    """Distinct rows of three genes with up to four choices each."""
+    row = st.tuples(*[st.integers(0, 3)] * 3)
+    return draw(st.lists(row, min_size=1, max_size=20, unique=True))
+
+
+@given(tables(), st.integers(0, 2**32 - 1))
+def test_nothing_leaves_a_table(tmp_path_factory, rows, seed):
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("a", "b", "c"), *rows])
+    space = Categorical(path=str(path), genes=("a", "b", "c"))
+    rng = np.random.default_rng(seed)
+    assert list(space.genomes()) == sorted(rows)
+    assert sorted(space.sample(rng, 100)) == sorted(rows)
+    for genome in rows:
+        others = [other for other in rows if other != genome]
+        nearest = min((distance(genome, other) for other in others), default=0)
+        expected = {other for other in others if distance(genome, other) == nearest}
+        neighbors = space.neighbors(genome)
+        assert len(neighbors) == len(expected)
+        assert set(neighbors) == expected
+        second = rows[rng.integers(len(rows))]
+        assert space.crossover(rng, genome, second) in rows
+        if others:
+            assert space.mutate(rng, genome) in expected
+        else:
+            with pytest.raises(ValueError, match="no neighbour"):
+                space.mutate(rng, genome)
+
+
+def test_a_child_that_the_table_lacks_becomes_a_mutant_of_a_parent(write):
+    space = Categorical(path=write(("a", "b"), (0, 0), (1, 1), (0, 2), (1, 3)), genes=("a", "b"))
+    rng = np.random.default_rng(0)
+    assert {space.crossover(rng, (0, 0), (1, 1)) for _ in range(200)} == {(0, 0), (1, 1), (0, 2), (1, 3)}
+
+
+def test_given_choices_choose_rows(write):
+    path = write(("width", "op"), (16, "conv"), (32, "conv"), (16, "pool"), (64, "skip"))
+    space = Categorical(genes=(("width", (32, 16)), "op"), path=path)
+    assert set(space.genomes()) == {(16, "conv"), (32, "conv"), (16, "pool")}
+    np.testing.assert_array_equal(space.encode([(32, "conv")]), [[1, 0, 1, 0, 0, 0]])
+    assert build("nas_jax.spaces", {"name": "categorical", "path": path, "genes": [["width", [32, 16]], "op"]}) == space
+
+
+def test_a_large_table_is_fast(tmp_path):
+    """Limits are ten times what it takes."""
+    codes = np.random.default_rng(0).integers(6, size=(50_000, 10))
+    path = tmp_path / "large.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[f"gene {i}" for i in range(10)], *codes.tolist()])
+    start = time.perf_counter()
+    space = Categorical(path=str(path))
+    genomes = list(space.genomes())
+    assert len(genomes) == space.num_genomes == len(np.unique(codes, axis=0))
+    x = space.encode(genomes)
+    assert time.perf_counter() - start < 10
+    np.testing.assert_array_equal(x[:, :60].reshape(-1, 10, 6).argmax(axis=2), genomes)
+    np.testing.assert_allclose(x[:, 60:], np.array(genomes) / 5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "name a table, for example with --config.evaluator.path=table.csv, or give genes"),
+        ({"genes": "width"}, r"the gene 'width' needs choices, as in \(\('width', \(1, 2, 4\)\), …\)"),
+        ({"genes": (("width", ()),)}, "'width' needs choices"),
+        ({"genes": (("width", (1, 1.0)),)}, "'width' names a choice twice"),
+        ({"genes": (("width", "16"),)}, "neither a name nor a pair"),
+        ({"genes": (("width", (1, 2)), ("width", (3, 4)))}, "names a gene twice"),
+        ({"genes": (("width", (1, 2)),), "ordered": ("depth",)}, "no gene 'depth'; the genes are width"),
+        ({"genes": (("width", (1, 2)),), "exclude": ("accuracy",)}, "columns of a table"),
+        ({"genes": (("width", tuple(range(20_000))),)}, "20000 choices, more than 10000; exclude or round 'width'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Categorical(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"genes": "height"}, UserError, "space: .* has no column 'height'; it has width, op, loss"),
+        ({"exclude": "accuracy"}, UserError, "has no column 'accuracy'"),
+        ({"free_features": "flops"}, UserError, "has no column 'flops'"),
+        ({"genes": "op", "free_features": "loss"}, ValueError, "'loss' has no number in row 12"),
+        ({"exclude": "width,op,loss"}, ValueError, "every column of .* is excluded"),
+        ({"genes": "width", "exclude": "width"}, ValueError, "'width' is a gene and excluded"),
+        ({}, ValueError, "'loss' of .* has another value in every row, as a name or a metric has; exclude it"),
+        ({"genes": (("op", ("pool",)),)}, ValueError, r"no row with these choices: \{'op': \('pool',\)\}"),
+    ],
+)
+def test_settings_that_a_table_contradicts_are_refused(write, settings, error, message):
+    path = write(("width", "op", "loss"), *[(16 * (i % 2), "conv", i / 7) for i in range(11)], (16, "conv", ""))
+    with pytest.raises(error, match=message):
+        Categorical(path=path, **settings)
+    if settings == {}:
+        assert Categorical(path=path, genes="width, loss").num_genomes == 12
+
+
+def test_a_missing_table_is_refused():
+    with pytest.raises(UserError, match="cannot be read"):
+        Categorical(path="no/such/table.csv")

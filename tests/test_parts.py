@@ -1,0 +1,84 @@
+"""A whole config: which sections belong together, and how finalists can be evaluated in another way."""
+
+from pathlib import Path
+
+import pytest
+from run_configs import load_config
+from written_tables import table_of
+
+from nas_jax.errors import UserError
+from nas_jax.parts import build_parts
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture
+def on_table():
+    sections = load_config(CONFIGS / "benchmark_nb201.py", "smoke").to_dict()
+    sections["evaluator"]["path"] = table_of("benchmark_nb201")
+    return sections
+
+
+@pytest.fixture
+def trained():
+    return load_config(CONFIGS / "quickstart.py", "smoke").to_dict()
+
+
+@pytest.mark.parametrize("nothing", [{}, {"data": None, "recipe": None}])
+def test_a_run_on_a_table_has_no_data_set(on_table, tmp_path, nothing):
+    parts = build_parts(on_table | nothing, tmp_path)
+    assert parts.dataset is None
+    assert parts.final_recipe is None
+    assert parts.final_evaluator == parts.search_evaluator
+
+
+def test_finalists_can_be_looked_up_in_other_columns(on_table, tmp_path):
+    on_table["finalists"]["evaluator"] = {"metrics": {"val_accuracy": "test_accuracy_200"}, "num_workers": 4}
+    parts = build_parts(on_table, tmp_path)
+    assert dict(parts.search_evaluator.metrics)["val_accuracy"] == "val_accuracy_200"
+    assert parts.final_evaluator.metrics == (("val_accuracy", "test_accuracy_200"),)
+    assert (parts.search_evaluator.num_workers, parts.final_evaluator.num_workers) == (1, 4)
+    assert parts.final_evaluator.key == parts.search_evaluator.key == "architecture"
+
+
+def test_a_search_on_a_table_can_have_finalists_that_are_trained(on_table, trained, tmp_path):
+    del on_table["space"]["image_shape"], on_table["space"]["num_classes"]  # of the data set, then
+    on_table |= {"data": trained["data"], "recipe": trained["recipe"]}
+    on_table["finalists"]["evaluator"] = {"name": "training"}
+    parts = build_parts(on_table, tmp_path)
+    assert parts.space.image_shape == parts.dataset.image_shape
+    assert parts.final_evaluator.recipe == parts.final_recipe
+    assert parts.final_evaluator.checkpoint_dir == tmp_path
+
+
+def test_both_evaluators_have_to_give_the_objective(on_table, tmp_path):
+    on_table["finalists"]["evaluator"] = {"metrics": {"val_loss": "val_accuracy_200"}}
+    with pytest.raises(UserError, match="no 'val_accuracy'; choose from val_loss"):
+        build_parts(on_table, tmp_path)
+
+
+@pytest.mark.parametrize("section", ["data", "recipe"])
+def test_training_needs_both_sections(trained, tmp_path, section):
+    trained[section] = None
+    with pytest.raises(UserError, match="'training' trains networks, which needs the sections data and recipe"):
+        build_parts(trained, tmp_path)
+
+
+def test_data_that_nothing_is_trained_on_is_refused(on_table, trained, tmp_path):
+    with pytest.raises(UserError, match="'tabular' trains nothing: leave out the sections data,"):
+        build_parts(on_table | {"data": trained["data"]}, tmp_path)
+
+
+@pytest.mark.parametrize(("extra", "is_allowed"), [({"target": "x"}, True), ({"recipies": {"num_epochs": 1}}, False)])
+def test_fields_beside_the_sections_are_the_configs_own_but_sections_are_not(on_table, tmp_path, extra, is_allowed):
+    if is_allowed:
+        assert build_parts(on_table | extra, tmp_path)
+    else:
+        with pytest.raises(UserError, match="see recipies"):
+            build_parts(on_table | extra, tmp_path)
+
+
+def test_a_missing_section_is_named(on_table, tmp_path):
+    del on_table["objective"]
+    with pytest.raises(UserError, match="see objective"):
+        build_parts(on_table, tmp_path)

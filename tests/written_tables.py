@@ -1,0 +1,55 @@
+"""Tables as a user has them, with made-up numbers, for the configs that search one."""
+
+import csv
+import json
+import tempfile
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+from nas_jax.spaces import nb201
+
+NB201_HEADER = ("architecture", "val_accuracy_200", "test_accuracy_200")
+DEPTHS, WIDTHS, OPERATIONS = (1, 2, 3, 4), (16, 32, 64, 128), ("conv", "pool", "skip", "dense")
+
+
+def write_nb201(folder: Path) -> Path:
+    """All cells; convolutions on live edges help, and test accuracies are 4 points higher."""
+    gains = {"nor_conv_3x3": 7.0, "nor_conv_1x1": 4.0, "skip_connect": 3.0, "avg_pool_3x3": 1.0, "none": 0.0}
+    rows = []
+    for cell in product(nb201.OPERATIONS, repeat=6):
+        accuracy = 40 + sum(gains[operation] for operation in nb201.canonical(cell))
+        rows.append((nb201.STRING.format(*cell), accuracy, accuracy + 4))
+    return write_csv(folder / "nb201.csv", NB201_HEADER, rows)
+
+
+def write_macro(folder: Path) -> Path:
+    """All chains; every block helps by its digit."""
+    records = {"".join(digits): {"mean_acc": 70 + sum(map(int, digits))} for digits in product("012", repeat=8)}
+    path = folder / "macro.json"
+    path.write_text(json.dumps(records))
+    return path
+
+
+def write_columns(folder: Path) -> Path:
+    """64 rows; the best is depth 3, width 64, conv, with an accuracy of 0.9."""
+    rows = [
+        (depth, width, name, 0.9 - 0.05 * abs(depth - 3) - abs(width - 64) / 640 - 0.04 * place, 100 * depth * width)
+        for depth, width, (place, name) in product(DEPTHS, WIDTHS, enumerate(OPERATIONS))
+    ]
+    return write_csv(folder / "columns.csv", ("depth", "width", "operation", "accuracy", "params"), rows)
+
+
+WRITERS = {"benchmark_nb201": write_nb201, "benchmark_macro": write_macro, "benchmark_table": write_columns}
+
+
+@cache
+def table_of(config_name: str) -> str:
+    """The path of a table for a config, written once a process; temporary files are the system's to remove."""
+    return str(WRITERS[config_name](Path(tempfile.mkdtemp(prefix="nas_jax_tables_"))))
+
+
+def write_csv(path: Path, header: tuple[str, ...], rows) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path

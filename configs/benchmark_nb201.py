@@ -31,7 +31,15 @@ def get_config(variant: str = "full") -> ConfigDict:
             "num_workers": 1,
         }
     )
-    config.surrogate = ConfigDict({"name": "gaussian_process", "kernel": "matern52"})
+    config.surrogate = ConfigDict(
+        {
+            "name": "gaussian_process",
+            "kernel": "matern52",
+            "ard": False,
+            "hyperparameters": "drawn",
+            "scale_inputs": False,  # the strategy scales them over all candidates
+        }
+    )
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
 
     if variant == "smoke":

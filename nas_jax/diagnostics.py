@@ -5,7 +5,7 @@ A prediction counts only if it was made before the trial was measured, so these 
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nas_jax.objective import Objective
+from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal
 from nas_jax.surrogates import metrics
 from nas_jax.surrogates.base import Posterior
@@ -52,6 +53,19 @@ def assess(trials: Iterable[Trial], objective: Objective) -> Assessment | None:
         log_density=-metrics.nlpd(posterior, scores),
         coverage=metrics.coverage(posterior, scores),
     )
+
+
+def make_recorder(
+    path: Path, store: TrialStore, objective: Objective, show: Callable[[Assessment | None], None]
+) -> Callable[[int, Sequence[Proposal], float], None]:
+    """What `search` calls with each round: it writes the round to `path` and hands its assessment to `show`."""
+
+    def record(position: int, proposals: Sequence[Proposal], seconds: float) -> None:
+        assessment = assess(store.trials("search"), objective)
+        record_round(path, position, proposals, seconds, assessment)
+        show(assessment)
+
+    return record
 
 
 def record_round(

@@ -10,9 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from nas_jax.diagnostics import Assessment
 from nas_jax.objective import Objective
 from nas_jax.trial import Trial
 
+_PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment
 _PLAIN_WIDTH = 160  # of tables that go to a file or a pipe
 
 
@@ -36,6 +38,7 @@ class Display:
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
         self._best: Trial | None = None
         self._last: Trial | None = None
+        self._assessment: Assessment | None = None
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -54,7 +57,7 @@ class Display:
 
     def begin(self, phase: str, num_trials: int, ended: list[Trial]) -> None:
         """A phase of `num_trials` trials, of which `ended` were there before."""
-        self._best = self._last = None
+        self._best = self._last = self._assessment = None
         for trial in ended:
             self._update_best(trial)
         for task in self._progress.tasks:
@@ -77,6 +80,13 @@ class Display:
             self.note(f"{clock}  {int(task.completed)}/{int(task.total or 0)}  {self._line(trial)}")
         self._refresh()
 
+    def show_assessment(self, assessment: Assessment | None) -> None:
+        """How good the predictions of the search have been so far; without a terminal only now and then."""
+        self._assessment = assessment
+        if assessment and not self._live and assessment.num_predicted % _PLAIN_ASSESSMENTS == 0:
+            self.note(f"predictions so far: {assessment}")
+        self._refresh()
+
     def _update_best(self, trial: Trial) -> None:
         score = self._objective.finite_score(trial)
         best = None if self._best is None else self._objective.finite_score(self._best)
@@ -96,6 +106,8 @@ class Display:
             for name, trial in (("last", self._last), ("best", self._best)):
                 if trial is not None:
                     rows.add_row(Text(name, style="dim"), Text(self._line(trial)))
+            if self._assessment:
+                rows.add_row(Text("predictions", style="dim"), Text(str(self._assessment)))
             self._live.update(Group(self._progress, rows))
 
     def summary(self, finals: list[Trial], winner: Trial, metrics: dict, places: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from nas_jax.objective import Objective
 from nas_jax.search import new_trial, record, unfinished
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
+from nas_jax.strategies.pools import unit_features
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.trial import Genome, Prediction, Stage, Trial
 
@@ -62,11 +63,12 @@ def pick_finalists(
         raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
     rng = np.random.default_rng((seed, len(trials)))
     pool = [*history.genomes, *space.sample(rng, settings.num_candidates, exclude=history.known)]
+    x = unit_features(space, pool)
     try:
-        state = surrogate.fit(jax.random.key(seed), space.encode(history.genomes), history.scores)
+        state = surrogate.fit(jax.random.key(seed), x[: len(history.genomes)], history.scores)
     except ValueError as error:
         raise UserError(f"surrogate: {error}; start again with other settings of it, the trials are kept") from error
-    posterior = surrogate.predict(state, space.encode(pool), with_noise=True)
+    posterior = surrogate.predict(state, x, with_noise=True)
     means, stds = np.asarray(posterior.mean), np.asarray(posterior.std)
     ranking = np.argsort(-means, kind="stable")[: settings.num_finalists]
     return [Finalist(pool[i], Prediction(float(means[i]), float(stds[i]))) for i in ranking]

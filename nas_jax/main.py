@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, config_flags
 
 from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
+from nas_jax.diagnostics import make_recorder
 from nas_jax.display import Display
 from nas_jax.errors import UserError
 from nas_jax.export import export_genome, export_network
@@ -22,6 +23,7 @@ from nas_jax.parts import build_parts
 from nas_jax.search import search
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
+from nas_jax.strategies.base import Strategy
 from nas_jax.trial import Stage, Trial
 from nas_jax.workdir import claim_workdir
 
@@ -34,7 +36,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     checkpoint_dir = workdir / "finalists"
     parts = build_parts(config.to_dict(), checkpoint_dir)
     with TrialStore(workdir / "trials.jsonl") as store, Display(parts.objective) as display:
-        claim_workdir(workdir, config.to_dict(), changeable(store, config))
+        claim_workdir(workdir, config.to_dict(), changeable(store, config, parts.strategy))
         if store.repaired:
             display.note(store.repaired)
 
@@ -48,6 +50,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             parts.search_settings,
             seed=config.seed,
             on_trial=display.show,
+            on_proposals=make_recorder(workdir / "diagnostics.jsonl", store, parts.objective, display.show_assessment),
         )
         finals = train_finalists(
             parts.space,
@@ -77,11 +80,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
     )
 
 
-def changeable(store: TrialStore, config: Collection[str]) -> Collection[str]:
+def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -> Collection[str]:
     """The fields of the config on which no stored trial depends."""
     if not store.trials():
         return config
-    return () if store.trials("final", "baseline") else ("surrogate", "finalists")
+    if store.trials("final", "baseline"):
+        return ()
+    return ("finalists",) if hasattr(strategy, "surrogate") else ("surrogate", "finalists")
 
 
 def ended(store: TrialStore, *stages: Stage) -> list[Trial]:

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from nas_jax.diagnostics import Assessment
 from nas_jax.display import Display
 from nas_jax.objective import Objective
 from nas_jax.trial import Prediction, Trial
@@ -60,3 +61,18 @@ def test_the_summary_puts_the_winner_first(is_terminal):
     assert "1,234" in output
     assert "Test accuracy 0.7000" in output
     assert "there.md" in output
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_assessment_of_predictions_is_shown(is_terminal):
+    def use(display):
+        display.begin("search", 60, [])
+        display.show_assessment(None)
+        display.show_assessment(Assessment(24, 0.31, 0.42, -1.5, 0.875))
+        display.show_assessment(Assessment(25, 0.41, 0.52, -1.25, 0.96))
+
+    output = shown(is_terminal, use)
+    assert "tau 0.41" in output
+    if not is_terminal:
+        assert "tau 0.31" not in output
+        assert "95 % intervals cover 96 % of 25 predicted trials" in output

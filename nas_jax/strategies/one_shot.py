@@ -29,9 +29,8 @@ class OneShot:
             raise ValueError(f"num_random has to be at least 2 and num_candidates at least 1: {self}")
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        missing = self.num_random - len(history.known)
-        if missing > 0 or len(history.genomes) < 2:
-            return random_proposals(self.space, rng, history, min(num, missing) if missing > 0 else num)
+        if len(history.known) < self.num_random or len(history.genomes) < 2:
+            return random_proposals(self.space, rng, history, num)
         first = history.genomes[: self.num_random]
         candidates = self.space.sample(rng, max(num, self.num_candidates), exclude=history.known)
         if not candidates:

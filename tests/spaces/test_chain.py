@@ -91,11 +91,36 @@ def test_neighbors_are_all_that_is_one_edit_away():
         assert set(space.neighbors(genome)) == {other for other in everything if edit_distance(genome, other) == 1}
 
 
+def split(genome):
+    num_fcs = sum(layer.startswith("fc-") for layer in genome)
+    return genome[: len(genome) - num_fcs], genome[len(genome) - num_fcs :]
+
+
+@given(spaces(), st.integers(0, 2**32 - 1))
+def test_children_begin_as_one_parent_and_end_as_the_other(space, seed):
+    rng = np.random.default_rng(seed)
+    parents = space.sample(rng, 2)
+    child = space.crossover(rng, parents[0], parents[-1])
+    assert space.is_valid(child)
+    assert space.crossover(rng, child, child) == child
+    for part, first, second in zip(split(child), split(parents[0]), split(parents[-1]), strict=True):
+        assert any(part == first[:i] + second[i:] for i in range(len(first) + len(second) + 1))
+
+
+def test_every_child_can_be_drawn_and_none_is_a_parent():
+    rng = np.random.default_rng(0)
+    first, second = ("conv3x3-16", "max", "fc-128"), ("conv3x3-64", "conv5x5-16", "conv3x3-32", "fc-512")
+    crossed = [second[:3], ("conv3x3-16", *second[1:3]), ("conv3x3-16", "max", "conv3x3-32"), first[:2]]
+    expected = {(*features, fc) for features in crossed for fc in ("fc-128", "fc-512")} - {first, second}
+    assert {SPACE.crossover(rng, first, second) for _ in range(300)} == expected
+
+
 @settings(max_examples=20)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_sampling_a_whole_space_gives_each_genome_once(space, seed):
     some = [genome for genome, _ in zip(space.genomes(), range(400), strict=False)]
     assert len(set(some)) == len(some)
+    assert space.num_genomes == len(some) or space.num_genomes > 400 == len(some)
     assume(len(some) < 400)
     drawn = space.sample(np.random.default_rng(seed), len(some) + 5)
     assert sorted(drawn) == sorted(some)

@@ -37,10 +37,13 @@ def get_config(variant: str = "full") -> ConfigDict:
             "kernel": "matern52",
             "ard": False,
             "hyperparameters": "drawn",
+            "warp": "identity",  # ranks need none
             "scale_inputs": False,  # the strategy scales them over all candidates
         }
     )
-    config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
+    config.finalists = ConfigDict(
+        {"num_candidates": 1000, "num_finalists": 3, "with_baseline": True, "targets": "ranks"}
+    )
 
     if variant == "smoke":
         config.search.num_trials = 6

@@ -14,6 +14,7 @@ from nas_jax.search import new_trial, record, unfinished
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
 from nas_jax.strategies.pools import unit_features
+from nas_jax.strategies.targets import check_targets, targets_of
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.trial import Genome, Prediction, Stage, Trial
 
@@ -23,16 +24,19 @@ class FinalistSettings:
     """How many untried genomes are ranked beside those of the search, and how many of all are trained in full.
 
     With a baseline the best genome of the search is trained in full too, so that what the surrogate adds can be
-    told from what the search had found already.
+    told from what the search had found already. The surrogate learns the "scores" of the trials, or their "ranks" (see
+    `strategies/targets.py`).
     """
 
     num_candidates: int
     num_finalists: int
     with_baseline: bool = True
+    targets: str = "scores"
 
     def __post_init__(self) -> None:
         if self.num_candidates < 0 or self.num_finalists < 1:
             raise ValueError(f"num_candidates has to be at least 0 and num_finalists at least 1: {self}")
+        check_targets(self.targets)
 
 
 class Finalist(NamedTuple):
@@ -63,15 +67,15 @@ def pick_finalists(
         raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
     rng = np.random.default_rng((seed, len(trials)))
     pool = [*history.genomes, *space.sample(rng, settings.num_candidates, exclude=history.known)]
-    x = unit_features(space, pool)
+    x, targets = unit_features(space, pool), targets_of(history.scores, settings.targets)
     try:
-        state = surrogate.fit(jax.random.key(seed), x[: len(history.genomes)], history.scores)
+        state = surrogate.fit(jax.random.key(seed), x[: len(history.genomes)], targets.values)
     except ValueError as error:
         raise UserError(f"surrogate: {error}; start again with other settings of it, the trials are kept") from error
     posterior = surrogate.predict(state, x, with_noise=True)
     means, stds = np.asarray(posterior.mean), np.asarray(posterior.std)
     ranking = np.argsort(-means, kind="stable")[: settings.num_finalists]
-    return [Finalist(pool[i], Prediction(float(means[i]), float(stds[i]))) for i in ranking]
+    return [Finalist(pool[i], targets.prediction(float(means[i]), float(stds[i]))) for i in ranking]
 
 
 def train_finalists(

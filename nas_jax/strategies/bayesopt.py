@@ -15,7 +15,7 @@ import numpy as np
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, with_pending
 from nas_jax.strategies.pools import Pool, make_pool, unit_features
-from nas_jax.strategies.targets import TARGETS, Targets, targets_of
+from nas_jax.strategies.targets import Targets, check_targets, targets_of
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, State, Surrogate
 from nas_jax.trial import History
@@ -54,8 +54,7 @@ class Bayesopt:
     def __post_init__(self) -> None:
         if self.acquisition not in ACQUISITIONS:
             raise ValueError(f"unknown acquisition {self.acquisition!r}; choose from {', '.join(ACQUISITIONS)}")
-        if self.targets not in TARGETS:
-            raise ValueError(f"unknown targets {self.targets!r}; choose from {', '.join(TARGETS)}")
+        check_targets(self.targets)
         if min(self.num_initial, self.num_candidates) < 1 or self.max_enumerated < 0 or self.beta < 0:
             raise ValueError(f"num_initial and num_candidates have to be at least 1, no number negative: {self}")
 

@@ -45,6 +45,12 @@ class Targets(NamedTuple):
         return inside + slope_low * below + slope_high * above
 
 
+def check_targets(kind: str) -> None:
+    """Raises a ValueError if there is no such kind of targets."""
+    if kind not in TARGETS:
+        raise ValueError(f"unknown targets {kind!r}; choose from {', '.join(TARGETS)}")
+
+
 def targets_of(scores: Float[np.ndarray, "n"], kind: str) -> Targets:
     """Targets of at least one score. "ranks": the normal quantiles of (rank - 1/2) / n, equal scores sharing theirs."""
     if kind == "scores":

@@ -78,10 +78,12 @@ def _promising(space: Space, rng: np.random.Generator, history: History, num: in
 
 
 def _children(space: Space, rng: np.random.Generator, elite: list[Genome], num: int) -> Iterator[Genome]:
+    """Half of them a parent after one to three edits, half crossovers, every other one of which is edited once."""
     for _ in range(num):
         first, second = (elite[place] for place in rng.integers(len(elite), size=2))
-        child = space.crossover(rng, first, second) if rng.random() < 0.5 else first
-        for _ in range(rng.integers(1, _MAX_EDITS + 1) if child == first else rng.integers(2)):
-            if space.neighbors(child):
-                child = space.mutate(rng, child)
+        is_mutant = rng.random() < 0.5
+        child = first if is_mutant else space.crossover(rng, first, second)
+        for _ in range(rng.integers(1, _MAX_EDITS + 1) if is_mutant else rng.integers(2)):
+            if neighbors := space.neighbors(child):
+                child = neighbors[rng.integers(len(neighbors))]
         yield child

@@ -22,6 +22,9 @@ from nas_jax.trial import History
 
 ACQUISITIONS = ("expected_improvement", "probability_of_improvement", "upper_confidence_bound", "thompson", "mean")
 _INITIAL_DRAWS = 8  # random genomes, of which the initial design takes the one farthest from all others
+# Features in units of their spread tell rare ones apart sooner, those in units of their range get stuck more rarely:
+# only the former at first, then either, by the toss of a coin.
+_ALWAYS_BY_SPREAD = 50
 _MAX_JOINT = 1000  # candidates of a joint Thompson draw, which costs their factorisation
 
 
@@ -69,7 +72,8 @@ class Bayesopt:
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:
             return self._initial(rng, history)
-        pool = make_pool(self.space, rng, history, self.num_candidates, self.max_enumerated)
+        by_spread = len(history.known) < _ALWAYS_BY_SPREAD or bool(rng.integers(2))
+        pool = make_pool(self.space, rng, history, self.num_candidates, self.max_enumerated, by_spread=by_spread)
         if not pool.candidates:
             return None
         # A failure is worse than anything that was measured: it counts as the worst score.

@@ -24,16 +24,22 @@ class Pool(NamedTuple):
 
 
 def make_pool(
-    space: Space, rng: np.random.Generator, history: History, num_candidates: int, max_enumerated: int
+    space: Space,
+    rng: np.random.Generator,
+    history: History,
+    num_candidates: int,
+    max_enumerated: int,
+    *,
+    by_spread: bool = False,
 ) -> Pool:
     """All untried genomes where the space has at most `max_enumerated`, else `num_candidates` promising ones.
 
-    Rows of `known` are the history's finished, failed and pending genomes, in this order. Features are scaled to
-    [0, 1] over all known genomes and candidates together.
+    Rows of `known` are the history's finished, failed and pending genomes, in this order. Features are scaled over all
+    known genomes and candidates together, see `unit_features`.
     """
     order = (*history.genomes, *history.failed, *history.pending)
     if space.num_genomes <= max_enumerated:
-        genomes, x, places = _enumerated(space)
+        genomes, x, places = _enumerated(space, by_spread)
         rows = [places[genome] for genome in order if genome in places]
         if len(rows) == len(order):  # a log may hold genomes of a space that was larger
             is_new = np.ones(len(genomes), bool)
@@ -43,22 +49,25 @@ def make_pool(
         candidates: Sequence[Genome] = [genome for genome in genomes if genome not in history.known]
     else:
         candidates = _promising(space, rng, history, num_candidates)
-    x = unit_features(space, [*order, *candidates])
+    x = unit_features(space, [*order, *candidates], by_spread)
     return Pool(x[: len(order)], candidates, x[len(order) :])
 
 
-def unit_features(space: Space, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-    """The space's features, each scaled to [0, 1] over `genomes`; one that does not vary is 0."""
+def unit_features(space: Space, genomes: Sequence[Genome], by_spread: bool = False) -> Float[np.ndarray, "n d"]:
+    """The space's features, each from 0 and in units of its range over `genomes`; one that does not vary is 0.
+
+    With `by_spread` in units of its standard deviation: what few genomes have then sets them further apart.
+    """
     x = space.encode(genomes)
-    low, spread = x.min(axis=0), np.ptp(x, axis=0)
-    return (x - low) / np.where(spread > 0, spread, 1)
+    unit = x.std(axis=0) if by_spread else np.ptp(x, axis=0)
+    return (x - x.min(axis=0)) / np.where(np.ptp(x, axis=0) > 0, unit, 1)
 
 
 @lru_cache(maxsize=4)  # a space is a frozen dataclass
-def _enumerated(space: Space) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
+def _enumerated(space: Space, by_spread: bool) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
     """Every genome of the space, their features, and the place of each."""
     genomes = tuple(space.genomes())
-    return genomes, unit_features(space, genomes), {genome: place for place, genome in enumerate(genomes)}
+    return genomes, unit_features(space, genomes, by_spread), {genome: place for place, genome in enumerate(genomes)}
 
 
 def _promising(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Genome]:

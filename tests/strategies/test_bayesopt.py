@@ -151,7 +151,7 @@ def test_the_choice_maximises_the_acquisition():
     strategy = Bayesopt(SPACE, DRAWN)
     (proposal,) = strategy.propose(np.random.default_rng(5), history, 1)
     rng = np.random.default_rng(5)
-    pool = make_pool(SPACE, rng, history, 1000, 20_000)
+    pool = make_pool(SPACE, rng, history, 1000, 20_000, by_spread=True)
     targets = targets_of(history.scores, "ranks").values
     state = DRAWN.fit(jax.random.key(int(rng.integers(1 << 31))), pool.known, targets)
     posterior = DRAWN.predict(state, pool.x)

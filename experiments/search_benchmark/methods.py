@@ -1,0 +1,46 @@
+"""What is compared, as config sections: strategies, and one change each of the default `bayesopt`.
+
+A section that is left out is the default's; "space" is added to the section of the benchmark's space. Batches and
+simulated workers are flags of `run.py`, and go with any method.
+"""
+
+from typing import Any
+
+DEFAULT = "bayesopt"
+
+SURROGATE: dict[str, Any] = {
+    "name": "gaussian_process",
+    "warp": "identity",
+    "ard": False,
+    "hyperparameters": "drawn",
+    "scale_inputs": False,
+}
+OPTIMISED = {**SURROGATE, "hyperparameters": "optimised", "num_starts": 1}
+STRATEGY: dict[str, Any] = {"name": "bayesopt"}
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "random_search": {"strategy": {"name": "random_search"}},
+    "one_shot": {"strategy": {"name": "one_shot"}},
+    "evolution": {"strategy": {"name": "evolution"}},
+    "local_search": {"strategy": {"name": "local_search"}},
+    DEFAULT: {},
+}
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "surrogate:gp_optimised": {"surrogate": OPTIMISED},
+    "surrogate:gp_ard": {"surrogate": {**OPTIMISED, "ard": True}},
+    "surrogate:random_forest": {"surrogate": {"name": "random_forest"}},
+    "surrogate:svm": {"surrogate": {"name": "svm"}},
+    "surrogate:deep_ensemble": {"surrogate": {"name": "deep_ensemble"}},
+    "surrogate:auto": {"surrogate": {"name": "auto", "choices": [SURROGATE, "random_forest", "svm"]}},
+    "encoding:one_hot": {"space": {"encoding": "one_hot"}},
+    "encoding:path": {"space": {"encoding": "path"}},
+    "encoding:raw_categorical": {"is_raw": True},  # the space `categorical` in place of the benchmark's own
+    "encoding:free_features": {"space": {"free_features": True}},
+    "acquisition:thompson": {"strategy": {**STRATEGY, "acquisition": "thompson"}},
+    "acquisition:mean": {"strategy": {**STRATEGY, "acquisition": "mean"}},
+    "acquisition:upper_confidence_bound": {"strategy": {**STRATEGY, "acquisition": "upper_confidence_bound"}},
+    "acquisition:probability_of_improvement": {"strategy": {**STRATEGY, "acquisition": "probability_of_improvement"}},
+    "targets:scores": {"strategy": {**STRATEGY, "targets": "scores"}},
+    "pool:evolved": {"strategy": {**STRATEGY, "max_enumerated": 0}},
+}
+OURS = STRATEGIES | ABLATIONS

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nas_jax.spaces.base import Space
@@ -113,20 +114,28 @@ class Bayesopt:
     def _values(self, rng: np.random.Generator, state: State, pool: Pool, posterior: Posterior) -> np.ndarray:
         """The acquisition of each candidate; higher is better."""
         mean = np.asarray(posterior.mean)
+        posterior = _padded(posterior)
         if self.acquisition == "thompson":
             key = jax.random.key(int(rng.integers(1 << 31)))
             if hasattr(self.surrogate, "sample") and len(mean) <= _MAX_JOINT:
                 return np.asarray(self.surrogate.sample(state, key, pool.x, 1))[0]
-            return np.asarray(acquisition.thompson_draws(posterior, key, 1))[0]
+            return np.asarray(acquisition.thompson_draws(posterior, key, 1))[0, : len(mean)]
         if self.acquisition == "upper_confidence_bound":
-            return np.asarray(acquisition.upper_confidence_bound(posterior, self.beta))
+            return np.asarray(acquisition.upper_confidence_bound(posterior, self.beta))[: len(mean)]
         if self.acquisition == "mean":
             return mean
         rank = getattr(acquisition, f"log_{self.acquisition}")
-        return np.asarray(rank(posterior, mean.max()))
+        return np.asarray(rank(posterior, mean.max()))[: len(mean)]
 
 
 make = Bayesopt
+
+
+def _padded(posterior: Posterior) -> Posterior:
+    """Repeats the last point up to a multiple of 1,024: acquisition functions are compiled once for each size."""
+    num_padding = -len(posterior.mean) % 1024
+    mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
+    return Posterior(jnp.asarray(mean), jnp.asarray(std))
 
 
 def _describe(state: State) -> dict[str, Any]:

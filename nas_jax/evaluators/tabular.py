@@ -79,6 +79,8 @@ class Tabular:
         if self.num_workers < 1:
             raise ValueError(f"num_workers has to be at least 1, got {self.num_workers}")
         columns = [column for _, column in self.metrics]
+        if leaked := set(columns) & set(self.genes):
+            raise ValueError(f"{min(leaked)!r} is a metric and a gene: exclude it from the genes")
         timing = [self.seconds] if isinstance(self.seconds, str) else []
         self._table.check_columns([*(self.genes or [self.key]), *columns, *timing], "evaluator")
 

@@ -1,6 +1,6 @@
 """What every strategy is: a pure function of the past."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -33,6 +33,20 @@ def random_proposals(space: Space, rng: np.random.Generator, history: History, n
     return [Proposal(genome) for genome in space.sample(rng, num, exclude=history.known)]
 
 
-def with_pending(history: History, genomes: Sequence[Genome]) -> History:
-    """The history once `genomes` have been handed out too."""
-    return history._replace(pending=(*history.pending, *genomes))
+def random_proposal(space: Space, rng: np.random.Generator, history: History) -> Proposal | None:
+    """A draw of the space that is new to the history, None where there is none."""
+    return next(iter(random_proposals(space, rng, history, 1)), None)
+
+
+def one_by_one(
+    next_proposal: Callable[[np.random.Generator, History], Proposal | None],
+    rng: np.random.Generator,
+    history: History,
+    num: int,
+) -> list[Proposal]:
+    """Up to `num` proposals, each as if those before it were pending; fewer once there is no next one."""
+    proposals: list[Proposal] = []
+    while len(proposals) < num and (proposal := next_proposal(rng, history)):
+        proposals.append(proposal)
+        history = history._replace(pending=(*history.pending, proposal.genome))
+    return proposals

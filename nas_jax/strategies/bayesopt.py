@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nas_jax.errors import UserError
 from nas_jax.spaces.base import Space
-from nas_jax.strategies.base import Proposal, with_pending
+from nas_jax.strategies.base import Proposal, one_by_one
 from nas_jax.strategies.pools import Pool, make_pool, unit_features
 from nas_jax.strategies.targets import Targets, check_targets, targets_of
 from nas_jax.surrogates import acquisition
@@ -64,11 +65,7 @@ class Bayesopt:
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """One after the other, each as if those before it were pending: never the first `num` of one ranking."""
-        proposals: list[Proposal] = []
-        while len(proposals) < num and (proposal := self._next(rng, history)):
-            proposals.append(proposal)
-            history = with_pending(history, [proposal.genome])
-        return proposals
+        return one_by_one(self._next, rng, history, num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:
@@ -103,7 +100,10 @@ class Bayesopt:
     def _fit(self, key: jax.Array, pool: Pool, targets: Targets) -> State:
         num_measured = len(targets.values)
         measured, pending = pool.known[:num_measured], pool.known[num_measured:]
-        state = self.surrogate.fit(key, measured, targets.values)
+        try:
+            state = self.surrogate.fit(key, measured, targets.values)
+        except ValueError as error:
+            raise UserError(f"surrogate: {error}; strategy.targets={self.targets!r} are what it was given") from error
         if not len(pending):
             return state
         fantasies = np.asarray(self.surrogate.predict(state, pending).mean, np.float64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_jax.spaces.base import Space
-from nas_jax.strategies.base import Proposal, random_proposals, with_pending
+from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.trial import History
 
 _MAX_TRIES = 100  # mutants that are known already, before a random genome takes their place
@@ -27,21 +27,17 @@ class Evolution:
             raise ValueError(f"tournament_size has to lie between 1 and population_size: {self}")
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        proposals: list[Proposal] = []
-        while len(proposals) < num and (proposal := self._next(rng, history)):
-            proposals += proposal
-            history = with_pending(history, [proposal[0].genome])
-        return proposals
+        return one_by_one(self._next, rng, history, num)
 
-    def _next(self, rng: np.random.Generator, history: History) -> list[Proposal]:
+    def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         known, alive = history.known, range(len(history.genomes))[-self.population_size :]
         if len(known) >= self.population_size and alive:
             for _ in range(_MAX_TRIES):
                 rivals = rng.choice(alive, min(self.tournament_size, len(alive)), replace=False)
                 parent = history.genomes[rivals[np.argmax(history.scores[rivals])]]
                 if self.space.neighbors(parent) and (child := self.space.mutate(rng, parent)) not in known:
-                    return [Proposal(child)]
-        return random_proposals(self.space, rng, history, 1)
+                    return Proposal(child)
+        return random_proposal(self.space, rng, history)
 
 
 make = Evolution

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_jax.spaces.base import Space
-from nas_jax.strategies.base import Proposal, random_proposals, with_pending
+from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.trial import Genome, History
 
 
@@ -25,19 +25,15 @@ class LocalSearch:
             raise ValueError(f"num_initial has to be at least 1: {self}")
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        proposals: list[Proposal] = []
-        while len(proposals) < num and (proposal := self._next(rng, history)):
-            proposals += proposal
-            history = with_pending(history, [proposal[0].genome])
-        return proposals
+        return one_by_one(self._next, rng, history, num)
 
-    def _next(self, rng: np.random.Generator, history: History) -> list[Proposal]:
+    def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if history.genomes and len(history.known) >= self.num_initial:
             known = history.known
             untried = [genome for genome in self.space.neighbors(self._current(history)) if genome not in known]
             if untried:
-                return [Proposal(untried[rng.integers(len(untried))])]
-        return random_proposals(self.space, rng, history, 1)
+                return Proposal(untried[rng.integers(len(untried))])
+        return random_proposal(self.space, rng, history)
 
     def _current(self, history: History) -> Genome:
         """Where the search stands, by going again through all that was measured."""

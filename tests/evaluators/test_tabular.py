@@ -17,6 +17,7 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.evaluators.tabular import Tabular
 from nas_jax.search import new_trial
+from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.macro import NasBenchMacro, digits, parse
 from nas_jax.spaces.nb201 import NasBench201
 
@@ -246,3 +247,11 @@ def test_every_genome_of_nas_bench_macro_has_its_row():
     for id, genome in enumerate(space.sample(np.random.default_rng(0), 300)):
         (ended,) = measure(tabular, trial(genome, space, id))
         assert ended.metrics["val_accuracy"] == pytest.approx(expected[digits(genome)]["mean_acc"] / 100)
+
+
+def test_a_metric_is_no_gene(tmp_path):
+    """Else the surrogate would be told the answer."""
+    (tmp_path / "leak.csv").write_text("depth,accuracy\n1,0.5\n2,0.6\n")
+    space = Categorical(path=str(tmp_path / "leak.csv"))
+    with pytest.raises(ValueError, match="'accuracy' is a metric and a gene: exclude it"):
+        Tabular(space, str(tmp_path / "leak.csv"), metrics="accuracy")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from fakes import Numbers
 
+from nas_jax.errors import UserError
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.strategies.bayesopt import ACQUISITIONS, Bayesopt
 from nas_jax.strategies.pools import make_pool
@@ -161,3 +162,10 @@ def test_the_choice_maximises_the_acquisition():
     improvement = np.trapezoid(np.maximum(mean[:, None] + std[:, None] * z - mean.max(), 0) * density, z, axis=1)
     chosen = improvement[pool.candidates.index(proposal.genome)]
     assert chosen >= improvement.max() * (1 - 1e-4)
+
+
+def test_a_surrogate_that_refuses_the_targets_is_one_clear_line():
+    bounded = GaussianProcess(warp="log_distance", upper_bound=0.5)
+    history = searched(Bayesopt(SPACE, DRAWN), 10, 0)
+    with pytest.raises(UserError, match=r"surrogate: .*strategy.targets='ranks'"):
+        Bayesopt(SPACE, bounded).propose(np.random.default_rng(0), history, 1)

@@ -1,33 +1,57 @@
 """How a command of this package starts and ends: bad input is one line and exit code 2, never a traceback."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from absl import app, flags
 
-from nas_jax.errors import UserError
+from nas_jax.errors import UserError, storage_problem
 
-BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+BAD_INPUT = 2  # exit code
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user or the system has asked for an end, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def start(main: Callable[[Sequence[str]], None]) -> None:
     """Parses the flags, calls `main` and exits.
 
-    Exit codes: 0 done, 2 bad input, 130 interrupted. Any other exception is a bug and keeps its traceback.
+    Exit codes: 0 done, 2 bad input or a full disk, 130 interrupted by the user, 143 by the system (SIGTERM). Any other
+    exception is a bug and keeps its traceback. A second signal ends the process at once.
     """
 
     def guarded(argv: Sequence[str]) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             main(argv)
         except UserError as error:
             return _fail(error)
-        except KeyboardInterrupt:
+        except OSError as error:
+            if problem := storage_problem(error):
+                return _fail(UserError(problem))
+            raise
+        except Interrupted as interrupted:
             print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
-            return INTERRUPTED
+            return 128 + interrupted.number
         return 0
 
     app.run(guarded, flags_parser=_parse)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+    raise Interrupted(number)
 
 
 def _fail(error: Exception) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.objective import Objective
-from nas_jax.search import new_trial, record, unfinished
+from nas_jax.search import measure_all, new_trial, unfinished
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
 from nas_jax.strategies.pools import unit_features
@@ -113,8 +113,7 @@ def train_finalists(
         store.put(*trials[len(stored) :])
 
     on_pick(len(store.trials("final", "baseline")))
-    for trial in record(store, evaluator.evaluate(iter(unfinished(store, "final", "baseline")))):
-        on_trial(trial)
+    measure_all(store, evaluator, iter(unfinished(store, "final", "baseline")), on_trial)
     return store.trials("final")
 
 

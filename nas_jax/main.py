@@ -2,7 +2,8 @@
 
     python -m nas_jax.main --config=configs/quickstart.py --workdir=runs/first --config.seed=1
 
-The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad input, 130 interrupted.
+The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad input or a full disk, 130
+or 143 interrupted.
 """
 
 import json

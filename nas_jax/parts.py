@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from nas_jax.build import build, construct, find
 from nas_jax.data.arrays import Dataset, check_seed, load
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Evaluator
+from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.finalists import FinalistSettings
 from nas_jax.objective import Objective
 from nas_jax.search import SearchSettings
@@ -18,6 +18,7 @@ from nas_jax.surrogates.base import Surrogate
 from nas_jax.train.recipe import Recipe
 
 SECTIONS = ("data", "space", "objective", "strategy", "search", "evaluator", "recipe", "surrogate", "finalists")
+OPTIONAL_SECTIONS = ("execution",)  # without it the evaluator runs in this process
 TRAINING_SECTIONS = ("data", "recipe")  # missing, or None, where the evaluator trains nothing
 
 
@@ -77,6 +78,18 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     def build_evaluator(section: Mapping[str, Any], recipe: Recipe | None, checkpoint_dir: Path | None) -> Evaluator:
         provided = {"space": space, "source": source, "recipe": recipe, "checkpoint_dir": checkpoint_dir}
         evaluator = build("nas_jax.evaluators", section, **provided)
+        if config.get("execution"):
+            if isinstance(evaluator, HasTestMetrics):
+                raise UserError(
+                    f"execution: the evaluator {section['name']!r} looks results up, which needs no other processes; "
+                    "leave the section out (tabular has a num_workers of its own)"
+                )
+            if not isinstance(evaluator, Measuring):
+                raise UserError(
+                    f"execution: the evaluator {section['name']!r} has no method measure, so its trials cannot be run "
+                    "elsewhere; leave the section out"
+                )
+            evaluator = build("nas_jax.evaluators", config["execution"], evaluator=evaluator)
         if objective.metric not in evaluator.metric_names:
             raise UserError(
                 f"objective.metric: no {objective.metric!r}; choose from {', '.join(evaluator.metric_names)}"
@@ -114,7 +127,8 @@ def _trains(evaluator_section: Mapping[str, Any]) -> bool:
 
 def _check_sections(config: Mapping[str, Any]) -> None:
     """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
-    unknown = {name for name, value in config.items() if name not in SECTIONS and isinstance(value, Mapping)}
+    sections = {name for name, value in config.items() if isinstance(value, Mapping)}
+    unknown = sections - {*SECTIONS, *OPTIONAL_SECTIONS}
     missing = {"seed", *SECTIONS} - {*TRAINING_SECTIONS, *config}
     if wrong := unknown | missing:
         raise UserError(

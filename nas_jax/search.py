@@ -5,7 +5,9 @@ killed goes on as if nothing had happened.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +76,27 @@ def search(
             store.put(*trials)
             yield from trials
 
-    for trial in record(store, evaluator.evaluate(requests())):
+    def ended(trial: Trial) -> None:
         on_trial(trial)
-        ended = [trial for trial in store.trials("search") if trial.status != "pending"]
-        if len(ended) >= settings.max_failures and all(trial.status == "failed" for trial in ended):
-            raise UserError(f"the first {len(ended)} trials have all failed, the last one with: {trial.error}")
+        trials = [trial for trial in store.trials("search") if trial.status != "pending"]
+        if len(trials) >= settings.max_failures and all(trial.status == "failed" for trial in trials):
+            kinds = Counter(trial.failure for trial in trials if trial.failure)
+            count = ", ".join(f"{kind}: {num}" for kind, num in kinds.most_common())
+            raise UserError(
+                f"the first {len(trials)} trials have all failed ({count}), the last one with: {trial.error}"
+            )
+
+    measure_all(store, evaluator, requests(), ended)
+
+
+def measure_all(
+    store: TrialStore, evaluator: Evaluator, requests: Iterator[Trial], on_trial: Callable[[Trial], None]
+) -> None:
+    """Stores each trial when it ends, before anything else happens; what runs is stopped if this is interrupted."""
+    with closing(evaluator.evaluate(requests)) as trials:
+        for trial in trials:
+            store.put(trial)
+            on_trial(trial)
 
 
 def new_trial(
@@ -92,10 +110,3 @@ def new_trial(
 def unfinished(store: TrialStore, *stages: Stage) -> list[Trial]:
     """What an earlier process began and did not end."""
     return [trial for trial in store.trials(*stages) if trial.status == "pending"]
-
-
-def record(store: TrialStore, trials: Iterable[Trial]) -> Iterator[Trial]:
-    """Stores each trial before passing it on."""
-    for trial in trials:
-        store.put(trial)
-        yield trial

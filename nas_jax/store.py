@@ -8,11 +8,11 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
-from nas_jax.errors import UserError
+from nas_jax.errors import UserError, storage_problem
 from nas_jax.trial import Stage, Trial, trial_from_json, trial_to_json
 
 
@@ -27,7 +27,7 @@ class TrialStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self._trials: dict[int, Trial] = {}
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self.repaired: str | None = None
         if path is not None:
             self._file = _open_locked(path)
@@ -59,13 +59,15 @@ class TrialStore:
         return max(self._trials, default=-1) + 1
 
     def put(self, *trials: Trial) -> None:
-        """Adds trials, or new states of them. When this returns they are on the disk."""
+        """Adds trials, or new states of them. When this returns they are on the disk.
+
+        Raises:
+            UserError: the disk is full, or fails. The log is then as it was before.
+        """
         if self._file is not None:
             now = round(time.time(), 3)
             lines = [json.dumps({**trial_to_json(trial), "time": now}) + "\n" for trial in trials]
-            self._file.write("".join(lines).encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            _append("".join(lines).encode(), self._file)
         self._trials.update((trial.id, trial) for trial in trials)
 
 
@@ -78,10 +80,10 @@ def read_trials(path: Path) -> list[Trial]:
     return [by_id[id] for id in sorted(by_id)]
 
 
-def _open_locked(path: Path) -> IO[bytes]:
+def _open_locked(path: Path) -> FileIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab+")
+        file = FileIO(path, "a+")
     except OSError as error:
         raise UserError(f"cannot write to {path.parent}: {error.strerror}; choose another --workdir") from error
     try:
@@ -93,6 +95,22 @@ def _open_locked(path: Path) -> IO[bytes]:
         ) from None
     file.seek(0)
     return file
+
+
+def _append(content: bytes, file: FileIO) -> None:
+    size = os.fstat(file.fileno()).st_size
+    try:
+        written = 0
+        while written < len(content):  # a disk that fills up takes a part
+            written += file.write(content[written:])
+        os.fsync(file.fileno())
+    except OSError as error:
+        file.truncate(size)
+        error.filename = file.name
+        problem = storage_problem(error)
+        if problem is None:
+            raise
+        raise UserError(problem) from error
 
 
 def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:

@@ -13,6 +13,7 @@ import numpy as np
 Genome: TypeAlias = tuple[Any, ...]
 Status: TypeAlias = Literal["pending", "finished", "failed"]
 Stage: TypeAlias = Literal["search", "final", "baseline"]
+FailureKind: TypeAlias = Literal["error", "non_finite", "out_of_memory", "time_limit", "worker_lost", "node_lost"]
 
 
 class Prediction(NamedTuple):
@@ -26,8 +27,9 @@ class Prediction(NamedTuple):
 class Trial:
     """One genome, measured once. A later trial with the same id replaces an earlier one.
 
-    `metrics` is None until the trial has finished; `error` is the reason why it failed. `seconds` splits the
-    time into "compile" and "train". `seed` is all the randomness of the measurement.
+    `metrics` is None until the trial has finished; `failure` says in what way it failed and `error` why. `seconds`
+    splits the time into "compile" and "train". `seed` is all the randomness of the measurement. `num_attempts` counts
+    how often it was begun in the process that ended it: more than once where machines failed.
     """
 
     id: int
@@ -40,6 +42,8 @@ class Trial:
     seconds: dict[str, float] | None = None
     prediction: Prediction | None = None
     error: str | None = None
+    failure: FailureKind | None = None
+    num_attempts: int = 1
 
 
 class History(NamedTuple):

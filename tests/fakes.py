@@ -1,9 +1,15 @@
 """Small parts for tests: a space of integers whose best score is known, and an evaluator that looks it up."""
 
+import errno
+import os
+import signal
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially
 from nas_jax.spaces.base import Cost
 
@@ -76,3 +82,49 @@ def dies_at(trial_id):
             raise KeyboardInterrupt
 
     return Lookup(before=before)
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Does in a worker process what the genome says: ("score", 0.5), ("raise",), ("kill",), ("hang",) and others.
+
+    `folder` holds a file for each trial that was begun, named by its id, with a line for each beginning.
+    """
+
+    folder: str
+
+    @property
+    def metric_names(self):
+        return ("val_accuracy",)
+
+    def measure(self, trial):
+        path = Path(self.folder) / str(trial.id)
+        with path.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        action, *arguments = trial.genome
+        if action == "kill" or (action == "kill_once" and len(path.read_text().split()) == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "hang":
+            time.sleep(1000)
+        if action == "sleep":
+            time.sleep(arguments[0])
+        if action == "eat":
+            bytearray(arguments[0])
+        if action == "raise":
+            raise KeyError("no such layer")
+        if action == "refuse":
+            raise UserError("the data set is not there")
+        if action == "fill":
+            raise OSError(errno.ENOSPC, "No space left on device", "finalists/3")
+        score = arguments[0] if action == "score" else 1.0
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        metrics = {
+            "val_accuracy": score,
+            "pid": os.getpid(),
+            "num_cores": cores,
+            "malloc": os.environ["MALLOC_TOP_PAD_"],
+        }
+        return Measurement(metrics, {"compile": 0.0, "train": 0.0})
+
+    def evaluate(self, requests):
+        return evaluate_serially(self.measure, requests)

@@ -99,7 +99,9 @@ def test_failures_are_recorded_with_their_reason_and_the_search_goes_on():
 
 
 def test_a_search_in_which_everything_fails_stops():
-    with pytest.raises(UserError, match="the first 10 trials have all failed, the last one with: ArithmeticError"):
+    with pytest.raises(
+        UserError, match="the first 10 trials have all failed \\(error: 10\\), the last one with: ArithmeticError"
+    ):
         run(TrialStore(), Lookup(fails=lambda genome: True), num_trials=20)
 
 

@@ -1,10 +1,11 @@
 """What every evaluator is: a stream of trials in, the same trials with their metrics out."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from nas_jax.trial import Trial
+from nas_jax.errors import UserError, storage_problem
+from nas_jax.trial import FailureKind, Trial
 
 
 class Measurement(NamedTuple):
@@ -14,12 +15,24 @@ class Measurement(NamedTuple):
     seconds: dict[str, float]
 
 
+class Failure(NamedTuple):
+    """Why a trial has no measurement: the kind, and one line."""
+
+    kind: FailureKind
+    reason: str
+
+    @property
+    def is_of_infrastructure(self) -> bool:
+        """Whether a machine failed and not the trial, which may then be tried again."""
+        return self.kind in ("worker_lost", "node_lost")
+
+
 @runtime_checkable
 class Evaluator(Protocol):
     """Turns pending trials into finished or failed ones, in any order.
 
     It pulls from `requests` when it has room for another trial, so that each proposal can know all that was
-    finished until then.
+    finished until then. Closing the generator stops what is running; those trials stay as they were.
     """
 
     @property
@@ -27,7 +40,17 @@ class Evaluator(Protocol):
         """The metrics that an objective can name."""
         ...
 
-    def evaluate(self, requests: Iterator[Trial]) -> Iterator[Trial]: ...
+    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]: ...
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """An evaluator that measures trials one by one, and so can be sent to other processes. It has to pickle."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]: ...
+
+    def measure(self, trial: Trial) -> Measurement: ...
 
 
 @runtime_checkable
@@ -37,7 +60,9 @@ class HasTestMetrics(Protocol):
     def test_metrics(self, trial: Trial) -> dict[str, float]: ...
 
 
-def evaluate_serially(measure: Callable[[Trial], Measurement], requests: Iterator[Trial]) -> Iterator[Trial]:
+def evaluate_serially(
+    measure: Callable[[Trial], Measurement], requests: Iterator[Trial]
+) -> Generator[Trial, None, None]:
     """Measures one trial after the other, in this process."""
     return (attempt(measure, trial) for trial in requests)
 
@@ -45,11 +70,31 @@ def evaluate_serially(measure: Callable[[Trial], Measurement], requests: Iterato
 def attempt(measure: Callable[[Trial], Measurement], trial: Trial) -> Trial:
     """The trial with its measurement, or failed with the reason.
 
-    The one place where exceptions are caught: whatever a network does, the search goes on.
+    The one place where the exceptions of a measurement are caught: whatever a network does, the search goes on.
+
+    Raises:
+        UserError: what the next trial would meet as well: the measurement's own UserErrors, and a full disk.
     """
     try:
         measurement = measure(trial)
+    except UserError:
+        raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return dataclasses.replace(trial, status="failed", error=reason)
+        if isinstance(error, OSError) and (problem := storage_problem(error)):
+            raise UserError(problem) from error
+        return failed(trial, failure_of(error))
     return dataclasses.replace(trial, status="finished", metrics=measurement.metrics, seconds=measurement.seconds)
+
+
+def failed(trial: Trial, failure: Failure) -> Trial:
+    return dataclasses.replace(trial, status="failed", failure=failure.kind, error=failure.reason)
+
+
+def failure_of(error: Exception) -> Failure:
+    """What an exception of a measurement means."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, FloatingPointError):
+        return Failure("non_finite", reason)
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:  # the latter is XLA's word, on any device
+        return Failure("out_of_memory", reason)
+    return Failure("error", reason)

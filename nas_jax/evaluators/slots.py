@@ -1,0 +1,114 @@
+"""Where a worker process runs: the cores or the accelerator that it has for itself, and how it takes them.
+
+A slot is held by a lock on a file, which the system lifts when its process ends, however it ends: a worker that takes
+the place of a dead one takes its slot.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import jax
+
+from nas_jax.errors import UserError
+
+_MEMORY_SHARE = 0.9  # of an accelerator, for all workers on it; the rest is for the search's own process
+_held: list[IO[str]] = []  # the lock of this process
+
+
+class Slot(NamedTuple):
+    """The cores that a worker keeps to, and what its environment says of accelerators."""
+
+    cores: tuple[int, ...]
+    environment: dict[str, str]
+
+
+@contextmanager
+def worker_environment(num_threads: int) -> Iterator[None]:
+    """Sets the variables that worker processes start with, and that they inherit; one that the user has set stays.
+
+    XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the step: the variables
+    of malloc keep freed memory in the process and ask for huge pages (Linux with glibc; elsewhere they do nothing).
+    """
+    variables = {
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": "4294967296",
+        "MALLOC_TOP_PAD_": "536870912",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "OMP_NUM_THREADS": str(num_threads),
+        "OPENBLAS_NUM_THREADS": str(num_threads),
+    }
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot, ...]:
+    """A slot for each worker: on a CPU an equal share of the cores, else one of the accelerators.
+
+    Args:
+        num_workers: None for one a core, or `workers_per_device` an accelerator.
+        workers_per_device: How many share an accelerator.
+
+    Raises:
+        UserError: more workers than the accelerators have room for, or a kind of device that processes cannot share.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    backend = jax.default_backend()
+    if backend == "cpu":
+        num = num_workers or len(cores)
+        return tuple(Slot(share, {}) for share in shares(cores, num))
+    if backend != "gpu":
+        raise UserError(
+            f"execution: one process holds all the {backend.upper()}s of a machine; train in it with "
+            "--config.execution.name=in_process (docs/devices.md: a network on several devices)"
+        )
+    devices = visible_gpus(len(jax.local_devices()), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    num = num_workers or len(devices) * workers_per_device
+    if num > len(devices) * workers_per_device:
+        raise UserError(
+            f"execution.num_workers={num}: {len(devices)} GPUs have room for {len(devices) * workers_per_device} "
+            "workers; raise execution.workers_per_device"
+        )
+    memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / workers_per_device:.3f}"}
+    return tuple(
+        Slot(share, {"CUDA_VISIBLE_DEVICES": devices[i % len(devices)], **memory})
+        for i, share in enumerate(shares(cores, num))
+    )
+
+
+def shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
+    """Equal shares of the cores, in turn where there are fewer cores than shares."""
+    if num >= len(cores):
+        return [(cores[i % len(cores)],) for i in range(num)]
+    size = len(cores) // num
+    return [tuple(cores[i * size : (i + 1) * size]) for i in range(num)]
+
+
+def visible_gpus(num: int, visible: str | None) -> list[str]:
+    """Names of the GPUs as CUDA knows them: those that the user has left visible, else their numbers."""
+    return visible.split(",")[:num] if visible else [str(i) for i in range(num)]
+
+
+def take_slot(folder: Path, slots: Sequence[Slot]) -> Slot:
+    """Takes the first slot that no living process holds, before JAX has looked for devices in this one."""
+    for number, slot in enumerate(slots):
+        file = (folder / f"slot_{number}").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _held.append(file)
+        os.environ.update(slot.environment)
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, slot.cores)
+        return slot
+    raise RuntimeError(f"all {len(slots)} slots are held")

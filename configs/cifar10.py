@@ -50,6 +50,15 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.strategy = ConfigDict({"name": "bayesopt"})
     config.search = ConfigDict({"num_trials": 100, "max_failures": 10})
     config.evaluator = ConfigDict({"name": "training"})
+    config.execution = ConfigDict(
+        {
+            "name": "workers",  # or ray, slurm, in_process
+            "num_workers": placeholder(int),  # None: one a core, or one a GPU
+            "time_limit": placeholder(float),  # seconds of one trial
+            "memory_gb": placeholder(float),
+            "max_retries": 2,
+        }
+    )
     config.recipe = make_recipe(num_epochs=10, batch_size=128, learning_rate=0.1)
 
     config.surrogate = ConfigDict(
@@ -84,6 +93,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.space.fc_units = (16,)
         config.space.max_feature_layers = 3
         config.search.num_trials = 4
+        config.execution.name = "in_process"
         config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1

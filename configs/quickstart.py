@@ -7,6 +7,7 @@ accuracy of 0.989 (validation 0.997). The variant `:smoke` is the same in second
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config(variant: str = "full") -> ConfigDict:
@@ -33,6 +34,15 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.strategy = ConfigDict({"name": "random_search"})
     config.search = ConfigDict({"num_trials": 24, "max_failures": 10})
     config.evaluator = ConfigDict({"name": "training"})
+    config.execution = ConfigDict(
+        {
+            "name": "workers",
+            "num_workers": placeholder(int),  # None: one a core, or one a GPU
+            "time_limit": placeholder(float),  # seconds of one trial
+            "memory_gb": placeholder(float),
+            "max_retries": 2,
+        }
+    )
     config.recipe = make_recipe(num_epochs=4)
 
     # Some chains fail badly: on the scale of log errors they do not drown the differences among the good ones.
@@ -44,6 +54,7 @@ def get_config(variant: str = "full") -> ConfigDict:
 
     if variant == "smoke":
         config.search.num_trials = 4
+        config.execution.name = "in_process"
         config.space.conv_filters = (4, 8)
         config.space.fc_units = (16,)
         config.space.max_feature_layers = 2

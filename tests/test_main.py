@@ -260,10 +260,44 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     assert f"Test accuracy: {100 * best['test_accuracy']:.2f} %" in (tmp_path / "report.md").read_text()
 
 
-def test_interrupting_says_how_to_go_on(tmp_path):
-    process = start(SMOKE, f"--workdir={tmp_path}")
+@pytest.mark.parametrize(
+    ("name", "sent", "code"),
+    [("in_process", signal.SIGINT, 130), ("workers", signal.SIGINT, 130), ("workers", signal.SIGTERM, 143)],
+)
+def test_interrupting_says_how_to_go_on(tmp_path, name, sent, code):
+    process = start(SMOKE, f"--config.execution.name={name}", f"--workdir={tmp_path}")
     wait_for_lines(process, tmp_path / "trials.jsonl", 1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, errors = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "The same command goes on from here" in errors
+    assert "Traceback" not in errors
+    assert read_trials(tmp_path / "trials.jsonl")[-1].status == "pending"
+
+
+def test_a_second_signal_ends_the_run_at_once(tmp_path):
+    """Here the first one finds the main thread in an uninterruptible wait, which a handler of Python cannot end."""
+    program = (
+        "import signal, sys, time\nfrom nas_jax.cli import start\n"
+        "def main(argv):\n"
+        "    try:\n        print('ready', flush=True)\n        time.sleep(60)\n"
+        "    finally:\n        print('stopping', flush=True)\n        time.sleep(60)\n"
+        "sys.argv[1:] = []\nstart(main)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in ("ready", "stopping"):
+        assert process.stdout.readline().strip() == line
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == -signal.SIGTERM
+    process.stdout.close()
+
+
+def test_workers_find_what_one_process_finds(finished, tmp_path):
+    """Random search asks for the same genomes in whatever order trials end."""
+    undisturbed, _ = finished
+    done = run(SMOKE, "--config.execution.name=workers", "--config.execution.num_workers=2", f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    here, there = (read_trials(workdir / "trials.jsonl") for workdir in (undisturbed, tmp_path))
+    assert [trial.genome for trial in here] == [trial.genome for trial in there]
+    for one, other in zip(here, there, strict=True):
+        assert one.metrics["val_loss"] == pytest.approx(other.metrics["val_loss"], rel=1e-3)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -103,3 +104,41 @@ def test_a_store_in_memory(tmp_path):
     store.put(TRIAL, FINAL)
     store.put(DONE)
     assert store.trials("search") == [DONE]
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_log_as_it_was(tmp_path):
+    """A limit on the size of files stands in for the disk: a process must not be able to write a part of a line."""
+    program = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom nas_jax.errors import UserError\n"
+        "from nas_jax.store import TrialStore\nfrom nas_jax.trial import Trial\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with TrialStore(Path(sys.argv[1])) as store:\n"
+        "    try:\n        for id in range(100):\n            store.put(Trial(id, ('a',), 'a', 'search', 0))\n"
+        "    except UserError as error:\n        print(len(store.trials()), error)\n"
+    )
+    path = tmp_path / "trials.jsonl"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    num_stored, _, message = done.stdout.partition(" ")
+    assert "what was measured is kept" in message
+    assert str(path) in message
+    assert path.read_bytes().endswith(b"}\n")
+    assert len(read_trials(path)) == int(num_stored) > 1
+
+
+def fill_up(store):
+    for id in range(1000):
+        store.put(dataclasses.replace(TRIAL, id=id))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount a file system")
+def test_a_disk_that_is_full_in_fact(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with TrialStore(disk / "trials.jsonl") as store, pytest.raises(UserError, match="no space is left"):
+            fill_up(store)
+        assert len(read_trials(disk / "trials.jsonl")) == len(store.trials()) > 10
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -1,6 +1,6 @@
 """Kills a search at random moments and starts it again until it ends; its outcome must be that of a calm run.
 
-    python experiments/kill_resume/run.py --num_kills=20
+    python experiments/kill_resume/run.py --num_kills=20 --num_workers=1
 
 Writes results.csv beside this file: one row a kill.
 """
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,17 +26,25 @@ def outcome(workdir: Path) -> tuple:
     return trials, json.loads((workdir / "best" / "metrics.json").read_text())
 
 
+def num_endings(workdir: Path) -> Counter[int]:
+    """How often each trial has ended, by its id: the log keeps every line."""
+    records = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
+    return Counter(record["id"] for record in records if record["status"] != "pending")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="configs/quickstart.py")
     parser.add_argument("--num_kills", type=int, default=20)
+    parser.add_argument("--num_workers", type=int, default=1)
     parser.add_argument("--longest", type=float, default=40.0, help="seconds that a run may live before it is killed")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
 
     def start(workdir: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "nas_jax.main", f"--config={arguments.config}", f"--workdir={workdir}"]
+        flags = [f"--config={arguments.config}", f"--config.execution.num_workers={arguments.num_workers}"]
+        command = [sys.executable, "-m", "nas_jax.main", *flags, f"--workdir={workdir}"]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,7 +74,7 @@ def main() -> None:
                 if code != 0:
                     sys.exit(f"run {num_runs} ended with exit code {code} after {time.monotonic() - begin:.0f} s")
                 break
-            is_same = outcome(workdir) == expected
+            is_same = outcome(workdir) == expected and set(num_endings(workdir).values()) == {1}
             print(f"run {num_runs}: {'the same as' if is_same else 'DIFFERENT FROM'} the calm run", flush=True)
             if not is_same:
                 sys.exit(1)

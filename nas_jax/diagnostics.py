@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from nas_jax.objective import Objective
@@ -45,7 +45,8 @@ def assess(trials: Iterable[Trial], objective: Objective) -> Assessment | None:
     if len(known) < _MIN_TRIALS:
         return None
     mean, std, scores = np.array(known).T
-    posterior = Posterior(jnp.asarray(mean), jnp.asarray(std))
+    # Not jnp.asarray, which compiles a copy for each new number of trials.
+    posterior = Posterior(*jax.device_put((mean.astype(np.float32), std.astype(np.float32))))
     return Assessment(
         num_predicted=len(known),
         tau=metrics.kendall_tau(mean, scores),

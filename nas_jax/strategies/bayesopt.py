@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nas_jax.errors import UserError
@@ -135,7 +134,7 @@ def _padded(posterior: Posterior) -> Posterior:
     """Repeats the last point up to a multiple of 1,024: acquisition functions are compiled once for each size."""
     num_padding = -len(posterior.mean) % 1024
     mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
-    return Posterior(jnp.asarray(mean), jnp.asarray(std))
+    return Posterior(jax.device_put(mean), jax.device_put(std))
 
 
 def _describe(state: State) -> dict[str, Any]:

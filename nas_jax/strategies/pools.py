@@ -58,16 +58,25 @@ def unit_features(space: Space, genomes: Sequence[Genome], by_spread: bool = Fal
 
     With `by_spread` in units of its standard deviation: what few genomes have then sets them further apart.
     """
-    x = space.encode(genomes)
+    return _in_units(space.encode(genomes), by_spread)
+
+
+def _in_units(x: Float[np.ndarray, "n d"], by_spread: bool) -> Float[np.ndarray, "n d"]:
     unit = x.std(axis=0) if by_spread else np.ptp(x, axis=0)
     return (x - x.min(axis=0)) / np.where(np.ptp(x, axis=0) > 0, unit, 1)
 
 
-@lru_cache(maxsize=4)  # a space is a frozen dataclass
+@lru_cache(maxsize=4)
 def _enumerated(space: Space, by_spread: bool) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
     """Every genome of the space, their features, and the place of each."""
+    genomes, x, places = _encoded(space)
+    return genomes, _in_units(x, by_spread), places
+
+
+@lru_cache(maxsize=2)  # a space is a frozen dataclass
+def _encoded(space: Space) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
     genomes = tuple(space.genomes())
-    return genomes, unit_features(space, genomes, by_spread), {genome: place for place, genome in enumerate(genomes)}
+    return genomes, space.encode(genomes), {genome: place for place, genome in enumerate(genomes)}
 
 
 def _promising(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Genome]:

@@ -1,4 +1,4 @@
-"""Exact inference with a given covariance: density, factorisation and predictions.
+"""Exact inference with a given covariance: density, factorisation (on the host) and predictions (compiled).
 
 Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006): equations 2.25, 2.26, 5.8 and 5.9.
 """
@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
+from scipy.linalg import lapack
 
 from nas_jax.surrogates.hyperparameters import Array, Hyperparameters
 from nas_jax.surrogates.linalg import cholesky_and_inverse, gram_of_lower
@@ -19,12 +21,12 @@ _JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 
 
 class Factorisation(NamedTuple):
-    """What predictions need of p training rows."""
+    """What predictions need of n training rows."""
 
-    inverse_factor: Float[Array, "p p"]  # inverse of the lower Cholesky factor of the covariance of the targets
-    weights: Float[Array, "p"]  # inverse covariance times targets
-    log_likelihood: Float[Array, ""]
-    noise_variance: Float[Array, ""]  # that of every row, and what had to be added for a factor to exist
+    inverse_factor: Float[np.ndarray, "n n"]  # inverse of the lower Cholesky factor of the covariance of the targets
+    weights: Float[np.ndarray, "n"]  # inverse covariance times targets
+    log_likelihood: float
+    noise_variance: float  # that of every row, and what had to be added for a factor to exist
 
 
 def covariance_of_targets(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Rows) -> Float[Array, "p p"]:
@@ -69,14 +71,24 @@ log_density.defvjp(_forward, _backward)
 
 
 def factorise(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Rows) -> Factorisation:
-    """Conditions on the rows. Noise grows until the covariance can be factorised."""
+    """Conditions on the n real rows. Noise grows until the covariance can be factorised; else all results are NaN.
 
-    def attempt(jitter):
-        noisier = found._replace(noise_variance=found.noise_variance + jitter * found.signal_variance)
-        density, inverse_factor, weights = _density_of(covariance_of_targets(correlation, noisier, rows), rows)
-        return Factorisation(inverse_factor, weights, density, noisier.noise_variance)
-
-    return _first_finite(attempt, lambda result: result.log_likelihood)
+    Runs once a fit, so by LAPACK on the host: nothing is compiled, and nothing need be padded.
+    """
+    num_rows = int(np.sum(rows.is_real))
+    signal_variance, known_noise = float(found.signal_variance), np.asarray(rows.noise_variance)[:num_rows]
+    signal, y = signal_variance * np.asarray(correlation)[:num_rows, :num_rows], np.asarray(rows.y)[:num_rows]
+    inverse_factor, noise_variance = np.full_like(signal, np.nan), np.nan
+    for jitter in _JITTERS:
+        noise_variance = float(found.noise_variance) + jitter * signal_variance
+        factor, failed_at = lapack.dpotrf(signal + np.diag(noise_variance + known_noise), lower=True)
+        if not failed_at:
+            inverse_factor = np.ascontiguousarray(lapack.dtrtri(factor, lower=True)[0])
+            break
+    whitened = inverse_factor @ y
+    log_determinant = -2.0 * np.sum(np.log(np.diag(inverse_factor)))
+    density = -0.5 * (whitened @ whitened + log_determinant + num_rows * np.log(2 * np.pi))
+    return Factorisation(inverse_factor, inverse_factor.T @ whitened, float(density), noise_variance)
 
 
 def marginals(

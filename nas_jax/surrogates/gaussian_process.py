@@ -136,9 +136,9 @@ class GaussianProcess:
             num_shapes=num_shapes(self.kernel),
         )
         ends = side_by_side(search, [np.asarray(number) for number in range(self.num_starts)])
-        costs = np.array([cost for cost, _, _ in ends])
-        _, found, result = ends[np.argmin(np.where(np.isfinite(costs), costs, np.inf))]
-        return _state(data, found, result, scaling)
+        costs = np.array([cost for cost, _ in ends])
+        _, found = ends[np.argmin(np.where(np.isfinite(costs), costs, np.inf))]
+        return self._condition(data, found, scaling)
 
     def condition_on(
         self,
@@ -279,7 +279,7 @@ def _hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
 def _state(
     data: tuple[np.ndarray, ...], found: Hyperparameters, result: Factorisation, scaling: Scaling
 ) -> GaussianProcessState:
-    (x, y, noise_variance), num_rows = data, len(data[1])
+    x, y, noise_variance = data
     return GaussianProcessState(
         x=x,
         y=y,
@@ -288,13 +288,14 @@ def _state(
         signal_std=float(np.sqrt(found.signal_variance)),
         noise_std=float(np.sqrt(result.noise_variance)),
         shape=np.array(found.shape),
-        inverse_factor=np.array(result.inverse_factor)[:num_rows, :num_rows],
-        weights=np.array(result.weights)[:num_rows],
-        log_marginal_likelihood=float(result.log_likelihood),
+        inverse_factor=result.inverse_factor,
+        weights=result.weights,
+        log_marginal_likelihood=result.log_likelihood,
         scaling=scaling,
     )
 
 
 def _posterior(mean: np.ndarray, std: np.ndarray) -> Posterior:
     std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)  # never zero, not even after rounding
-    return Posterior(jnp.asarray(mean, jnp.float32), jnp.asarray(std))
+    # jnp.asarray would compile a copy for each new number of points.
+    return Posterior(jax.device_put(np.asarray(mean, np.float32)), jax.device_put(std))

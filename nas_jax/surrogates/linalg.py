@@ -1,6 +1,6 @@
 """A Cholesky factor together with its inverse, by halves, so that nearly all the work is products of matrices.
 
-The gradient of a Gaussian's log density needs the whole inverse, and predictions the inverse of the factor. Solving
+The gradient of a Gaussian's log density needs the whole inverse, and so that of the factor. Solving
 against the identity costs six times the factorisation, because it ignores that half of every triangle is zero.
 Below, most of those zeros are never multiplied, and no large matrix goes to LAPACK, whose threads stall where
 processes share the cores.

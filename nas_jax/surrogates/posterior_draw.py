@@ -3,7 +3,7 @@
 A search that repeats itself with the one best setting can be wrong about it for good; draws differ from step to
 step as far as the data leave room. The posterior of lengthscale and noise is evaluated on a grid, where the signal
 variance is integrated out in closed form (its prior is inverse gamma), and drawn last. One eigendecomposition for
-each lengthscale serves all noises: nothing is optimised or differentiated.
+each lengthscale serves all noises: nothing is optimised or differentiated, and only the kernel is compiled.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nas_jax.surrogates.hyperparameters import Array, Hyperparameters
-from nas_jax.surrogates.kernels import correlation
+from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.padding import Rows, pad
-from nas_jax.surrogates.precision import in_double_precision
+from nas_jax.surrogates.precision import in_double_precision, side_by_side
+from nas_jax.surrogates.programs import correlation_of_rows
 
 # Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
 _LENGTHSCALES = np.geomspace(0.3, 8.0, 10)
@@ -40,7 +40,7 @@ def draw_hyperparameters(
         x, y = x[chosen], y[chosen]
     lengthscales = _LENGTHSCALES * np.sqrt(max(1, num_varying))
     rows = pad(x, y, np.zeros(len(y)))
-    log_density, signal_scale = in_double_precision(_grid_densities, kernel, lengthscales, _NOISE_RATIOS, rows)
+    log_density, signal_scale = _grid_densities(kernel, lengthscales, _NOISE_RATIOS, rows)
     log_prior = _log_normal(_LENGTHSCALES, *_LOG_LENGTHSCALE)[:, None] + _log_normal(_NOISE_RATIOS, *_LOG_NOISE_RATIO)
     cell = int(jax.random.categorical(keys[0], jnp.asarray((log_prior + log_density).ravel())))
     row, column = np.unravel_index(cell, log_density.shape)
@@ -54,33 +54,29 @@ def draw_hyperparameters(
     )
 
 
-@jax.jit
 def _grid_densities(
-    kernel: Any, lengthscales: Float[Array, "l"], noise_ratios: Float[Array, "s"], rows: Rows
-) -> tuple[Float[Array, "l s"], Float[Array, "l s"]]:
+    kernel: Any, lengthscales: Float[np.ndarray, "l"], noise_ratios: Float[np.ndarray, "s"], rows: Rows
+) -> tuple[Float[np.ndarray, "l s"], Float[np.ndarray, "l s"]]:
     """log p(y | lengthscale, noise ratio) but for a constant, and the scale of the signal variance's posterior.
 
     With C the correlation matrix plus noise ratio times identity, and a signal variance of prior IG(a, b):
     p(y) ~ |C|^(-1/2) (b + y' C^-1 y / 2)^-(a + n/2), and the signal variance given y is IG(a + n/2, b + y' C^-1 y / 2)
     (Murphy 2012, "Machine Learning: A Probabilistic Perspective", sec. 7.6.3, with weights integrated out).
     """
-    num_rows = jnp.sum(rows.is_real)
+    num_rows = int(np.sum(rows.is_real))
     prior_shape, prior_scale = _SIGNAL_PRIOR
-    is_pair = rows.is_real[:, None] & rows.is_real[None, :]
+    ones, y = np.ones(rows.x.shape[1]), rows.y[:num_rows]
 
-    def densities(lengthscale):
-        ones = jnp.ones(rows.x.shape[1])
-        matrix = jnp.where(is_pair, correlation(kernel, lengthscale * ones, jnp.zeros(0), rows.x, rows.x), 0.0)
-        matrix = matrix + jnp.diag(jnp.where(rows.is_real, 0.0, 1.0))
-        eigenvalues, vectors = jnp.linalg.eigh(matrix)
-        weights = (rows.y @ vectors) ** 2
-        spectrum = jnp.maximum(eigenvalues, 1e-10)[:, None] + noise_ratios[None, :]  # [p, s]
-        scale = prior_scale + 0.5 * jnp.sum(weights[:, None] / spectrum, axis=0)
-        num_padding = rows.is_real.shape[0] - num_rows
-        log_determinant = jnp.sum(jnp.log(spectrum), axis=0) - num_padding * jnp.log1p(noise_ratios)
-        return -0.5 * log_determinant - (prior_shape + 0.5 * num_rows) * jnp.log(scale), scale
+    def densities(lengthscale: float) -> tuple[np.ndarray, np.ndarray]:
+        matrix = in_double_precision(correlation_of_rows, kernel, lengthscale * ones, np.zeros(0), rows.x)
+        eigenvalues, vectors = np.linalg.eigh(matrix[:num_rows, :num_rows])
+        weights = (y @ vectors) ** 2
+        spectrum = np.maximum(eigenvalues, 1e-10)[:, None] + noise_ratios[None, :]  # [n, s]
+        scale = prior_scale + 0.5 * np.sum(weights[:, None] / spectrum, axis=0)
+        return -0.5 * np.sum(np.log(spectrum), axis=0) - (prior_shape + 0.5 * num_rows) * np.log(scale), scale
 
-    return jax.lax.map(densities, lengthscales)
+    log_density, scale = zip(*side_by_side(densities, lengthscales.tolist()), strict=True)
+    return np.array(log_density), np.array(scale)
 
 
 def _log_normal(values: np.ndarray, mean: float, std: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The compiled programs of a Gaussian process: one for each padded size and kernel."""
+"""The programs of a Gaussian process, most of them compiled: once for each padded size and kernel."""
 
 from functools import partial
 from typing import Any
@@ -25,13 +25,11 @@ def fit(
     *,
     num_groups: int,
     num_shapes: int,
-) -> tuple[Float[Array, ""], Hyperparameters, exact.Factorisation]:
-    """The search from one start, and the rows conditioned on with the hyperparameters that it ends at.
-
-    Start 0 is the prior mode, all others are draws of the prior.
+) -> tuple[Float[Array, ""], Hyperparameters]:
+    """The search from one start: number 0 is the prior mode, all others are draws of the prior.
 
     Returns:
-        The negative log posterior density, the hyperparameters, and the factorisation.
+        The negative log posterior density, and the hyperparameters, at the end of the search.
     """
 
     def cost(z):
@@ -42,14 +40,20 @@ def fit(
     draw = jax.random.normal(jax.random.fold_in(key, number), (num_coordinates(num_groups, num_shapes),), jnp.float64)
     start = jnp.where(number == 0, 0.0, draw)
     end, density = minimise(jax.value_and_grad(cost), start, max_evaluations=max_evaluations)
-    found = hyperparameters(prior, end, num_shapes)
-    return density, found, exact.factorise(_correlation(kernel, found, rows.x, rows.x), found, rows)
+    return density, hyperparameters(prior, end, num_shapes)
 
 
 @jax.jit
+def correlation_of_rows(
+    kernel: Any, lengthscales: Float[Array, "d"], shape: Float[Array, "s"], x: Float[Array, "p d"]
+) -> Float[Array, "p p"]:
+    """The kernel between all pairs of rows, with these lengthscales and unit variance."""
+    return correlation(kernel, lengthscales, shape, x, x)
+
+
 def factorise(kernel: Any, found: Hyperparameters, rows: Rows) -> exact.Factorisation:
-    """Conditions on the rows with given hyperparameters."""
-    return exact.factorise(_correlation(kernel, found, rows.x, rows.x), found, rows)
+    """Conditions on the rows with given hyperparameters. Only the kernel is compiled."""
+    return exact.factorise(correlation_of_rows(kernel, found.lengthscales, found.shape, rows.x), found, rows)
 
 
 @jax.jit

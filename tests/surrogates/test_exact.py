@@ -82,3 +82,17 @@ def test_known_noise_is_on_the_diagonal():
     expected = multivariate_normal(np.zeros(12), covariance).logpdf(y)
     np.testing.assert_allclose(result.log_likelihood, expected, rtol=1e-9)
     np.testing.assert_allclose(result.weights[:12], np.linalg.solve(covariance, y), rtol=1e-7, atol=1e-9)
+
+
+def test_noise_grows_no_more_than_it_must_and_a_hopeless_matrix_gives_nan():
+    """The ones of equal points can be factorised once a little is added; what is no covariance never can."""
+    rows = padding.pad(np.zeros((5, 1)), np.arange(5.0), np.zeros(5))
+    found = Hyperparameters(np.ones(1), np.array(2.0), np.array(0.0), np.zeros(0))
+    result = exact.factorise(np.ones((32, 32)), found, rows)
+    added = result.noise_variance
+    assert 0 < added <= 2e-8
+    covariance = 2.0 * np.ones((5, 5)) + added * np.eye(5)
+    np.testing.assert_allclose(result.inverse_factor @ covariance @ result.inverse_factor.T, np.eye(5), atol=1e-4)
+    hopeless = exact.factorise(-9.0 * np.ones((32, 32)), found, rows)
+    assert np.isnan(hopeless.log_likelihood)
+    assert np.all(np.isnan(hopeless.inverse_factor))

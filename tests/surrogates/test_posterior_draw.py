@@ -8,9 +8,9 @@ from scipy.stats import invgamma, multivariate_normal
 from nas_jax.surrogates import posterior_draw
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.kernels import stationary_kernel
-from nas_jax.surrogates.padding import pad
+from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
-from nas_jax.surrogates.precision import in_double_precision
+from nas_jax.surrogates.programs import correlation_of_rows, predict
 
 KERNEL = stationary_kernel("matern52")
 DRAWN = GaussianProcess(ard=False, hyperparameters="drawn", warp="identity")
@@ -33,7 +33,7 @@ def test_the_grid_holds_the_marginal_density():
     """The signal variance integrated out by quadrature; differences between cells, since a constant is left out."""
     x, y = _data()
     lengthscales, ratios = np.array([0.5, 2.0]), np.array([0.01, 0.3])
-    found, _ = in_double_precision(posterior_draw._grid_densities, KERNEL, lengthscales, ratios, pad(x, y, 0 * y))
+    found, _ = posterior_draw._grid_densities(KERNEL, lengthscales, ratios, pad(x, y, 0 * y))
     log_variances = np.linspace(-8, 8, 2001)
     expected = np.empty((2, 2))
     for i, lengthscale in enumerate(lengthscales):
@@ -51,16 +51,36 @@ def test_the_grid_holds_the_marginal_density():
 
 def test_padding_changes_nothing():
     x, y = _data(n=40)
-    whole = in_double_precision(
-        posterior_draw._grid_densities, KERNEL, np.array([1.0]), np.array([0.1]), pad(x, y, 0 * y)
+    padded = pad(x, y, 0 * y)
+    bare = Rows(*(part[:40] for part in padded))
+    whole, exact = (
+        posterior_draw._grid_densities(KERNEL, np.array([1.0]), np.array([0.1]), rows) for rows in (padded, bare)
     )
-    exact = pad(x, y, 0 * y)
-    exact = type(exact)(*(part[:40] for part in exact))
-    np.testing.assert_allclose(
-        whole,
-        in_double_precision(posterior_draw._grid_densities, KERNEL, np.array([1.0]), np.array([0.1]), exact),
-        rtol=1e-9,
-    )
+    np.testing.assert_allclose(whole, exact, rtol=1e-9)
+
+
+def test_a_growing_data_set_compiles_the_kernel_once_a_size_and_nothing_else(caplog):
+    x, y = _data(n=66, d=7)  # a number of features that no other test has
+    DRAWN.fit(jax.random.key(0), x[:1], y[:1])  # compiles what draws random numbers
+    before = correlation_of_rows._cache_size()
+    with jax.log_compiles():
+        for n in range(31, 67, 5):
+            DRAWN.fit(jax.random.key(n), x[:n], y[:n])
+    assert "Compiling" not in caplog.text  # in this thread; the kernel is compiled in others
+    assert correlation_of_rows._cache_size() - before == 2  # of 32 rows already, of 64 and of 128 now
+
+
+def test_predicting_another_number_of_points_compiles_nothing(caplog):
+    x, y = _data(n=25, d=5)
+    state = DRAWN.fit(jax.random.key(0), x, y)
+    x_new = np.random.default_rng(1).uniform(size=(700, 5))
+    DRAWN.predict(state, x_new)
+    before = predict._cache_size()
+    with jax.log_compiles():
+        for m in (600, 601, 650):
+            assert DRAWN.predict(state, x_new[:m]).mean.shape == (m,)
+    assert "Compiling" not in caplog.text
+    assert predict._cache_size() == before
 
 
 def test_draws_vary_with_the_key_and_come_from_plausible_settings():

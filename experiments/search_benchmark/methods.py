@@ -38,7 +38,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "encoding:free_features": {"space": {"free_features": True}},
     "acquisition:thompson": {"strategy": {**STRATEGY, "acquisition": "thompson"}},
     "acquisition:mean": {"strategy": {**STRATEGY, "acquisition": "mean"}},
-    "acquisition:upper_confidence_bound": {"strategy": {**STRATEGY, "acquisition": "upper_confidence_bound"}},
+    "acquisition:expected_improvement": {"strategy": {**STRATEGY, "acquisition": "expected_improvement"}},
     "acquisition:probability_of_improvement": {"strategy": {**STRATEGY, "acquisition": "probability_of_improvement"}},
     "targets:scores": {"strategy": {**STRATEGY, "targets": "scores"}},
     "pool:evolved": {"strategy": {**STRATEGY, "max_enumerated": 0}},

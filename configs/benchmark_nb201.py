@@ -17,6 +17,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from full, smoke")
     config = ConfigDict()
     config.seed = 0
+    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
     config.space = ConfigDict({"name": "nb201", "image_shape": (32, 32, 3), "num_classes": 10})
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})

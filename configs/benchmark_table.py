@@ -15,6 +15,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from full, smoke")
     config = ConfigDict()
     config.seed = 0
+    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
     # One flag each for what several sections need.
     config.target = "accuracy"

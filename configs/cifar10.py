@@ -19,6 +19,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
     config = ConfigDict()
     config.seed = 0
+    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
     config.data = ConfigDict(
         {
@@ -49,7 +50,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
     config.strategy = ConfigDict({"name": "bayesopt"})
     config.search = ConfigDict({"num_trials": 100, "max_failures": 10})
-    config.evaluator = ConfigDict({"name": "training"})
+    config.evaluator = ConfigDict({"name": "training", "num_seeds": 1, "compile_ahead": 0})
     config.execution = ConfigDict(
         {
             "name": "workers",  # or ray, slurm, in_process
@@ -74,6 +75,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.finalists = ConfigDict(
         {"num_candidates": 1000, "num_finalists": 10, "with_baseline": True, "targets": "ranks"}
     )
+    config.finalists.evaluator = ConfigDict({"num_seeds": 1})  # what differs from the search's
     config.finalists.recipe = make_recipe(num_epochs=60, batch_size=128, learning_rate=0.1)
 
     if variant in ("one_shot", "cpu"):
@@ -112,5 +114,8 @@ def make_recipe(num_epochs: int, batch_size: int, learning_rate: float, warmup_e
             "weight_decay": 5e-4,
             "label_smoothing": 0.0,
             "compute_dtype": "auto",
+            "drop_last": True,
+            "parallel": "none",
+            "num_devices": placeholder(int),  # None: all, if parallel
         }
     )

@@ -15,6 +15,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from full, smoke")
     config = ConfigDict()
     config.seed = 0
+    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
     config.data = ConfigDict({"name": "digits", "seed": 0, "pad": 1})
     config.space = ConfigDict(
@@ -33,7 +34,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
     config.strategy = ConfigDict({"name": "random_search"})
     config.search = ConfigDict({"num_trials": 24, "max_failures": 10})
-    config.evaluator = ConfigDict({"name": "training"})
+    config.evaluator = ConfigDict({"name": "training", "num_seeds": 1, "compile_ahead": 0})
     config.execution = ConfigDict(
         {
             "name": "workers",
@@ -50,6 +51,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         {"name": "gaussian_process", "kernel": "matern52", "ard": True, "warp": "log_distance", "upper_bound": 1.01}
     )
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
+    config.finalists.evaluator = ConfigDict({"num_seeds": 1})  # what differs from the search's
     config.finalists.recipe = make_recipe(num_epochs=16)
 
     if variant == "smoke":
@@ -76,5 +78,8 @@ def make_recipe(num_epochs: int) -> ConfigDict:
             "weight_decay": 5e-4,
             "label_smoothing": 0.0,
             "compute_dtype": "auto",
+            "drop_last": True,
+            "parallel": "none",
+            "num_devices": placeholder(int),  # None: all, if parallel
         }
     )

@@ -3,12 +3,14 @@
 from nas_jax.export import load_best
 classifier = load_best("runs/quickstart/best")
 probabilities = classifier.predict(images)  # uint8 [n, h, w, c] -> float32 [n, num_classes]
+
+The folder has the network as a program for JAX alone, too: see `nas_jax.portable`.
 """
 
 import functools
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,13 @@ from flax import linen as nn
 from jaxtyping import Float, UInt8
 
 from nas_jax.build import build
-from nas_jax.data.arrays import Dataset, normalize
+from nas_jax.data.arrays import Dataset
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
+from nas_jax.portable import PLATFORMS, make_predict, program_bytes
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.train.checkpoint import load_variables
-from nas_jax.train.fit import measure
+from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial, freeze
 
@@ -63,6 +66,7 @@ def export_network(
     shutil.copytree(checkpoint_dir / str(winner.id), unfinished / "checkpoint")
     genome = {
         **_genome(winner, space_section),
+        "dataset": dataset.name,
         "image_shape": dataset.image_shape,
         "num_classes": dataset.num_classes,
         "class_names": dataset.class_names,
@@ -72,6 +76,7 @@ def export_network(
     used = {**asdict(recipe), "compute_dtype": recipe.dtype.name, "seed": winner.seed}
     _write_json(unfinished / "recipe.json", {**used, "preprocessing": preprocessing})
     _write_json(unfinished / "metrics.json", metrics)
+    load_best(unfinished).save_program(unfinished / "program.bin")
     unfinished.rename(directory)
     return metrics
 
@@ -139,14 +144,14 @@ class Classifier:
         chunks = np.split(images, range(_CHUNK, len(images), _CHUNK))
         return np.concatenate([np.asarray(self._probabilities(self.variables, chunk)) for chunk in chunks])
 
+    def save_program(self, path: str | Path, platforms: Sequence[str] = PLATFORMS) -> None:
+        """Writes what `predict` computes as a program that JAX runs alone, see `nas_jax.portable`."""
+        predict = functools.partial(make_predict(self.network, self.mean, self.std), self.variables)
+        Path(path).write_bytes(program_bytes(predict, self.image_shape, platforms))
+
     @functools.cached_property
     def _probabilities(self) -> Callable[..., jax.Array]:
-        @jax.jit
-        def probabilities(variables: Any, images: jax.Array) -> jax.Array:
-            logits: Any = self.network.apply(variables, normalize(images, self.mean, self.std), train=False)
-            return jax.nn.softmax(logits)
-
-        return probabilities
+        return jax.jit(make_predict(self.network, self.mean, self.std))
 
 
 def load_best(directory: str | Path) -> Classifier:

@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from nas_jax.analysis.card import write_card
 from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
 from nas_jax.diagnostics import make_recorder
@@ -20,11 +21,12 @@ from nas_jax.display import Display
 from nas_jax.errors import UserError
 from nas_jax.export import export_genome, export_network
 from nas_jax.finalists import choose_winner, train_finalists
-from nas_jax.parts import build_parts
+from nas_jax.parts import build_parts, build_trackers
 from nas_jax.search import search
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy
+from nas_jax.trackers.tracking import Tracking, in_turn
 from nas_jax.trial import Stage, Trial
 from nas_jax.workdir import claim_workdir
 
@@ -34,13 +36,15 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; runs/<name 
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """The whole job, from the config to the best network."""
-    checkpoint_dir = workdir / "finalists"
+    checkpoint_dir = (workdir / "finalists").absolute()  # workers may run in other folders
     parts = build_parts(config.to_dict(), checkpoint_dir)
-    with TrialStore(workdir / "trials.jsonl") as store, Display(parts.objective) as display:
-        claim_workdir(workdir, config.to_dict(), changeable(store, config, parts.strategy))
+    trackers, log = build_trackers(config.to_dict()), workdir / "trials.jsonl"
+    with TrialStore(log) as store, Display(parts.objective) as display, Tracking(trackers, display.note) as tracking:
+        claim_workdir(workdir, config.to_dict(), (*changeable(store, config, parts.strategy), "trackers"))
         if store.repaired:
             display.note(store.repaired)
 
+        tracking.begin(workdir, config.to_dict(), parts.space, parts.objective, store.trials())
         display.begin("search", parts.search_settings.num_trials, ended(store, "search"))
         search(
             parts.space,
@@ -50,8 +54,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
             store,
             parts.search_settings,
             seed=config.seed,
-            on_trial=display.show,
-            on_proposals=make_recorder(workdir / "diagnostics.jsonl", store, parts.objective, display.show_assessment),
+            on_trial=in_turn(display.show, tracking.trial),
+            on_proposals=make_recorder(
+                workdir / "diagnostics.jsonl", store, parts.objective, in_turn(display.show_assessment, tracking.round)
+            ),
         )
         finals = train_finalists(
             parts.space,
@@ -62,7 +68,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             parts.final_settings,
             seed=config.seed,
             on_pick=lambda num: display.begin("finalists", num, ended(store, "final", "baseline")),
-            on_trial=display.show,
+            on_trial=in_turn(display.show, tracking.trial),
         )
         winner = choose_winner(parts.objective, finals)
         baseline = next((trial for trial in store.trials("baseline") if trial.metrics), None)
@@ -74,11 +80,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
             export_network(best, checkpoint_dir, space, section, dataset, recipe, winner, baseline)
         else:
             export_genome(best, section, parts.final_evaluator, winner, baseline)
+        metrics = json.loads((best / "metrics.json").read_text())
+        tracking.end(metrics)
+    if parts.final_recipe is not None:
+        write_card(workdir)
     report = write_report(workdir, parts.space, parts.surrogate, parts.objective)
-    metrics = json.loads((best / "metrics.json").read_text())
-    display.summary(
-        finals, winner, metrics, {"best": f"{best}/", "report": str(report), "trials": str(workdir / "trials.jsonl")}
-    )
+    display.summary(finals, winner, metrics, {"best": f"{best}/", "report": str(report), "trials": str(log)})
 
 
 def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -> Collection[str]:

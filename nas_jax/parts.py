@@ -15,6 +15,7 @@ from nas_jax.search import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Strategy
 from nas_jax.surrogates.base import Surrogate
+from nas_jax.trackers.base import Tracker
 from nas_jax.train.recipe import Recipe
 
 SECTIONS = ("data", "space", "objective", "strategy", "search", "evaluator", "recipe", "surrogate", "finalists")
@@ -108,6 +109,28 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         final_evaluator=build_evaluator(final_section, final_recipe, checkpoint_dir),
         final_recipe=final_recipe if _trains(final_section) else None,
     )
+
+
+def build_trackers(config: Mapping[str, Any]) -> dict[str, Tracker]:
+    """The trackers of the field `trackers`, by name: names, or sections where one has settings.
+
+    They are no parts of the run: a report of it is written where their packages are not installed, too.
+
+    Raises:
+        UserError: a setting that is unknown or impossible, a package that is not installed, or a name that is there
+            twice.
+    """
+    trackers: dict[str, Tracker] = {}
+    given = config.get("trackers") or ()
+    for entry in [given] if isinstance(given, str) else given:
+        # A flag may give several names with commas between them.
+        sections = [entry] if isinstance(entry, Mapping) else [{"name": name.strip()} for name in str(entry).split(",")]
+        for section in sections:
+            name = str(section.get("name"))
+            if name in trackers:
+                raise UserError(f"trackers: {name!r} is named twice")
+            trackers[name] = build("nas_jax.trackers", section)
+    return trackers
 
 
 def _final_evaluator_section(config: Mapping[str, Any]) -> dict[str, Any]:

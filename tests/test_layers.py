@@ -12,15 +12,15 @@ ROOT = Path(__file__).parent.parent / "nas_jax"
 
 # Modules and packages of nas_jax, in rows.
 ROWS = (
-    "main",
+    "main train_one predict",
     "analysis",
     "parts",
     "finalists",
-    "search export display",
+    "search export display trackers",
     "diagnostics",
     "strategies evaluators",
-    "spaces train",
-    "surrogates layers tasks data objective store workdir cli tables",
+    "spaces train portable",
+    "surrogates layers tasks data objective store workdir cli tables event_files",
     "build",
     "trial errors",
 )

@@ -13,13 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Numbers
 from written_tables import table_of
 
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
 from nas_jax.errors import UserError
 from nas_jax.export import load_best
+from nas_jax.main import changeable
 from nas_jax.store import TrialStore, read_trials
+from nas_jax.strategies.bayesopt import Bayesopt
+from nas_jax.strategies.random_search import RandomSearch
+from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.trial import Trial
 
 ROOT = Path(__file__).parents[1]
 SMOKE = "--config=configs/quickstart.py:smoke"
@@ -258,6 +264,32 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     assert best["test_accuracy"] == pytest.approx(best["val_accuracy"] + 0.04)  # as the table was written
     assert f"Test accuracy {best['test_accuracy']:.4f}" in done.stdout
     assert f"Test accuracy: {100 * best['test_accuracy']:.2f} %" in (tmp_path / "report.md").read_text()
+
+
+SECTIONS = {"seed", "space", "strategy", "surrogate", "finalists"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "is_guided", "expected"),
+    [
+        ([], True, SECTIONS),
+        ([], False, SECTIONS),
+        (["search"], True, {"finalists"}),
+        (["search"], False, {"surrogate", "finalists"}),  # only the finalists ask it
+        (["search", "final"], True, set()),
+        (["search", "final"], False, set()),
+        (["search", "baseline"], False, set()),
+    ],
+)
+def test_what_stored_trials_depend_on_cannot_change(tmp_path, stages, is_guided, expected):
+    """Even if they are pending, and in a process that reads them from the log."""
+    strategy = Bayesopt(Numbers(), GaussianProcess()) if is_guided else RandomSearch(Numbers())
+    log = tmp_path / "trials.jsonl"
+    with TrialStore(log) as store:
+        store.put(*(Trial(i, (i,), f"number {i}", stage, seed=0) for i, stage in enumerate(stages)))
+        assert set(changeable(store, SECTIONS, strategy)) == expected
+    with TrialStore(log) as store:
+        assert set(changeable(store, SECTIONS, strategy)) == expected
 
 
 @pytest.mark.parametrize(

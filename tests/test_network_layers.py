@@ -9,16 +9,19 @@ from flax import linen as nn
 from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
 
 
-def images(side, channels, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=(3, side, side, channels)), jnp.float32)
+def images(side, channels, seed=0, num=3):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=(num, side, side, channels)), jnp.float32)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
-@pytest.mark.parametrize(("side", "filters"), [(1, 4), (2, 4), (4, 4), (7, 4), (20, 4), (20, 64)])
-def test_convolution_and_its_gradients_are_those_of_xla(side, filters, size):
-    x = images(side, 3)
+@pytest.mark.parametrize(
+    ("num", "side", "filters"),
+    [(3, 1, 4), (3, 2, 4), (3, 4, 4), (3, 7, 4), (3, 20, 4), (3, 20, 64), (64, 8, 32), (70, 6, 32)],
+)
+def test_convolution_and_its_gradients_are_those_of_xla(num, side, filters, size):
+    x = images(side, 3, num=num)
     kernel = jnp.asarray(np.random.default_rng(1).normal(size=(size, size, 3, filters)), jnp.float32)
-    weights = images(side, filters, seed=2)
+    weights = images(side, filters, seed=2, num=num)
 
     def plain(x, kernel):
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))

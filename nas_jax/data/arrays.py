@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int32, UInt8
+from jaxtyping import Bool, Float, Int32, UInt8
 
 from nas_jax.errors import UserError
 
@@ -175,31 +175,53 @@ def split_indices(
     return Indices(training[: left if num_train is None else num_train], training[::-1][:num_val], testing[:num_test])
 
 
-def epoch_batches(
-    rng: np.random.Generator, num_examples: int, batch_size: int
-) -> Int32[np.ndarray, "num_batches batch_size"]:
-    """Indices of one epoch, shuffled. The incomplete last batch is dropped.
+class EpochBatches(NamedTuple):
+    """Indices of the examples of one epoch: whole batches, and what is left over, less than one."""
+
+    full: Int32[np.ndarray, "num_batches batch_size"]
+    rest: Int32[np.ndarray, "num_left"]
+
+
+def epoch_batches(rng: np.random.Generator, num_examples: int, batch_size: int) -> EpochBatches:
+    """All examples once, shuffled.
 
     Raises:
         ValueError: `batch_size` is not in 1..`num_examples`.
     """
     if not 1 <= batch_size <= num_examples:
         raise ValueError(f"batch_size: must lie in 1..{num_examples}, the number of examples, but is {batch_size}")
-    num_batches = num_examples // batch_size
-    order = rng.permutation(num_examples)[: num_batches * batch_size]
-    return order.reshape(num_batches, batch_size).astype(np.int32)
+    order = rng.permutation(num_examples).astype(np.int32)
+    num_full = num_examples // batch_size * batch_size
+    return EpochBatches(order[:num_full].reshape(-1, batch_size), order[num_full:])
+
+
+class Moves(NamedTuple):
+    """How each image of a batch is moved: the corner of its crop of the padded image, and whether it is mirrored."""
+
+    top: Int32[jax.Array, "b 1"]
+    left: Int32[jax.Array, "b 1"]
+    is_flipped: Bool[jax.Array, "b 1"]
+
+
+def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> Moves:
+    """Draws a move for each image on its own. `augmentation` is static under `jax.jit`."""
+    offset_key, flip_key = jax.random.split(key)
+    top, left = jax.random.randint(offset_key, (2, num_images, 1), 0, 2 * augmentation.pad + 1)
+    return Moves(top, left, jax.random.bernoulli(flip_key, 0.5, (num_images, 1)) & augmentation.flip)
 
 
 def augment(
     key: jax.Array, images: UInt8[jax.Array | np.ndarray, "b h w c"], augmentation: Augmentation
 ) -> UInt8[jax.Array, "b h w c"]:
     """Moves and mirrors each image on its own. `augmentation` is static under `jax.jit`."""
+    return move(images, draw_moves(key, len(images), augmentation), augmentation.pad)
+
+
+def move(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: int) -> UInt8[jax.Array, "b h w c"]:
+    """Images padded with `pad` zeros on each side, then cropped and mirrored as `moves` says."""
     # One gather by row and column does it all: mirroring is counting the columns down.
     b, h, w, _ = images.shape
-    pad = augmentation.pad
-    offset_key, flip_key = jax.random.split(key)
-    top, left = jax.random.randint(offset_key, (2, b, 1), 0, 2 * pad + 1)
-    is_flipped = jax.random.bernoulli(flip_key, 0.5, (b, 1)) & augmentation.flip
+    top, left, is_flipped = moves
     x = jnp.arange(w)[None]
     rows = top + jnp.arange(h)[None]  # [b, h]
     columns = left + jnp.where(is_flipped, w - 1 - x, x)  # [b, w]

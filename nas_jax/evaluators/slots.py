@@ -26,22 +26,30 @@ class Slot(NamedTuple):
     environment: dict[str, str]
 
 
-@contextmanager
-def worker_environment(num_threads: int) -> Iterator[None]:
-    """Sets the variables that worker processes start with, and that they inherit; one that the user has set stays.
+def worker_variables(num_threads: int) -> dict[str, str]:
+    """The environment variables that a worker process starts with; one that the user has set has that value.
 
     XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the step: the variables
     of malloc keep freed memory in the process and ask for huge pages (Linux with glibc; elsewhere they do nothing).
+    XLA takes the size of its thread pool from NPROC.
     """
     variables = {
         "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TRIM_THRESHOLD_": "4294967296",
         "MALLOC_TOP_PAD_": "536870912",
+        "MALLOC_ARENA_MAX": "1",  # XLA allocates in other threads, whose own arenas would be given back when empty
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "OMP_NUM_THREADS": str(num_threads),
         "OPENBLAS_NUM_THREADS": str(num_threads),
+        "NPROC": str(num_threads),
     }
-    added = {name: value for name, value in variables.items() if name not in os.environ}
+    return {name: os.environ.get(name, value) for name, value in variables.items()}
+
+
+@contextmanager
+def worker_environment(num_threads: int) -> Iterator[None]:
+    """Sets the variables of `worker_variables` here for a while: processes that are started meanwhile inherit them."""
+    added = {name: value for name, value in worker_variables(num_threads).items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

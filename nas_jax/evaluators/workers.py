@@ -8,7 +8,6 @@ import dataclasses
 import multiprocessing
 import multiprocessing.connection
 import os
-import resource
 import signal
 import tempfile
 import threading
@@ -19,13 +18,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import jax
 from pebble import ProcessExpired, ProcessPool
 
 from nas_jax.data.arrays import load
 from nas_jax.data.mapped import write_mapped
 from nas_jax.evaluators.base import Failure, Measuring, attempt
 from nas_jax.evaluators.concurrent import evaluate_concurrently
+from nas_jax.evaluators.limits import check_limits, limit_memory, out_of_time
 from nas_jax.evaluators.slots import Slot, local_slots, take_slot, worker_environment
+from nas_jax.train.cache import use_compilation_cache
 from nas_jax.trial import Trial
 
 
@@ -40,6 +42,7 @@ class Workers:
         memory_gb: What a worker may allocate on the host (Linux), in 2^30 bytes; None for no limit. A trial that asks
             for more fails, or ends its worker.
         max_retries: How often a trial is started again after its worker has died.
+        compilation_cache: Folder of this user alone in which compiled networks are kept for later runs; None for none.
 
     Raises:
         ValueError: a number that is too small.
@@ -51,16 +54,12 @@ class Workers:
     time_limit: float | None = None
     memory_gb: float | None = None
     max_retries: int = 2
+    compilation_cache: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("num_workers", 1), ("workers_per_device", 1), ("max_retries", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} has to be at least {least}, got {value}")
-        for name in ("time_limit", "memory_gb"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} has to be positive, or None for no limit, got {value}")
+        check_limits(self.num_workers, self.time_limit, self.memory_gb, self.max_retries)
+        if self.workers_per_device < 1:
+            raise ValueError(f"workers_per_device has to be at least 1, got {self.workers_per_device}")
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -73,7 +72,13 @@ class Workers:
                 ProcessPool,
                 max_workers=len(slots),
                 initializer=_start_worker,
-                initargs=(Path(scratch), with_mapped_data(self.evaluator, Path(scratch)), slots, self.memory_gb),
+                initargs=(
+                    Path(scratch),
+                    with_mapped_data(self.evaluator, Path(scratch)),
+                    slots,
+                    self.memory_gb,
+                    self.compilation_cache,
+                ),
                 context=multiprocessing.get_context("spawn"),
             )
             stack.enter_context(worker_environment(num_threads=len(slots[0].cores)))
@@ -84,8 +89,8 @@ class Workers:
             )
 
     def _failure_of(self, error: BaseException) -> Failure | None:
-        if isinstance(error, TimeoutError):
-            return Failure("time_limit", f"stopped after {self.time_limit:g} s, the time limit of a trial")
+        if isinstance(error, TimeoutError) and self.time_limit is not None:
+            return out_of_time(self.time_limit)
         if isinstance(error, ProcessExpired):
             return Failure("worker_lost", f"the worker process {_how_it_ended(error.exitcode)}")
         if isinstance(error, BrokenProcessPool):
@@ -126,18 +131,22 @@ class _Pool:
 _evaluator: list[Measuring] = []  # of this worker process
 
 
-def _start_worker(folder: Path, evaluator: Measuring, slots: Sequence[Slot], memory_gb: float | None) -> None:
+def _start_worker(
+    folder: Path, evaluator: Measuring, slots: Sequence[Slot], memory_gb: float | None, compilation_cache: str | None
+) -> None:
     """Runs once in each worker."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     take_slot(folder, slots)
-    if memory_gb is not None:
-        limit = int(memory_gb * 2**30)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    limit_memory(memory_gb)
+    if compilation_cache is not None:
+        use_compilation_cache(compilation_cache)
     _evaluator.append(evaluator)
 
 
 def _measure(trial: Trial) -> Trial:
-    return attempt(_evaluator[0].measure, trial)
+    ended = attempt(_evaluator[0].measure, trial)
+    jax.clear_caches()  # JAX keeps what it traced and compiled, and no other trial has the same network
+    return ended
 
 
 def _end_with_parent() -> None:

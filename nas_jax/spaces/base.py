@@ -85,6 +85,36 @@ class NetworkSpace(Space, Protocol):
         ...
 
 
+@runtime_checkable
+class GeneSpace(Space, Protocol):
+    """A space that says what its genomes are made of, so that one can ask which part of them mattered.
+
+    Genes are independent of each other: a combination of choices, one for each, stands for a genome. Several may stand
+    for the same one, and some for none: where a table has gaps, or where layers do not fit.
+    """
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[Any, ...]]:
+        """The choices of each gene, by its name."""
+        ...
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """For each of the `d` features of `encode` the gene that alone decides it, or a name that is no gene's."""
+        ...
+
+    def genes_of(self, genome: Genome) -> dict[str, Any]:
+        """The choice of each gene that `genome` stands for; None of a gene that has no effect on it."""
+        ...
+
+    def express(self, choices: Sequence[Any]) -> Genome | None:
+        """The genome that a choice of each gene, in their order, stands for; None if there is none.
+
+        It takes what `genes_of` gives, None included, and gives the same genome back.
+        """
+        ...
+
+
 def sample_distinct(
     draw: Callable[[], Genome],
     all_genomes: Callable[[], Iterable[Genome]],

@@ -147,6 +147,28 @@ class Categorical:
             return child
         return self.mutate(rng, (first, second)[rng.integers(2)])
 
+    # Genes
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[Any, ...]]:
+        return dict(zip(self.gene_names, _layout(self).choices, strict=True))
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """Names of genes, and of `free_features`."""
+        names, layout = self.gene_names, _layout(self)
+        hot = (name for name, choices in zip(names, layout.choices, strict=True) for _ in choices)
+        ranked = (name for name, is_ordered in zip(names, layout.is_ordered, strict=True) if is_ordered)
+        return (*hot, *ranked, *self.free_features)
+
+    def genes_of(self, genome: Genome) -> dict[str, Any]:
+        return dict(zip(self.gene_names, genome, strict=True))
+
+    def express(self, choices: Sequence[Any]) -> Genome | None:
+        """The combination itself, if it is one of the space."""
+        rows, genome = _layout(self).rows, tuple(choices)
+        return genome if rows is None or genome in rows.places else None
+
     # Numbers
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:

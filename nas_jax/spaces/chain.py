@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 import jax.numpy as jnp
 import jax.typing
@@ -22,7 +23,8 @@ from jaxtyping import Float
 
 from nas_jax import layers
 from nas_jax.spaces.base import Cost, one_hot, sample_distinct
-from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, conv, is_fc, num_pools_of
+from nas_jax.spaces.chain_genes import Kind, split_choices
+from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, conv, is_fc, not_larger, num_pools_of
 from nas_jax.spaces.sequences import edits
 from nas_jax.trial import Genome
 
@@ -219,6 +221,48 @@ class Chain:
             for kind, genomes in edited.items()
         }
 
+    # Genes
+
+    @property
+    def _kinds(self) -> tuple[Kind, Kind]:
+        return (
+            Kind("feature", self.feature_choices, self.min_feature_layers, self.max_feature_layers),
+            Kind("fc", self.fc_choices, self.min_fc_layers, self.max_fc_layers),
+        )
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[int | str, ...]]:
+        features, fcs = self._kinds
+        return features.gene_choices | fcs.gene_choices
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """Layers of a place, and what is no gene's: how often each occurs, the depth, costs."""
+        features, fcs = self._kinds
+        counts = ["counts"] * len(features.layers + fcs.layers)
+        costs = Cost._fields if self.free_features else ()
+        return (*features.feature_genes, *fcs.feature_genes, *counts, "depth", *costs)
+
+    def genes_of(self, genome: Genome) -> dict[str, int | str | None]:
+        features, fcs = (kind.genes_of(part) for kind, part in zip(self._kinds, self._split(genome), strict=True))
+        return features | fcs
+
+    def express(self, choices: Sequence[Any]) -> Genome | None:
+        """The first layers that fit, as many as the numbers say, less what does nothing at the end.
+
+        None if that leaves too few.
+        """
+        (num_features, features), (num_fcs, fcs) = split_choices(choices, self._kinds)
+        kept: Genome = ()
+        for layer in features:
+            if len(kept) < num_features:  # a filter that is too large becomes the largest that is not: no difference
+                same = [other for other in not_larger(layer, self.conv_sizes) if self._fits(num_pools_of(kept), other)]
+                kept += tuple(same[:1])
+        while self._is_redundant(kept):
+            kept = kept[:-1]
+        is_enough = len(kept) >= self.min_feature_layers and len(fcs) >= num_fcs
+        return kept + fcs[:num_fcs] if is_enough else None
+
     # Numbers
 
     def cost(self, genome: Genome) -> Cost:
@@ -229,15 +273,11 @@ class Chain:
         return np.array([self._features(genome) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:
-        features, fcs = self._split(genome)
         numbers: list[float] = []
-        for part, choices, length in (
-            (features, self.feature_choices, self.max_feature_layers),
-            (fcs, self.fc_choices, self.max_fc_layers),
-        ):
-            for position in range(length):
+        for part, kind in zip(self._split(genome), self._kinds, strict=True):
+            for position in range(kind.most):
                 is_there = position < len(part)
-                numbers += [*one_hot(part[position] if is_there else None, choices), float(is_there)]
+                numbers += [*one_hot(part[position] if is_there else None, kind.layers), float(is_there)]
         counts = [sum(layer == choice for layer in genome) for choice in self.feature_choices + self.fc_choices]
         free = np.log10(self.cost(genome)) if self.free_features else ()
         return [*numbers, *map(float, counts), float(len(genome)), *free]

@@ -28,6 +28,7 @@ from nas_jax.trial import Genome
 BLOCKS = ("identity", "MB3_K3", "MB6_K5")  # in the order of the benchmark's digits
 STAGES = (slice(0, 2), slice(2, 5), slice(5, 8))
 NUM_BLOCKS = 8
+BLOCK_NAMES = tuple(f"block {number}" for number in range(1, NUM_BLOCKS + 1))
 HEAD_FILTERS = 1280
 BOTTLENECKS = {"MB3_K3": (3, 3), "MB6_K5": (6, 5)}  # expansion and side of the filter
 
@@ -206,6 +207,23 @@ class NasBenchMacro:
     def _features(self, genome: Genome) -> list[float]:
         blocks = [number for block in genome for number in one_hot(block, BLOCKS)]
         return [*blocks, *(np.log10(self.cost(genome)) if self.free_features else ())]
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(BLOCK_NAMES, BLOCKS)
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """Blocks, and the costs, which are no gene's."""
+        names = [name for name in BLOCK_NAMES for _ in BLOCKS]
+        return (*names, *(Cost._fields if self.free_features else ()))
+
+    def genes_of(self, genome: Genome) -> dict[str, str]:
+        return dict(zip(BLOCK_NAMES, genome, strict=True))
+
+    def express(self, choices: Sequence[str]) -> Genome:
+        """The canonical genome of any of the 6,561 chains."""
+        return canonical(tuple(choices))
 
     def describe(self, genome: Genome) -> str:
         """Blocks by stage: `MB6_K5, MB3_K3 | MB3_K3, identity, identity | …`."""

@@ -28,6 +28,7 @@ from nas_jax.trial import Genome
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (target, source)
+EDGE_NAMES = tuple(f"edge {target}<-{source}" for target, source in EDGES)
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # from input to output, as places in EDGES
 STRING = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 KERNEL_SIDES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
@@ -94,10 +95,10 @@ def _functional(genome: Genome) -> list[float]:
     return [*np.sqrt(counts), *map(float, totals), *(float(OPERATIONS.index(operation)) for operation in genome)]
 
 
-ENCODINGS: dict[str, Callable[[Genome], list[float]]] = {
-    "functional": _functional,
-    "one_hot": _one_hot,
-    "path": _path,
+ENCODINGS: dict[str, tuple[Callable[[Genome], list[float]], tuple[str, ...]]] = {  # with the `feature_genes`
+    "functional": (_functional, ("paths",) * 52 + ("counts",) * 4 + EDGE_NAMES),
+    "one_hot": (_one_hot, tuple(name for name in EDGE_NAMES for _ in OPERATIONS)),
+    "path": (_path, ("paths",) * 84),
 }
 
 
@@ -246,7 +247,22 @@ class NasBench201:
         return np.array([self._features(canonical(genome)) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:
-        return [*ENCODINGS[self.encoding](genome), *(np.log10(self.cost(genome)) if self.free_features else ())]
+        return [*ENCODINGS[self.encoding][0](genome), *(np.log10(self.cost(genome)) if self.free_features else ())]
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(EDGE_NAMES, OPERATIONS)
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """Edges, and what is no gene's: paths, how often operations occur, costs."""
+        return (*ENCODINGS[self.encoding][1], *(Cost._fields if self.free_features else ()))
+
+    def genes_of(self, genome: Genome) -> dict[str, str]:
+        return dict(zip(EDGE_NAMES, genome, strict=True))
+
+    def express(self, choices: Sequence[str]) -> Genome:
+        return canonical(tuple(choices))
 
     def describe(self, genome: Genome) -> str:
         """The benchmark's own string, `|nor_conv_3x3~0|+|…~0|…~1|+|…~0|…~1|…~2|`."""

@@ -4,7 +4,7 @@ By default a promise is an upper confidence bound (Srinivas et al., "Gaussian Pr
 Setting", 2010) of a surrogate that has learned the ranks of the scores (`targets.py`); `experiments/search_benchmark`
 says why. Expected improvement (Jones, Schonlau & Welch, "Efficient Global Optimization of Expensive Black-Box
 Functions", 1998) is counted from the largest posterior mean among the candidates, not from the best measurement, which
-noise made lucky: on a finite space the question is whether another candidate beats the one that would be taken greedily.
+noise made lucky: on a finite space the question is whether another candidate beats the one that is taken greedily.
 """
 
 from dataclasses import dataclass

@@ -1,37 +1,60 @@
-"""Trains one network from its first draw to its validation accuracy.
+"""Trains one network from its first draw to its validation accuracy, for one seed or several.
 
 On a CPU the steps are a loop in Python: XLA runs convolutions inside its own loops many times slower there.
 On accelerators one call scans the steps of an epoch. Either way a network is compiled once for training and
 once for evaluation, ahead of time, so that a change of shape is an error and never a silent recompilation.
+No seed is part of what is compiled, so that seeds share it, and runs too that have a compilation cache.
 """
 
 import math
+import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import linen as nn
 
-from nas_jax.data.arrays import Dataset, Split, epoch_batches
+from nas_jax.data.arrays import Dataset, EpochBatches, epoch_batches
+from nas_jax.train.evaluation import compile_evaluation
+from nas_jax.train.parallel import Placement, placement_of
 from nas_jax.train.recipe import Recipe, make_optimizer
-from nas_jax.train.step import EvalSums, TrainState, Variables, initialize, make_eval_step, make_train_step
+from nas_jax.train.resident import training_arrays
+from nas_jax.train.step import TrainState, Variables, draw_variables, initial_state, make_train_step, variable_shapes
 
-EVAL_BATCH_SIZE = 256
 
-
-class NonFiniteLossError(ArithmeticError):
+class NonFiniteLossError(FloatingPointError):
     """Training has diverged."""
 
 
 class Fit(NamedTuple):
-    """A trained network: its variables, its metrics (fractions and nats) and its seconds."""
+    """A trained network: its variables, its metrics (fractions and nats), and its share of the seconds."""
 
     variables: Variables
     metrics: dict[str, Any]
     seconds: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A network that is compiled for training: all that does not depend on a seed. `seconds` is how long it took.
+
+    `num_together` networks train at the same time in one program; if there are more than one, state, batches and losses
+    have an axis of that size in front.
+    """
+
+    dataset: Dataset
+    recipe: Recipe
+    placement: Placement
+    optimizer: optax.GradientTransformation
+    shapes: Variables
+    num_together: int
+    run_epoch: Callable[..., tuple[TrainState, np.ndarray]]  # (state, images, labels, EpochBatches) -> state, mean loss
+    evaluate: Callable[[Variables], dict[str, np.ndarray]]
+    seconds: float
 
 
 def fit(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> Fit:
@@ -43,113 +66,177 @@ def fit(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> Fit:
 
     Raises:
         NonFiniteLossError: the training or validation loss of an epoch is NaN or infinite.
+        UserError: the devices that `recipe` asks for are not there, or cannot divide a batch.
+    """
+    return train(prepare(network, dataset, recipe), [seed])[0]
+
+
+def fit_seeds(network: nn.Module, dataset: Dataset, recipe: Recipe, seeds: Sequence[int]) -> list[Fit]:
+    """As `fit`, for each of several seeds, in one compilation: at the same time where `num_together_of` says so."""
+    return train(prepare(network, dataset, recipe, num_together=num_together_of(recipe, len(seeds))), seeds)
+
+
+def num_together_of(recipe: Recipe, num_seeds: int) -> int:
+    """All on an accelerator, which one small network seldom fills; else one, as it fills a CPU or several devices."""
+    return num_seeds if jax.default_backend() != "cpu" and recipe.parallel == "none" else 1
+
+
+def prepare(
+    network: nn.Module, dataset: Dataset, recipe: Recipe, *, num_together: int = 1, is_scanned: bool | None = None
+) -> Prepared:
+    """Compiles the training of `network`, without data on a device, so that another one can train meanwhile.
+
+    Args:
+        num_together: How many seeds train at the same time.
+        is_scanned: Whether one call takes the steps of an epoch. None leaves it to the kind of device.
+
+    Raises:
+        UserError: as `fit`.
     """
     start = time.perf_counter()
-    num_examples = len(dataset.train.labels)
-    steps_per_epoch = num_examples // recipe.batch_size
-    optimizer = make_optimizer(recipe, steps_per_epoch)
-    variables = initialize(network, dataset.image_shape, seed)
-    state = TrainState(jnp.zeros((), jnp.int32), variables, optimizer.init(variables["params"]))
-    images, labels = jax.device_put((dataset.train.images, dataset.train.labels))
-    run_epoch = compile_epoch(
-        make_train_step(network, optimizer, recipe, dataset, seed),
-        (state, images, labels),
-        batches_shape=(steps_per_epoch, recipe.batch_size),
-        is_scanned=jax.default_backend() != "cpu",
+    placement = placement_of(recipe)
+    if is_scanned is None:
+        is_scanned = jax.default_backend() != "cpu"
+    optimizer = make_optimizer(recipe, recipe.steps_per_epoch(len(dataset.train.labels)))
+    shapes = variable_shapes(network, dataset.image_shape)
+    state = jax.eval_shape(lambda variables: initial_state(variables, optimizer, 0), shapes)
+    is_stacked = num_together > 1
+    if is_stacked:
+        state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_together, *leaf.shape), leaf.dtype), state)
+
+    def compile_batches(shape: tuple[int, int]) -> Callable[..., tuple[TrainState, np.ndarray]]:
+        step = make_train_step(network, optimizer, recipe, dataset, placement.shards(shape[-1]))
+        stacked_shape = (num_together, *shape) if is_stacked else shape
+        return compile_steps(step, placement, state, dataset, stacked_shape, is_scanned=is_scanned)
+
+    return Prepared(
+        dataset,
+        recipe,
+        placement,
+        optimizer,
+        shapes,
+        num_together,
+        _compile_epoch(compile_batches, recipe, len(dataset.train.labels)),
+        compile_evaluation(
+            network, recipe, dataset, "val", state.variables, placement, is_scanned=is_scanned, is_stacked=is_stacked
+        ),
+        time.perf_counter() - start,
     )
-    evaluate = compile_evaluation(network, recipe, dataset, variables)
-    compiled = time.perf_counter()
-
-    curve: dict[str, list[float]] = {"train_loss": [], "val_loss": [], "val_accuracy": []}
-    for epoch in range(recipe.num_epochs):
-        batches = epoch_batches(np.random.default_rng((seed, epoch)), num_examples, recipe.batch_size)
-        state, train_loss = run_epoch(state, images, labels, batches)
-        measured = {"train_loss": train_loss, **_prefixed("val", evaluate(state.variables, dataset.val))}
-        for name, value in measured.items():
-            if not math.isfinite(value):
-                raise NonFiniteLossError(f"{name} is {value} in epoch {epoch + 1} of {recipe.num_epochs}")
-            curve[name].append(value)
-    seconds = {"compile": compiled - start, "train": time.perf_counter() - compiled}
-    return Fit(state.variables, {**{name: values[-1] for name, values in curve.items()}, "curve": curve}, seconds)
 
 
-def measure(network: nn.Module, variables: Variables, dataset: Dataset, recipe: Recipe, part: str) -> dict[str, float]:
-    """`{part}_accuracy` and `{part}_loss` of a trained network on a split: "train", "val" or "test"."""
-    evaluate = compile_evaluation(network, recipe, dataset, variables)
-    return _prefixed(part, evaluate(variables, getattr(dataset, part)))
+def train(prepared: Prepared, seeds: Sequence[int]) -> list[Fit]:
+    """A `Fit` for each seed, as `fit` describes it. The seconds of all add up to the time that it took.
 
-
-def _prefixed(part: str, metrics: dict[str, float]) -> dict[str, float]:
-    return {f"{part}_{name}": value for name, value in metrics.items()}
-
-
-def compile_epoch(
-    train_step: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    batches_shape: tuple[int, int],
-    is_scanned: bool,
-) -> Callable[..., tuple[TrainState, float]]:
-    """Returns `(state, images, labels, batches) -> (state, mean loss)`, which runs the steps of an epoch.
-
-    `arguments` are an example of (state, images, labels); the state that is passed in is used up. `batches`
-    are the indices of the examples, `[steps, batch]`.
+    Raises:
+        NonFiniteLossError: the training with one of the seeds has diverged.
+        ValueError: seeds that are no multiple of `prepared.num_together`.
     """
-    num_steps, batch_size = batches_shape
-    if is_scanned:
+    num = prepared.num_together
+    if not seeds or len(seeds) % num:
+        raise ValueError(f"{len(seeds)} seeds: has to be a positive multiple of num_together={num}")
+    fits = []
+    for first in range(0, len(seeds), num):
+        fits += _train_together(prepared, seeds[first : first + num], compile_share=prepared.seconds / len(seeds))
+    return fits
 
-        def epoch(state: TrainState, images: jax.Array, labels: jax.Array, batches: jax.Array) -> Any:
-            return jax.lax.scan(lambda carry, indices: train_step(carry, images, labels, indices), state, batches)
 
-        batches = jax.ShapeDtypeStruct((num_steps, batch_size), jnp.int32)
-        compiled = jax.jit(epoch, donate_argnums=0).lower(*arguments, batches).compile()
+def _train_together(prepared: Prepared, seeds: Sequence[int], compile_share: float) -> list[Fit]:
+    start = time.perf_counter()
+    placement, recipe = prepared.placement, prepared.recipe
+    images, labels = training_arrays(prepared.dataset, placement.replicated)
+    states = [initial_state(draw_variables(prepared.shapes, seed), prepared.optimizer, seed) for seed in seeds]
+    state: TrainState = jax.device_put(_together(states), placement.replicated)
+    begun = time.perf_counter()
 
-        def run_scanned(state: TrainState, images: Any, labels: Any, batches: np.ndarray) -> tuple[TrainState, float]:
+    curves: list[dict[str, list[float]]] = [{"train_loss": [], "val_loss": [], "val_accuracy": []} for _ in seeds]
+    for epoch in range(recipe.num_epochs):
+        rngs = [np.random.default_rng((seed, epoch)) for seed in seeds]
+        batches = [epoch_batches(rng, len(prepared.dataset.train.labels), recipe.batch_size) for rng in rngs]
+        state, train_loss = prepared.run_epoch(state, images, labels, _together(batches))
+        for name, values in {"train_loss": train_loss, **prepared.evaluate(state.variables)}.items():
+            for seed, curve, value in zip(seeds, curves, np.atleast_1d(values).tolist(), strict=True):
+                if not math.isfinite(value):
+                    raise NonFiniteLossError(
+                        f"{name} is {value} in epoch {epoch + 1} of {recipe.num_epochs} with seed {seed}"
+                    )
+                curve[name].append(value)
+
+    variables = jax.device_put(state.variables, placement.devices[0])
+    seconds = {
+        "compile": compile_share + (begun - start) / len(seeds),
+        "train": (time.perf_counter() - begun) / len(seeds),
+    }
+    return [
+        Fit(own, {**{name: values[-1] for name, values in curve.items()}, "curve": curve}, seconds)
+        for own, curve in zip(_apart(variables, len(seeds)), curves, strict=True)
+    ]
+
+
+def _together(trees: Sequence[Any]) -> Any:
+    """One tree as it is, several with their leaves stacked."""
+    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def _apart(tree: Any, num: int) -> list[Any]:
+    """The reverse of `_together`."""
+    return [tree] if num == 1 else [jax.tree.map(operator.itemgetter(i), tree) for i in range(num)]
+
+
+def _compile_epoch(
+    compile_batches: Callable[[tuple[int, int]], Callable[..., tuple[TrainState, np.ndarray]]],
+    recipe: Recipe,
+    num_examples: int,
+) -> Callable[..., tuple[TrainState, np.ndarray]]:
+    """Returns `(state, images, labels, EpochBatches) -> (state, mean loss of an example)`."""
+    num_full, num_left = divmod(num_examples, recipe.batch_size)
+    run_full = compile_batches((num_full, recipe.batch_size))
+    run_rest = compile_batches((1, num_left)) if num_left and not recipe.drop_last else None
+
+    def run_epoch(state: TrainState, images: Any, labels: Any, batches: EpochBatches) -> tuple[TrainState, np.ndarray]:
+        state, losses = run_full(state, images, labels, batches.full)
+        mean = np.asarray(losses.mean(axis=-1))
+        if run_rest is None:
+            return state, mean
+        state, last = run_rest(state, images, labels, batches.rest[..., None, :])
+        return state, np.asarray(mean + (last[..., 0] - mean) * (num_left / num_examples))
+
+    return run_epoch
+
+
+def compile_steps(
+    step: Callable[..., Any],
+    placement: Placement,
+    state: TrainState,
+    dataset: Dataset,
+    batches_shape: tuple[int, ...],
+    *,
+    is_scanned: bool,
+) -> Callable[..., tuple[TrainState, np.ndarray]]:
+    """Returns `(state, images, labels, batches) -> (state, losses)`, which takes a step for each batch.
+
+    `batches` are the indices of examples, `[steps, b]`, or `[s, steps, b]` where `state` is stacked for `s` seeds; the
+    losses are `[steps]` or `[s, steps]`. The state that is passed in is used up.
+    """
+
+    def all_steps(state: TrainState, images: jax.Array, labels: jax.Array, batches: jax.Array) -> Any:
+        return jax.lax.scan(lambda carry, indices: step(carry, images, labels, indices), state, batches)
+
+    *stack, num_steps, batch_size = batches_shape
+    function = all_steps if is_scanned else step
+    if stack:
+        function = jax.vmap(function, in_axes=(0, None, None, 0))
+    images, labels = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in dataset.train)
+    shape = batches_shape if is_scanned else (*stack, batch_size)
+    compiled = placement.compile(function, state, images, labels, shape)
+
+    def run_steps(state: TrainState, images: Any, labels: Any, batches: np.ndarray) -> tuple[TrainState, np.ndarray]:
+        if is_scanned:
             state, losses = compiled(state, images, labels, batches)
-            return state, float(losses.mean())
-
-        return run_scanned
-
-    indices = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    compiled_step = jax.jit(train_step, donate_argnums=0).lower(*arguments, indices).compile()
-
-    def run_looped(state: TrainState, images: Any, labels: Any, batches: np.ndarray) -> tuple[TrainState, float]:
+            return state, np.asarray(losses)
         losses = []
-        for indices in batches:
-            state, loss = compiled_step(state, images, labels, indices)
+        for i in range(num_steps):
+            state, loss = compiled(state, images, labels, batches[..., i, :])
             losses.append(loss)
-        return state, float(np.mean(jax.device_get(losses)))
+        return state, np.stack(jax.device_get(losses), axis=-1)
 
-    return run_looped
-
-
-def compile_evaluation(
-    network: nn.Module, recipe: Recipe, dataset: Dataset, variables: Variables
-) -> Callable[[Variables, Split], dict[str, float]]:
-    """Returns `(variables, split) -> {"accuracy", "loss"}`, exact for a split of any size."""
-    shape = (EVAL_BATCH_SIZE, *dataset.image_shape)
-    eval_step = (
-        jax.jit(make_eval_step(network, recipe, dataset))
-        .lower(
-            variables,
-            jax.ShapeDtypeStruct(shape, jnp.uint8),
-            jax.ShapeDtypeStruct(shape[:1], jnp.int32),
-            jax.ShapeDtypeStruct(shape[:1], jnp.bool_),
-        )
-        .compile()
-    )
-
-    def evaluate(variables: Variables, split: Split) -> dict[str, float]:
-        num = len(split.labels)
-        sums: list[EvalSums] = []
-        for start in range(0, num, EVAL_BATCH_SIZE):
-            images, labels = (_padded(array[start : start + EVAL_BATCH_SIZE]) for array in split)
-            is_real = np.arange(EVAL_BATCH_SIZE) < num - start
-            sums.append(eval_step(variables, images, labels, is_real))
-        num_correct, loss = (sum(values) for values in zip(*jax.device_get(sums), strict=True))
-        return {"accuracy": float(num_correct / num), "loss": float(loss / num)}
-
-    return evaluate
-
-
-def _padded(array: np.ndarray) -> np.ndarray:
-    return np.pad(array, [(0, EVAL_BATCH_SIZE - len(array))] + [(0, 0)] * (array.ndim - 1))
+    return run_steps

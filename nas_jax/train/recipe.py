@@ -14,7 +14,9 @@ class Recipe:
     """Stochastic gradient descent with Nesterov momentum, linear warm-up and cosine decay to zero.
 
     `learning_rate` is the peak, reached after `warmup_epochs`. `weight_decay` applies to kernels only.
-    `compute_dtype` "auto" is bfloat16 on accelerators and float32 on CPUs; parameters are always float32.
+    `compute_dtype` "auto" is bfloat16 on accelerators and float32 on CPUs; parameters are always float32. With
+    `drop_last` the examples that fill no batch are left out of an epoch, other ones each time. `parallel` "jit" or
+    "pmap" spreads each batch over `num_devices` devices of this machine, None for all (`parallel.py`).
     """
 
     num_epochs: int
@@ -25,6 +27,9 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
     compute_dtype: str = "auto"
+    drop_last: bool = True
+    parallel: str = "none"
+    num_devices: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size"):
@@ -39,14 +44,23 @@ class Recipe:
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) < limit:
                 raise ValueError(f"{name}={getattr(self, name)}: has to be at least 0 and below {limit}")
-        if self.compute_dtype not in (choices := ("auto", "float32", "bfloat16")):
-            raise ValueError(f"compute_dtype={self.compute_dtype!r}: choose from {', '.join(choices)}")
+        for name, choices in (
+            ("compute_dtype", ("auto", "float32", "bfloat16")),
+            ("parallel", ("none", "jit", "pmap")),
+        ):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
+        if self.num_devices is not None and (self.num_devices < 1 or self.parallel == "none"):
+            raise ValueError(f"num_devices={self.num_devices}: has to be at least 1, and needs parallel=jit or pmap")
 
     @property
     def dtype(self) -> jnp.dtype:
         is_cpu = jax.default_backend() == "cpu"
         name = ("float32" if is_cpu else "bfloat16") if self.compute_dtype == "auto" else self.compute_dtype
         return jnp.dtype(name)
+
+    def steps_per_epoch(self, num_examples: int) -> int:
+        return num_examples // self.batch_size if self.drop_last else -(-num_examples // self.batch_size)
 
 
 def make_schedule(recipe: Recipe, steps_per_epoch: int) -> optax.Schedule:

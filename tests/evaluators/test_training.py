@@ -1,15 +1,22 @@
 """Real training through the evaluator's stream."""
 
 import pickle
+import threading
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
+import pytest
 
+from nas_jax.data.arrays import load
 from nas_jax.data.synthetic import Synthetic
+from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
-from nas_jax.evaluators.training import Training
+from nas_jax.evaluators.training import Training, seeds_of
 from nas_jax.search import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.checkpoint import load_variables
+from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 
 SPACE = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
@@ -57,3 +64,90 @@ def test_the_measure_travels_to_other_processes():
 def test_test_metrics_are_not_measured():
     (trial,) = Training(SPACE, Synthetic(), RECIPE).evaluate(iter(trials(1)))
     assert not [name for name in trial.metrics if name.startswith("test")]
+
+
+def test_several_seeds_give_the_mean_its_error_and_the_best_checkpoint(tmp_path):
+    (trial,) = trials(1)
+    several = Training(SPACE, Synthetic(), RECIPE, checkpoint_dir=tmp_path, num_seeds=3).measure(trial)
+    seeds = several.metrics["seeds"]
+    assert seeds[0] == trial.seed
+    assert len(set(seeds)) == 3
+    single = [Training(SPACE, Synthetic(), RECIPE).measure(replace(trial, seed=seed)) for seed in seeds]
+    for name in ("val_accuracy", "val_loss", "train_loss"):
+        values = [measurement.metrics[name] for measurement in single]
+        assert several.metrics[f"{name}_per_seed"] == values
+        assert several.metrics[name] == pytest.approx(sum(values) / 3)
+        error = (sum((value - sum(values) / 3) ** 2 for value in values) / 2 / 3) ** 0.5
+        assert several.metrics[f"{name}_std_error"] == pytest.approx(error)
+        assert several.metrics["curve"][name][-1] == pytest.approx(several.metrics[name])
+    assert several.metrics["val_accuracy_std_error"] > 0
+    assert several.metrics["num_params"] == single[0].metrics["num_params"]
+    network = SPACE.network(trial.genome, RECIPE.dtype)
+    kept = measure(network, load_variables(tmp_path / str(trial.id)), load(Synthetic()), RECIPE, "val")
+    assert kept["val_accuracy"] == max(several.metrics["val_accuracy_per_seed"])
+
+
+def test_seeds_follow_from_that_of_the_trial():
+    first, second = trials(2)
+    assert seeds_of(first, 1) == [first.seed]
+    assert seeds_of(first, 4)[:3] == seeds_of(first, 3)
+    assert not {*seeds_of(first, 4)} & {*seeds_of(second, 4)}
+
+
+def test_compiling_ahead_changes_nothing_but_when_trials_are_pulled():
+    num = 4
+    plain = list(Training(SPACE, Synthetic(), RECIPE).evaluate(iter(trials(num))))
+    pulled = []
+
+    def requests():
+        for trial in trials(num):
+            pulled.append(trial.id)
+            yield trial
+
+    ahead = []
+    for trial in Training(SPACE, Synthetic(), RECIPE, compile_ahead=2).evaluate(requests()):
+        ahead.append(trial)
+        assert pulled == list(range(min(num, len(ahead) + 2)))
+    assert [trial.metrics for trial in ahead] == [trial.metrics for trial in plain]
+    assert [trial.id for trial in ahead] == list(range(num))
+    assert all(trial.seconds["compile"] > 0 for trial in ahead)
+
+
+class Faulty(Chain):
+    """The network of one genome cannot be built, and notes in which thread it was tried."""
+
+    threads: ClassVar = set()
+
+    def network(self, genome, dtype):
+        self.threads.add(threading.current_thread().name)
+        if genome == trials(2)[1].genome:
+            raise ArithmeticError("no such network")
+        return super().network(genome, dtype)
+
+
+def test_what_cannot_be_compiled_is_a_failed_trial_and_only_that():
+    space = Faulty(**vars(SPACE))
+    ended = list(Training(space, Synthetic(), RECIPE, compile_ahead=1).evaluate(iter(trials(3))))
+    assert [trial.status for trial in ended] == ["finished", "failed", "finished"]
+    assert ended[1].error == "ArithmeticError: no such network"
+    assert threading.current_thread().name not in space.threads
+
+
+def test_closing_the_stream_ends_the_threads():
+    stream = Training(SPACE, Synthetic(), RECIPE, compile_ahead=2).evaluate(iter(trials(4)))
+    next(stream)
+    stream.close()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("compile")]
+
+
+def test_devices_that_are_not_there_end_the_search():
+    recipe = replace(RECIPE, parallel="jit", num_devices=1000)
+    for compile_ahead in (0, 1):
+        with pytest.raises(UserError, match="num_devices=1000 of the recipe"):
+            list(Training(SPACE, Synthetic(), recipe, compile_ahead=compile_ahead).evaluate(iter(trials(1))))
+
+
+@pytest.mark.parametrize(("field", "value"), [("num_seeds", 0), ("compile_ahead", -1)])
+def test_impossible_numbers_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field}={value}: has to be at least"):
+        Training(SPACE, Synthetic(), RECIPE, **{field: value})

@@ -15,7 +15,7 @@ from spaces_of_all_kinds import IMAGE_SHAPE, NAMES, NUM_CLASSES, example_spaces
 import nas_jax.spaces
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.evaluators.training import Training
-from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.spaces.base import GeneSpace, NetworkSpace, Space
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import freeze
 
@@ -110,6 +110,34 @@ def test_encodings_are_finite_distinct_and_do_not_depend_on_company(space):
     assert np.isfinite(x).all()
     assert len(np.unique(x, axis=0)) == len(genomes)
     np.testing.assert_array_equal(space.encode(genomes[7:8])[0], x[7])
+
+
+def test_genes_are_the_same_for_every_genome_and_lead_back_to_it(space):
+    assert isinstance(space, GeneSpace)
+    for genome in space.sample(np.random.default_rng(0), 300):
+        genes = space.genes_of(genome)
+        assert list(genes) == list(space.gene_choices)
+        assert all(value is None or value in space.gene_choices[name] for name, value in genes.items())
+        assert space.express(tuple(genes.values())) == genome
+
+
+def test_combinations_of_choices_are_genomes_or_none(space):
+    rng = np.random.default_rng(0)
+    inside = set(space.genomes())
+    drawn = [[choices[rng.integers(len(choices))] for choices in space.gene_choices.values()] for _ in range(300)]
+    expressed = [space.express(combination) for combination in drawn]
+    assert set(expressed) <= inside | {None}
+    assert len(set(expressed)) > 20
+
+
+def test_features_of_a_gene_are_decided_by_it_alone(space):
+    genomes = space.sample(np.random.default_rng(0), 300)
+    x = space.encode(genomes)
+    assert len(space.feature_genes) == x.shape[1]
+    for name, values in zip(space.feature_genes, x.T, strict=True):
+        if name in space.gene_choices:
+            choices = [space.genes_of(genome)[name] for genome in genomes]
+            assert len({*zip(choices, values.tolist(), strict=True)}) == len(set(choices))
 
 
 def test_cost_is_that_of_the_network(network_space):

@@ -11,12 +11,16 @@ from flax import linen as nn
 
 from nas_jax.data.arrays import load
 from nas_jax.data.synthetic import Synthetic
+from nas_jax.errors import UserError
 from nas_jax.layers import ConvBlock
 from nas_jax.tasks import classification
 from nas_jax.train.checkpoint import load_variables, save_variables
-from nas_jax.train.fit import NonFiniteLossError, compile_epoch, compile_evaluation, fit, measure
+from nas_jax.train.evaluation import compile_evaluation, measure
+from nas_jax.train.fit import NonFiniteLossError, compile_steps, fit, fit_seeds, num_together_of, prepare, train
+from nas_jax.train.parallel import one_device
 from nas_jax.train.recipe import Recipe, make_optimizer, make_schedule
-from nas_jax.train.step import TrainState, initialize, make_train_step
+from nas_jax.train.resident import training_arrays
+from nas_jax.train.step import initial_state, initialize, make_train_step
 
 DATASET = load(Synthetic(num_train=96, num_val=50, num_test=30, pad=1, flip=True))
 RECIPE = Recipe(num_epochs=3, batch_size=32, learning_rate=0.05)
@@ -39,9 +43,18 @@ def leaves_equal(a, b):
 
 def make_state(recipe=RECIPE, seed=0):
     optimizer = make_optimizer(recipe, steps_per_epoch=3)
-    variables = initialize(Small(), DATASET.image_shape, seed)
-    state = TrainState(jnp.zeros((), jnp.int32), variables, optimizer.init(variables["params"]))
-    return optimizer, state
+    return optimizer, initial_state(initialize(Small(), DATASET.image_shape, seed), optimizer, seed)
+
+
+def make_run(step, state, batches_shape, is_scanned=False):
+    """`(state, batches) -> (state, losses)`."""
+    run = compile_steps(step, one_device(), state, DATASET, batches_shape, is_scanned=is_scanned)
+    images, labels = map(jnp.asarray, DATASET.train)
+    return lambda state, batches: run(state, images, labels, batches)
+
+
+def assert_close(first, second, atol=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), first, second)
 
 
 def test_initial_variables_have_the_shapes_of_flax_and_the_variance_of_he():
@@ -93,7 +106,7 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
     optimizer, state = make_state(recipe)
     indices = np.arange(32, dtype=np.int32)
     images, labels = dataset.train
-    after, loss = make_train_step(Small(), optimizer, recipe, dataset, 0)(
+    after, loss = make_train_step(Small(), optimizer, recipe, dataset)(
         state, jnp.asarray(images), jnp.asarray(labels), jnp.asarray(indices)
     )
 
@@ -107,14 +120,14 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
     expected_loss, gradients = jax.value_and_grad(loss_fn)(state.variables["params"])
     expected = jax.tree.map(lambda p, g: p - 0.05 * 1.9 * g, state.variables["params"], gradients)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-4)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), after.variables["params"], expected)
+    assert_close(after.variables["params"], expected)
     assert not leaves_equal(after.variables["batch_stats"], state.variables["batch_stats"])
 
 
 def test_one_batch_can_be_learned_by_heart_in_one_compilation():
     recipe = Recipe(num_epochs=60, batch_size=32, warmup_epochs=0.0, learning_rate=0.1, weight_decay=0.0)
     optimizer, state = make_state(recipe)
-    step = make_train_step(Small(), optimizer, recipe, DATASET, 0)
+    step = make_train_step(Small(), optimizer, recipe, DATASET)
     num_traces = 0
 
     def counted(*arguments):
@@ -122,41 +135,36 @@ def test_one_batch_can_be_learned_by_heart_in_one_compilation():
         num_traces += 1
         return step(*arguments)
 
-    images, labels = map(jnp.asarray, DATASET.train)
-    run_epoch = compile_epoch(counted, (state, images, labels), batches_shape=(60, 32), is_scanned=False)
-    batches = np.tile(np.arange(32, dtype=np.int32), (60, 1))
-    _, first = run_epoch(state, images, labels, batches[:1])
-    _, state = make_state(recipe)
-    state, _ = run_epoch(state, images, labels, batches)
-    _, last = run_epoch(state, images, labels, batches[:1])
+    run = make_run(counted, state, (60, 32))
+    _, losses = run(state, np.tile(np.arange(32, dtype=np.int32), (60, 1)))
     assert num_traces == 1
-    assert first > 1.0
-    assert last < 0.1
+    assert losses[0] > 1.0
+    assert losses[-1] < 0.1
 
 
 def test_scanning_an_epoch_is_looping_over_it():
     results = []
     for is_scanned in (False, True):
         optimizer, state = make_state()
-        step = make_train_step(Small(), optimizer, RECIPE, DATASET, seed=0)
-        images, labels = map(jnp.asarray, DATASET.train)
-        run_epoch = compile_epoch(step, (state, images, labels), (3, 32), is_scanned)
-        results.append(run_epoch(state, images, labels, np.arange(96, dtype=np.int32).reshape(3, 32)))
-    (looped, loss), (scanned, other_loss) = results
-    assert loss == pytest.approx(other_loss, rel=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), looped.variables, scanned.variables)
+        run = make_run(make_train_step(Small(), optimizer, RECIPE, DATASET), state, (3, 32), is_scanned)
+        results.append(run(state, np.arange(96, dtype=np.int32).reshape(3, 32)))
+    (looped, losses), (scanned, other_losses) = results
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
+    assert_close(looped.variables, scanned.variables)
 
 
-@pytest.mark.parametrize("num", [1, 50, 256, 300])
-def test_evaluation_is_exact_for_any_number_of_examples(num):
+@pytest.mark.parametrize("is_scanned", [False, True])
+@pytest.mark.parametrize("num", [1, 256, 300])
+def test_evaluation_is_exact_for_any_number_of_examples(num, is_scanned):
     dataset = load(Synthetic(num_train=32, num_val=num, num_test=30))
     variables = initialize(Small(), dataset.image_shape, 0)
     x = (dataset.val.images / 255.0 - np.array(dataset.mean)) / np.array(dataset.std)
     logits = Small().apply(variables, jnp.asarray(x, jnp.float32), train=False)
-    measured = compile_evaluation(Small(), RECIPE, dataset, variables)(variables, dataset.val)
-    assert measured["accuracy"] == pytest.approx(np.mean(np.argmax(logits, -1) == dataset.val.labels))
+    evaluate = compile_evaluation(Small(), RECIPE, dataset, "val", variables, one_device(), is_scanned=is_scanned)
+    measured = evaluate(variables)
+    assert measured["val_accuracy"] == pytest.approx(np.mean(np.argmax(logits, -1) == dataset.val.labels))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, dataset.val.labels)
-    assert measured["loss"] == pytest.approx(float(losses.mean()), rel=1e-4)
+    assert measured["val_loss"] == pytest.approx(float(losses.mean()), rel=1e-4)
 
 
 def test_fit_learns_reports_each_epoch_and_repeats_itself():
@@ -175,8 +183,102 @@ def test_fit_learns_reports_each_epoch_and_repeats_itself():
 
 
 def test_a_diverging_network_is_an_error_with_the_epoch():
-    with pytest.raises(NonFiniteLossError, match=r"train_loss is (nan|inf) in epoch 1 of 3"):
-        fit(Small(), DATASET, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0), seed=0)
+    with pytest.raises(NonFiniteLossError, match=r"train_loss is (nan|inf) in epoch 1 of 3 with seed 5"):
+        fit(Small(), DATASET, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0), seed=5)
+
+
+@pytest.fixture(scope="module")
+def single_fits():
+    """Of the seeds 4, 5 and 6, one by one."""
+    return [fit(Small(), DATASET, RECIPE, seed) for seed in (4, 5, 6)]
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return prepare(Small(), DATASET, RECIPE)
+
+
+def test_seeds_share_a_compilation_and_give_what_each_gives_alone(prepared, single_fits):
+    together = train(prepared, [4, 5, 6])
+    for alone, fitted in zip(single_fits, together, strict=True):
+        assert fitted.metrics == alone.metrics
+        assert leaves_equal(fitted.variables, alone.variables)
+        assert fitted.seconds["compile"] > prepared.seconds / 3
+    assert sum(fitted.seconds["compile"] for fitted in together) < 1.5 * prepared.seconds
+
+
+@pytest.mark.parametrize("is_scanned", [False, True])
+def test_seeds_of_one_program_give_what_each_gives_alone(single_fits, is_scanned):
+    together = train(prepare(Small(), DATASET, RECIPE, num_together=3, is_scanned=is_scanned), [4, 5, 6])
+    for alone, fitted in zip(single_fits, together, strict=True):
+        assert fitted.metrics["val_accuracy"] == pytest.approx(alone.metrics["val_accuracy"], abs=0.021)
+        for name in ("train_loss", "val_loss"):
+            assert fitted.metrics["curve"][name] == pytest.approx(alone.metrics["curve"][name], abs=1e-4)
+        assert_close(fitted.variables, alone.variables, atol=1e-4)
+
+
+def test_one_seed_that_diverges_is_named_among_several():
+    recipe = replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0)
+    with pytest.raises(NonFiniteLossError, match="with seed 7"):
+        train(prepare(Small(), DATASET, recipe, num_together=2), [7, 8])
+
+
+def test_seeds_that_do_not_fill_the_program_are_refused():
+    prepared = prepare(Small(), DATASET, RECIPE, num_together=2)
+    with pytest.raises(ValueError, match=r"3 seeds: .* multiple of num_together=2"):
+        train(prepared, [1, 2, 3])
+
+
+def test_seeds_train_at_the_same_time_on_one_accelerator_only(monkeypatch, single_fits):
+    assert num_together_of(RECIPE, 3) == 1
+    (fitted,) = fit_seeds(Small(), DATASET, RECIPE, [4])
+    assert fitted.metrics == single_fits[0].metrics
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert num_together_of(RECIPE, 3) == 3
+    assert num_together_of(replace(RECIPE, parallel="jit"), 3) == 1
+
+
+def test_the_program_of_a_training_does_not_depend_on_the_seed():
+    optimizer, state = make_state(seed=3)
+    _, other = make_state(seed=4)
+    step = jax.jit(make_train_step(Small(), optimizer, RECIPE, DATASET))
+    arguments = (*map(jnp.asarray, DATASET.train), jnp.arange(32))
+    assert step.lower(state, *arguments).as_text() == step.lower(other, *arguments).as_text()
+    same_variables = other._replace(variables=state.variables)
+    assert step(state, *arguments)[1] != step(same_variables, *arguments)[1]  # images are moved otherwise
+
+
+def test_what_fills_no_batch_is_trained_on_if_it_is_not_dropped():
+    """Two batches of 40 and one of 16, by hand with plain steps."""
+    recipe = replace(RECIPE, num_epochs=1, batch_size=40, warmup_epochs=0.0, drop_last=False)
+    fitted = fit(Small(), DATASET, recipe, seed=2)
+    optimizer = make_optimizer(recipe, steps_per_epoch=3)
+    step = jax.jit(make_train_step(Small(), optimizer, recipe, DATASET))
+    state = initial_state(initialize(Small(), DATASET.image_shape, 2), optimizer, 2)
+    order = np.random.default_rng((2, 0)).permutation(96)
+    total = 0.0
+    for indices in np.split(order, [40, 80]):
+        state, loss = step(state, *map(jnp.asarray, DATASET.train), jnp.asarray(indices, jnp.int32))
+        total += float(loss) * len(indices)
+    assert_close(fitted.variables, state.variables)
+    assert fitted.metrics["train_loss"] == pytest.approx(total / 96, rel=1e-5)
+
+
+def test_one_device_is_not_several(single_fits):
+    with pytest.raises(UserError, match=r"parallel=jit of the recipe: .*set execution\.name=in_process for several"):
+        fit(Small(), DATASET, replace(RECIPE, parallel="jit"), seed=4)
+    explicit = fit(Small(), DATASET, replace(RECIPE, parallel="pmap", num_devices=1), seed=4)
+    assert_close(explicit.variables, single_fits[0].variables)
+
+
+def test_the_training_images_stay_on_the_device_from_one_training_to_the_next(prepared):
+    training_arrays.cache_clear()
+    train(prepared, [1])
+    train(prepared, [2])
+    assert training_arrays.cache_info()[:2] == (1, 1)  # hits, misses
+    images, labels = training_arrays(DATASET, one_device().replicated)
+    np.testing.assert_array_equal(images, DATASET.train.images)
+    np.testing.assert_array_equal(labels, DATASET.train.labels)
 
 
 def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
@@ -197,6 +299,8 @@ def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
         ("label_smoothing", 1.0),
         ("momentum", 1.0),
         ("compute_dtype", "float8"),
+        ("parallel", "threads"),
+        ("num_devices", 2),  # of parallel="none"
     ],
 )
 def test_impossible_recipes_are_refused(field, value):

@@ -1,0 +1,1 @@
+"""Shows a run in other programs, while it goes on and afterwards."""

@@ -1,0 +1,136 @@
+"""Weights & Biases: a search is one run there, a trial one step of it, and all trials are a table at the end.
+
+What W&B has been told is in `wandb/told.json` of the working directory, written before it is told: a run that is killed
+between the two lacks a step in the charts, but never has one twice. The table at the end has every trial.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas_jax.diagnostics import Assessment
+from nas_jax.store import read_trials
+from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, genes_of, numbers
+from nas_jax.trial import Trial
+
+_START_SECONDS = 30.0  # W&B may take to begin a run
+_END_SECONDS = 120.0  # and to send the rest of it; what is late is on the disk, for `wandb sync`
+
+
+@dataclass(frozen=True)
+class WandB:
+    """Logs to Weights & Biases.
+
+    Args:
+        project: Where the run goes.
+        entity: A user or a team; "" for your own.
+        mode: "online", or "offline": `wandb sync` sends it later. "" for what WANDB_MODE says, or else online.
+
+    Raises:
+        ValueError: an unknown mode, or wandb is not installed.
+    """
+
+    project: str = "nas_jax"
+    entity: str = ""
+    mode: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("", "online", "offline"):
+            raise ValueError(f"mode={self.mode!r}: choose from online, offline")
+        check_installed("wandb")
+
+    def begin(self, run: TrackedRun) -> "_Writer":
+        return _Writer(self, run)
+
+
+class _Writer:
+    def __init__(self, settings: WandB, run: TrackedRun) -> None:
+        import wandb
+
+        self._run = run
+        self._path = run.workdir / "wandb" / "told.json"
+        told = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._trials: list[int] = told.get("trials", [])
+        self.held = Held(frozenset(self._trials), is_complete=told.get("is_complete", False))
+        self._assessment: Assessment | None = None
+        self._wandb = wandb
+        self._wandb_run: Any = None
+        if not self.held.is_complete:
+            self._wandb_run = wandb.init(
+                project=settings.project,
+                entity=settings.entity or None,
+                mode=settings.mode or None,
+                id=run.id,
+                name=run.title,
+                dir=run.workdir,
+                config=dict(run.config),
+                resume="allow",
+                settings=wandb.Settings(
+                    console="off",  # the display is for the terminal
+                    silent=True,
+                    init_timeout=_START_SECONDS,
+                    finish_timeout=_END_SECONDS,
+                    finish_timeout_raises=True,
+                ),
+            )
+
+    def trial(self, ended: Ended) -> None:
+        trial, metric = ended.trial, self._run.objective.metric
+        self._trials.append(trial.id)
+        self._save(is_complete=False)
+        row: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
+        row |= {**(trial.metrics or {}), f"best_{metric}": ended.best}
+        row |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
+        row = {**numbers(row), **{f"gene: {name}": value for name, value in ended.genes.items()}}
+        step = {f"{trial.stage}/{name}": value for name, value in row.items()}
+        if self._assessment is not None:
+            step |= {f"surrogate/{name}": value for name, value in numbers(self._assessment._asdict()).items()}
+            self._assessment = None
+        self._wandb_run.log(step, step=len(self._trials), commit=True)
+
+    def round(self, position: int, assessment: Assessment) -> None:
+        self._assessment = assessment  # a step is written once: it goes with the next trial
+
+    def end(self, metrics: Mapping[str, Any]) -> None:
+        self._save(is_complete=True)
+        trials = [trial for trial in read_trials(self._run.workdir / "trials.jsonl") if trial.status != "pending"]
+        tables = {
+            "trials": [self._row_of(trial) for trial in trials],
+            "curves": [row for trial in trials for row in _curve_rows(trial)],
+        }
+        self._wandb_run.log({name: self._table(rows) for name, rows in tables.items() if rows})
+        winner = {f"winner/{name}": value for name, value in numbers(flatten(metrics)).items()}
+        self._wandb_run.summary.update(winner)
+
+    def close(self) -> None:
+        if self._wandb_run is not None:
+            self._wandb_run.finish()
+
+    def _save(self, *, is_complete: bool) -> None:
+        self._path.parent.mkdir(exist_ok=True)
+        partial = self._path.with_name("told.json.partial")
+        partial.write_text(json.dumps({"trials": self._trials, "is_complete": is_complete}))
+        partial.replace(self._path)
+
+    def _row_of(self, trial: Trial) -> dict[str, Any]:
+        genes = {f"gene: {name}": value for name, value in genes_of(self._run.space, trial.genome).items()}
+        about = {"trial": trial.id, "stage": trial.stage, "status": trial.status, "architecture": trial.description}
+        return {**about, **genes, **numbers(trial.metrics or {}), "error": trial.error}
+
+    def _table(self, rows: list[dict[str, Any]]) -> Any:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        data = [[row.get(name) for name in columns] for row in rows]
+        return self._wandb.Table(columns=columns, data=data, allow_mixed_types=True)
+
+
+def _curve_rows(trial: Trial) -> list[dict[str, Any]]:
+    curve = curves(trial)
+    epochs = zip(*curve.values(), strict=True)
+    return [
+        {"trial": trial.id, "epoch": epoch, **dict(zip(curve, values, strict=True))}
+        for epoch, values in enumerate(epochs, start=1)
+    ]
+
+
+make = WandB

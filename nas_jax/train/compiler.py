@@ -1,0 +1,19 @@
+"""What XLA is told when it compiles a network."""
+
+import jax
+
+
+def compiler_options() -> dict[str, str | bool] | None:
+    """For `jax.stages.Lowered.compile`; None leaves all as it is.
+
+    A search compiles each network for a few hundred steps, nearly all of which are spent in convolutions and matrix
+    products that XLA takes from libraries. What LLVM makes of the rest hardly shows, and half of the time of
+    compilation is saved (`experiments/population_speed` has the measurements).
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    return {
+        "xla_backend_optimization_level": "1",
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_cpu_parallel_codegen_split_count": "1",  # a worker has one core
+    }

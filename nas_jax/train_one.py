@@ -1,0 +1,173 @@
+"""Trains one given architecture, as a trial of a search is trained or, with `--final`, as a finalist.
+
+    python -m nas_jax.train_one --config=configs/quickstart.py --genome="conv3x3-32, max, fc-128" --workdir=runs/one
+
+The genome is a file (`best/genome.json` of a run), its JSON, or the line by which reports and tables name it. With a
+`--workdir` the network is measured on the test split and exported to `best/` there, as a search does with its winner;
+without one nothing is kept, and the test split is not touched, so that it cannot be chosen by. All randomness comes
+from `--config.seed`. Exit codes: 0 done, 2 bad input or a training that failed.
+"""
+
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from absl import flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from nas_jax.analysis.card import write_card
+from nas_jax.analysis.compare import number
+from nas_jax.cli import start
+from nas_jax.errors import UserError
+from nas_jax.evaluators.tabular import BenchmarkSpace
+from nas_jax.export import export_network
+from nas_jax.parts import build_parts
+from nas_jax.search import new_trial
+from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.trial import Genome, freeze
+from nas_jax.workdir import environment
+
+MAX_LISTED = 100_000  # genomes of a space that are looked through
+
+
+def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -> dict[str, Any]:
+    """Trains the network of `genome`, and exports it to `workdir` if there is one. Returns its metrics.
+
+    Raises:
+        UserError: a setting that is wrong, a genome of another space, a `workdir` that is in use, or a failed training.
+    """
+    sections = config.to_dict()
+    if not is_final:  # a trial of the search, then, whose network is left as a finalist's is
+        sections["finalists"] = {k: v for k, v in sections["finalists"].items() if k not in ("recipe", "evaluator")}
+    if workdir is not None:
+        _prepare(workdir)
+    with tempfile.TemporaryDirectory(dir=workdir) as scratch:
+        checkpoint_dir = Path(scratch).absolute()  # workers may run in other folders
+        parts = build_parts(sections, checkpoint_dir)
+        space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe
+        if not isinstance(space, NetworkSpace) or dataset is None or recipe is None:
+            raise UserError("this config looks results up and trains nothing; configs/quickstart.py is one that trains")
+        trial = new_trial(space, 0, find_genome(space, genome), "final", config.seed)
+        print(trial.description, flush=True)
+        with closing(parts.final_evaluator.evaluate(iter([trial]))) as ended:
+            trial = next(ended)
+        if trial.metrics is None:
+            raise UserError(f"the training has failed: {trial.error}")
+        if workdir is None:
+            return trial.metrics
+        command = shlex.join(["python", "-m", "nas_jax.train_one", *sys.argv[1:]])
+        _write_json(workdir / "config.json", {**config.to_dict(), "genome": trial.genome, "final": is_final})
+        _write_json(workdir / "environment.json", {**environment(), "command": command})
+        section = config.space.to_dict()
+        metrics = export_network(
+            workdir / "best", checkpoint_dir, space, section, dataset, recipe, trial, baseline=None
+        )
+    write_card(workdir)
+    return metrics
+
+
+def _prepare(workdir: Path) -> None:
+    """Makes the folder before the training: what cannot be written should not have to wait for it."""
+    if any((workdir / name).exists() for name in ("best", "trials.jsonl")):
+        raise UserError(f"{workdir} holds a run already; choose another --workdir")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{workdir} cannot be made ({error.strerror}); choose another --workdir") from error
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+@runtime_checkable
+class ParsingSpace(Protocol):
+    """A space that reads what `describe` writes, and refuses what is none of its genomes."""
+
+    def parse(self, description: str) -> Genome: ...
+
+
+def find_genome(space: Space, text: str) -> Genome:
+    """The genome of `space` that `text` stands for: a file's path, JSON, or a name.
+
+    JSON is a genome, or a mapping that has one as "genome". Names are those of `describe` and `benchmark_name`.
+
+    Raises:
+        UserError: it stands for none, or the space is too large to find out.
+    """
+    value: Any = text
+    is_file = "\n" not in text and len(text) < 1000 and Path(text).is_file()
+    if is_file or text.lstrip().startswith(("[", "{")):
+        try:
+            value = json.loads(Path(text).read_text(encoding="utf-8") if is_file else text)
+        except ValueError as error:
+            raise UserError(f"--genome: {text!r} is not valid JSON: {error}") from error
+        if isinstance(value, Mapping):
+            value = value.get("genome")
+    genome = _named(space, value.strip()) if isinstance(value, str) else _listed(space, freeze(value))
+    if genome is None:
+        raise UserError(
+            f"--genome: {text!r} is no genome of this space, {space}; give one as runs write it: the file "
+            "best/genome.json, or an architecture as in report.md"
+        )
+    return genome
+
+
+def _named(space: Space, name: str) -> Genome | None:
+    if isinstance(space, ParsingSpace):
+        try:
+            return space.parse(name)
+        except ValueError:
+            return None
+    for genome in _all_genomes(space):
+        if name == space.describe(genome) or (
+            isinstance(space, BenchmarkSpace) and name == space.benchmark_name(genome)
+        ):
+            return genome
+    return None
+
+
+def _listed(space: Space, value: Any) -> Genome | None:
+    if not isinstance(value, tuple):
+        return None
+    if isinstance(space, ParsingSpace):
+        is_text = all(isinstance(part, str) for part in value)
+        return _named(space, space.describe(value)) if is_text else None
+    return value if value in set(_all_genomes(space)) else None
+
+
+def _all_genomes(space: Space) -> list[Genome]:
+    if space.num_genomes > MAX_LISTED:
+        raise UserError(
+            f"--genome: the space has {space.num_genomes:,} genomes, too many to look through; give "
+            f"{type(space).__name__} a method parse, the inverse of describe"
+        )
+    return list(space.genomes())
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains what the flags name and prints its metrics."""
+    if argv[1:]:
+        raise UserError(f"{argv[1]!r} is no flag; a field of the config is set by --config.{argv[1].lstrip('-')}")
+    logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it writes a checkpoint
+    workdir = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else None
+    metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, flags.FLAGS.final)
+    for name in ("num_params", "flops", "train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
+        if name in metrics:
+            print(f"{name:<14} {number(metrics[name])}")
+    if workdir is not None:
+        print(f"{'best':<14} {workdir / 'best'}/")
+
+
+if __name__ == "__main__":
+    # Not at the top: main, which tests may import beside this module, has flags of these names as well.
+    config_flags.DEFINE_config_file("config", None, "Path of a config, with :variant behind it if it has any.")
+    flags.DEFINE_string("genome", None, "A file, JSON, or the name of an architecture.", required=True)
+    flags.DEFINE_string("workdir", None, "Where the network is exported to; nowhere unless given.")
+    flags.DEFINE_bool("final", False, "Whether to train as finalists are: finalists.recipe, finalists.evaluator.")
+    start(main)

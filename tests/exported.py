@@ -1,0 +1,54 @@
+"""Exported networks without their training, for tests of what can be done with them."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nas_jax.analysis.card import write_card
+from nas_jax.build import build
+from nas_jax.data.arrays import load
+from nas_jax.data.digits import Digits
+from nas_jax.export import export_network
+from nas_jax.search import new_trial
+from nas_jax.train.checkpoint import save_variables
+from nas_jax.train.recipe import Recipe
+from nas_jax.train.step import initialize
+from nas_jax.workdir import claim_workdir
+
+SECTION = {"name": "chain", "conv_filters": (4, 8), "fc_units": (16,), "max_feature_layers": 3}
+GENOME = ("conv5x5-4", "max", "conv3x3-8", "fc-16")
+
+
+def random_variables(network, image_shape, seed=0):
+    """Variables of which none is still what it starts with, zero or one, as after a training."""
+    rng = np.random.default_rng(seed)
+    variables = initialize(network, image_shape, seed)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf + rng.normal(0, 0.1, leaf.shape), jnp.float32), variables)
+
+
+def export_untrained(workdir, class_names=None, description=None, name="digits"):
+    """Leaves in `workdir` what a run leaves of its winner, with its card; returns the data set."""
+    dataset = load(Digits())
+    dataset = dataclasses.replace(dataset, name=name, class_names=class_names or dataset.class_names)
+    space = build("nas_jax.spaces", SECTION, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
+    recipe = Recipe(num_epochs=1, warmup_epochs=0.0)
+    trial = new_trial(space, 3, GENOME, "final", seed=0)
+    trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict()})
+    trial = dataclasses.replace(trial, description=description or trial.description)
+    network = space.network(GENOME, recipe.dtype)
+    save_variables(workdir / "finalists" / "3", random_variables(network, dataset.image_shape))
+    config = {
+        "seed": 0,
+        "data": {"name": name},
+        "space": SECTION,
+        "objective": {"metric": "val_accuracy"},
+        "strategy": {"name": "random_search"},
+        "surrogate": {"name": "gaussian_process"},
+        "finalists": {"num_candidates": 1000},
+    }
+    claim_workdir(workdir, config)
+    export_network(workdir / "best", workdir / "finalists", space, SECTION, dataset, recipe, trial, None)
+    write_card(workdir)
+    return dataset

@@ -1,0 +1,56 @@
+"""A small run for trackers: trials of two genes, and a tracking that tells them."""
+
+import numpy as np
+
+from nas_jax.diagnostics import Assessment
+from nas_jax.objective import Objective
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.store import TrialStore
+from nas_jax.trackers.tracking import Tracking
+from nas_jax.trial import Trial
+
+SPACE = Categorical(genes=(("width", (16, 32, 64)), ("operation", ("conv", "pool"))))
+GENOMES = tuple(SPACE.genomes())
+CONFIG = {"seed": 3, "search": {"num_trials": 6}}
+METRICS = {"trial": 6, "val_accuracy": 0.75, "test_accuracy": 0.5, "baseline": None}
+ACCURACIES = (0.25, 0.75, None, 0.5, 0.875, 0.625)  # None: failed
+
+
+def trials():
+    """Six of the search, of which the third failed, and a finalist."""
+    for id, (genome, accuracy) in enumerate(zip(GENOMES, ACCURACIES, strict=True)):
+        if accuracy is None:
+            yield trial(id, genome, status="failed", error="no <b>luck</b>", failure="error")
+        else:
+            curve = {"val_accuracy": [accuracy / 2, accuracy], "val_loss": [2.0, 1.0]}
+            metrics = {"val_accuracy": accuracy, "val_loss": float("nan"), "curve": curve}
+            yield trial(id, genome, status="finished", metrics=metrics, seconds={"compile": 1.0, "train": 2.5})
+    yield trial(6, GENOMES[4], stage="final", status="finished", metrics={"val_accuracy": 0.75})
+
+
+def trial(id, genome, stage="search", **more):
+    return Trial(id, genome, SPACE.describe(genome), stage, seed=id, **more)
+
+
+def assessment(num):
+    return Assessment(num, tau=0.5, rho=0.25, log_density=float("nan"), coverage=1.0)
+
+
+def track(trackers, workdir, *, stored=(), told=(), is_complete=False, notes=None, objective=None):
+    """A process of a run: it finds `stored` trials in the log, and then `told` ones end."""
+    note = (notes if notes is not None else []).append
+    with TrialStore(workdir / "trials.jsonl") as store, Tracking(trackers, note) as tracking:
+        store.put(*stored)
+        tracking.begin(workdir, CONFIG, SPACE, objective or Objective(), store.trials())
+        for number, each in enumerate(told):
+            tracking.round(assessment(number) if each.stage == "search" else None)
+            store.put(each)
+            tracking.trial(each)
+        if is_complete:
+            tracking.end(METRICS)
+
+
+def best_until_each():
+    """What the best value has to be after each trial of the search, by NumPy."""
+    values = np.array([np.nan if value is None else value for value in ACCURACIES])
+    return np.fmax.accumulate(values).tolist()

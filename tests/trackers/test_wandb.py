@@ -1,0 +1,68 @@
+"""W&B's files of offline runs, read back record by record."""
+
+import json
+import struct
+
+import pytest
+from tracked_runs import best_until_each, track, trials
+
+from nas_jax.trackers.wandb import WandB
+
+pb2 = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+
+TRIALS = list(trials())
+TRACKERS = {"wandb": WandB(mode="offline")}
+_BLOCK = 32768
+
+
+def records(path):
+    """The records of a .wandb file: a header of 7 bytes, then LevelDB's log format in blocks."""
+    content, start, parts = path.read_bytes(), 7, []
+    while start + 7 <= len(content):
+        if _BLOCK - start % _BLOCK < 7:
+            start += _BLOCK - start % _BLOCK
+            continue
+        _, size, kind = struct.unpack_from("<IHB", content, start)
+        parts.append(content[start + 7 : start + 7 + size])
+        start += 7 + size
+        if kind in (1, 4):  # a whole record, or the last part of one
+            yield pb2.Record.FromString(b"".join(parts))
+            parts = []
+
+
+def read(workdir):
+    """The rows and the ids of all offline runs."""
+    rows, ids = [], set()
+    for path in sorted(workdir.glob("wandb/offline-run-*/*.wandb")):
+        for record in records(path):
+            if record.WhichOneof("record_type") == "run":
+                ids.add(record.run.run_id)
+            if record.WhichOneof("record_type") == "history":
+                items = record.history.item
+                rows.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items})
+    return rows, ids
+
+
+@pytest.fixture(autouse=True)
+def no_account(tmp_path, monkeypatch):
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+
+
+def test_each_trial_is_a_row_and_a_resumed_run_writes_none_again(tmp_path):
+    track(TRACKERS, tmp_path, told=TRIALS[:3])
+    track(TRACKERS, tmp_path, told=TRIALS[3:], is_complete=True)
+    track(TRACKERS, tmp_path, is_complete=True)
+    rows, ids = read(tmp_path)
+    assert ids == {(tmp_path / "tracking_id").read_text().strip()}
+    searched = [row for row in rows if "search/trial" in row]
+    assert [row["search/trial"] for row in searched] == list(range(6))
+    assert [row["search/best_val_accuracy"] for row in searched] == best_until_each()
+    assert [row["_step"] for row in rows] == list(range(1, len(rows) + 1))
+    assert (searched[1]["search/gene: width"], searched[1]["search/gene: operation"]) == (16, "pool")
+    assert searched[1]["surrogate/tau"] == 0.5
+    (tables,) = [row for row in rows if any(name.startswith("trials") for name in row)]
+    table = json.loads(next(tmp_path.glob("wandb/offline-run-*/files/media/table/trials*.json")).read_text())
+    assert [row[0] for row in table["data"]] == list(range(7))
+    assert any(name.startswith("curves") for name in tables)

@@ -1,0 +1,62 @@
+"""The compilation cache, in processes of its own: it is a setting of the whole process."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from nas_jax.errors import UserError
+from nas_jax.train.cache import use_compilation_cache
+
+PROGRAM = """
+import sys
+import jax
+import jax.numpy as jnp
+from nas_jax.train.cache import use_compilation_cache
+
+jax.jit(lambda x: x + 1)(1.0)  # JAX has compiled before
+use_compilation_cache(sys.argv[1])
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event) if "cache_hits" in event else None)
+
+
+def deep(x):
+    for i in range(30):
+        x = jnp.sin(x @ x + i)
+    return x.sum()
+
+
+value = jax.jit(jax.grad(deep))(jnp.eye(7)).sum()
+print(len(hits), float(value))
+"""
+
+
+def test_a_second_process_compiles_nothing_again(tmp_path):
+    directory = tmp_path / "new" / "cache"
+    (num_hits, value), (num_hits_again, value_again) = (
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM, str(directory)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert int(num_hits) == 0
+    assert int(num_hits_again) > 0
+    assert value_again == value
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files")
+def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
+    directory = tmp_path / "shared"
+    directory.mkdir()
+    directory.chmod(0o777)
+    with pytest.raises(UserError, match=r"others can change .*chmod 700"):
+        use_compilation_cache(directory)
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot make"):
+        use_compilation_cache(tmp_path / "file" / "cache")

@@ -12,6 +12,7 @@ import logging
 import math
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -200,14 +201,19 @@ def _connected(address: str | None, py_modules: list[str]) -> Iterator[None]:
     is_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address=address,
-            runtime_env={"py_modules": py_modules} if py_modules else None,
-            log_to_driver=False,  # lines of all processes would tear the live display; they are in Ray's own files
-            logging_level=logging.CRITICAL,
-        )
+        with warnings.catch_warnings():
+            # JAX warns of forks; those by which Ray starts its servers become other programs at once.
+            warnings.filterwarnings("ignore", message=r"os\.fork", category=RuntimeWarning)
+            ray.init(
+                address=address,
+                runtime_env={"py_modules": py_modules} if py_modules else None,
+                log_to_driver=False,  # lines of all processes would tear the live display; they are in Ray's own files
+                logging_level=logging.CRITICAL,
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"execution.address: no Ray cluster answers at {address!r}: {error}") from error
+        raise UserError(
+            f"execution.address: {error}; does the cluster run there, and is its token known here? (docs/clusters.md)"
+        ) from error
     if is_main_thread:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own in the place of the program's
     try:

@@ -86,7 +86,7 @@ def test_the_card_says_what_was_measured_and_by_what(finished):
         f"{metrics['num_params']:,}",
         f"{metrics['flops']:,}",
         f"jax {environment['versions']['jax']}",
-        environment["git_revision"],
+        environment["git_revision"] or "unknown",  # where there is no history
         environment["command"],
         "num_epochs: 1",
         "random\\_search",

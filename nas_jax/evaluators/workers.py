@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -110,20 +110,33 @@ def with_mapped_data(evaluator: Measuring, folder: Path) -> Measuring:
 
 
 class _Pool:
-    """A pool that is made anew where all its workers died at once."""
+    """A pool that is made anew where all its workers died at once.
+
+    Its processes are started in a thread: a signal that interrupts the main thread must not find one half started.
+    """
 
     def __init__(self, make_pool: Callable[[], ProcessPool], time_limit: float | None) -> None:
         self._make_pool, self._time_limit = make_pool, time_limit
         self._pool = make_pool()
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
 
     def submit(self, trial: Trial) -> Future[Trial]:
-        if not self._pool.active:
-            self.stop()
+        if not self._starter.submit(self._is_active).result():
+            self._end()
             self._pool = self._make_pool()
+            self._starter.submit(self._is_active).result()
         return self._pool.schedule(_measure, args=[trial], timeout=self._time_limit)
 
     def stop(self) -> None:
         """Ends the workers, whatever they do."""
+        self._starter.shutdown()
+        self._end()
+
+    def _is_active(self) -> bool:
+        """Asking starts a new pool."""
+        return self._pool.active
+
+    def _end(self) -> None:
         self._pool.stop()
         self._pool.join()
 

@@ -1,7 +1,8 @@
 """Weights & Biases: a search is one run there, a trial one step of it, and all trials are a table at the end.
 
-What W&B has been told is in `wandb/told.json` of the working directory, written before it is told: a run that is killed
-between the two lacks a step in the charts, but never has one twice. The table at the end has every trial.
+What W&B has been told is in `wandb/told.json` of the working directory, written before it is told. Its own process
+takes a moment to store a step: a run that is killed may lack its last one in the charts, but never has one twice. The
+table at the end has every trial.
 """
 
 import json

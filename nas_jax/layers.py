@@ -27,7 +27,8 @@ def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) 
     side = min(x.shape[1:3])
     if kernel.shape[0] > side:
         return _matmul_conv(x, kernel)
-    is_wide = kernel.shape[3] >= 32 and x.shape[0] > _GROUP
+    is_known = isinstance(x.shape[0], int)  # of an exported program the number of images is a symbol
+    is_wide = kernel.shape[3] >= 32 and is_known and x.shape[0] > _GROUP
     return _cpu_conv(x, kernel) if is_wide else _xla_conv(x, kernel)
 
 

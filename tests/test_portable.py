@@ -57,3 +57,8 @@ def test_filters_larger_than_the_map():
     """On a CPU their convolution is a matrix product of patches, whose shapes the unknown batch is part of."""
     space = Chain((4, 4, 3), 5, conv_sizes=(5,), conv_filters=(4,), fc_units=(8,))
     check(space, ("max", "conv5x5-4", "fc-8"), (4, 4, 3))
+
+
+def test_filters_so_many_that_training_would_take_another_form():
+    space = Chain((8, 8, 3), 5, conv_sizes=(3,), conv_filters=(32,), fc_units=(8,))
+    check(space, ("conv3x3-32", "conv3x3-32", "fc-8"), (8, 8, 3))

@@ -219,11 +219,11 @@ class GaussianProcess:
         if num < 1:
             raise ValueError(f"num must be at least 1, got {num}")
         queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
-        if not (num_queries := len(queries)):
+        if not len(queries):
             return jnp.zeros((num, 0), jnp.float32)
-        zeros = np.zeros(num_queries)
-        draws = in_double_precision(programs.sample, pad(queries, zeros, zeros), *self._fitted(state), key, num=num)
-        return jnp.asarray(state.scaling.inverse_targets(draws[:, :num_queries]), jnp.float32)
+        padded = pad(queries, *np.zeros((2, len(queries))))
+        draws = in_double_precision(programs.sample, padded, *self._fitted(state), key, num=num)
+        return jnp.asarray(state.scaling.inverse_targets(draws[:, : len(queries)]), jnp.float32)
 
     def leave_one_out(self, state: GaussianProcessState) -> Posterior:
         """Predicts each training measurement, noise included, from all others: `[n]`, ready to be held against y.
@@ -257,8 +257,7 @@ class GaussianProcess:
     def _fitted(self, state: GaussianProcessState) -> tuple[Any, Hyperparameters, Rows, np.ndarray]:
         """What the programs take of a state, padded: the rows hold the weights in place of the targets."""
         rows = pad(state.x, state.weights, state.known_noise_std**2)
-        num_padding = len(rows.y) - len(state.y)
-        inverse_factor = np.pad(state.inverse_factor, (0, num_padding))
+        inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
         return stationary_kernel(self.kernel), _hyperparameters_of(state), rows, inverse_factor
 
 

@@ -6,11 +6,11 @@ import importlib
 import os
 import pkgutil
 import sys
-import time
 
 import numpy as np
 import pytest
 from fakes import Acting
+from waiting import is_running, wait_for
 
 import nas_jax.evaluators
 from nas_jax.build import build
@@ -22,6 +22,9 @@ from nas_jax.search import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
+
+# JAX warns of forks. Those by which Ray starts its servers become other programs at once.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 
 ENGINES = {"ray": "ray", "slurm": "submitit"}
 SHARED = {"num_workers": 2, "time_limit": None, "memory_gb": None, "max_retries": 2}
@@ -143,18 +146,3 @@ def test_training_elsewhere_gives_what_it_gives_in_this_process(make, name):
 def test_impossible_limits_are_refused(make, name, wrong, tmp_path):
     with pytest.raises(UserError, match=next(iter(wrong))):
         make(name, Acting(str(tmp_path)), **wrong)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

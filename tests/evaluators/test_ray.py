@@ -10,12 +10,16 @@ from fakes import Acting, Lookup
 
 import nas_jax
 from nas_jax.errors import UserError
-from nas_jax.evaluators.ray import Ray, failure_of_ray, package_folders, problem_of_all, room
+from nas_jax.evaluators.ray import Ray
+from nas_jax.evaluators.ray_cluster import failure_of_ray, package_folders, problem_of_all, room
 from nas_jax.search import measure_all, unfinished
 from nas_jax.store import TrialStore
 from nas_jax.trial import Trial
 
 ray = pytest.importorskip("ray")
+
+# JAX warns of forks. Those by which Ray starts its servers become other programs at once.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import contextlib
 import json
 import os
 import sys
-import time
 
 import pytest
 from fake_slurm import install
 from fakes import Acting, Lookup, Numbers
+from waiting import is_running, wait_for
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.slurm import Slurm, failure_of_state
@@ -105,14 +105,11 @@ def test_closing_the_stream_cancels_the_jobs(tmp_path, slurm):
     execution = Slurm(Acting(str(tmp_path)), num_workers=2, folder=str(tmp_path / "jobs"))
     with contextlib.closing(execution.evaluate(iter(trials(("hang",), ("score", 1.0), ("hang",))))) as stream:
         assert next(stream).id == 1
-        end = time.monotonic() + 60
-        while not (tmp_path / "0").exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for((tmp_path / "0").exists)
     states = {path.stem: path.read_text() for path in slurm.glob("*.state")}
     assert states == {"1": "CANCELLED by 1000", "2": "COMPLETED"}
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "0").read_text()), 0)
+    pid = int((tmp_path / "0").read_text())
+    wait_for(lambda: not is_running(pid))
 
 
 def test_a_job_that_the_cluster_refuses_is_a_user_error(tmp_path, slurm):

@@ -5,12 +5,12 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 
 import jax
 import numpy as np
 import pytest
 from fakes import Acting, Lookup
+from waiting import is_running, wait_for
 
 from nas_jax.data.arrays import load
 from nas_jax.data.mapped import write_mapped
@@ -120,21 +120,6 @@ def test_workers_end_when_the_search_is_killed(tmp_path):
         process.kill()
     pid = int((tmp_path / "0").read_text())
     wait_for(lambda: not is_running(pid))
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ def compiler_options() -> dict[str, str | bool] | None:
     """For `jax.stages.Lowered.compile`; None leaves all as it is.
 
     A search compiles each network for a few hundred steps, nearly all of which are spent in convolutions and matrix
-    products that XLA takes from libraries. What LLVM makes of the rest hardly shows, and much of the time of
+    products that XLA takes from libraries. What LLVM makes of the rest hardly shows, and nearly half of the time of
     compilation is saved (`experiments/cpu_compile` has the measurements).
     """
     if jax.default_backend() != "cpu":

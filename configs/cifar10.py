@@ -75,7 +75,8 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.finalists = ConfigDict(
         {"num_candidates": 1000, "num_finalists": 10, "with_baseline": True, "targets": "ranks"}
     )
-    config.finalists.evaluator = ConfigDict({"num_seeds": 1})  # what differs from the search's
+    config.finalists.reference = "conv3x3-32, conv3x3-32, max, conv3x3-64, max, fc-256"  # what people would write
+    config.finalists.evaluator = ConfigDict({"num_seeds": 3})  # what differs from the search's
     config.finalists.recipe = make_recipe(num_epochs=60, batch_size=128, learning_rate=0.1)
 
     if variant in ("one_shot", "cpu"):
@@ -99,6 +100,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
+        config.finalists.reference = "conv3x3-8, max, conv3x3-8, fc-16"
+        config.finalists.evaluator.num_seeds = 1
         config.finalists.recipe = make_recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
     return config.lock()
 

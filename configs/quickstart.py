@@ -51,7 +51,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         {"name": "gaussian_process", "kernel": "matern52", "ard": True, "warp": "log_distance", "upper_bound": 1.01}
     )
     config.finalists = ConfigDict({"num_candidates": 1000, "num_finalists": 3, "with_baseline": True})
-    config.finalists.evaluator = ConfigDict({"num_seeds": 1})  # what differs from the search's
+    config.finalists.reference = "conv3x3-32, max, conv3x3-64, max, fc-128"  # what people would write
+    config.finalists.evaluator = ConfigDict({"num_seeds": 3})  # what differs from the search's
     config.finalists.recipe = make_recipe(num_epochs=16)
 
     if variant == "smoke":
@@ -63,6 +64,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.recipe.num_epochs = 2
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
+        config.finalists.reference = "conv3x3-8, max, fc-16"
+        config.finalists.evaluator.num_seeds = 2
         config.finalists.recipe.num_epochs = 3
     return config.lock()
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nas_jax.diagnostics import Assessment
 from nas_jax.objective import Objective
-from nas_jax.trial import Trial
+from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment
 _PLAIN_WIDTH = 160  # of tables that go to a file or a pipe
@@ -127,8 +127,12 @@ class Display:
         self._console.print(table)
         self.note(f"Winner: {winner.description}")
         self.note(_sentence(self._results(metrics)))
-        if baseline := metrics.get("baseline"):
-            self.note(f"Best architecture of the search, as a finalist: {self._results(baseline)}")
+        if seeds := metrics.get("seeds"):
+            exported = self._results(metrics["exported"])
+            self.note(f"These are means over {len(seeds)} seeds; of them best/ has the best by validation: {exported}")
+        for stage, title in BASELINES.items():
+            if baseline := metrics["baselines"].get(stage):
+                self.note(f"{_sentence(title)}, trained as a finalist: {self._results(baseline)}")
         for what, where in places.items():
             self.note(f"{what + ':':<9} {where}")
 

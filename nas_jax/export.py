@@ -30,7 +30,8 @@ from nas_jax.spaces.base import NetworkSpace
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
-from nas_jax.trial import Trial, freeze
+from nas_jax.train.seeds import over_seeds
+from nas_jax.trial import Stage, Trial, freeze
 
 _CHUNK = 256  # images that one call of the network takes
 
@@ -43,27 +44,41 @@ def export_network(
     dataset: Dataset,
     recipe: Recipe,
     winner: Trial,
-    baseline: Trial | None,
+    baselines: Mapping[Stage, Trial],
 ) -> dict[str, Any]:
     """Measures the winner on the test split and writes it to `directory`, which appears complete or not at all.
 
     No network is measured on the test split anywhere else. `checkpoint_dir` holds the variables of each finalist under
-    its id. The baseline's test accuracy is measured too, for comparison; it decides nothing.
+    its id and each of its seeds. Of several seeds the one with the best validation accuracy is exported. The test
+    accuracies of the baselines are measured too, for comparison; they decide nothing.
 
     Returns:
-        What `metrics.json` holds: the winner's metrics with `test_accuracy` and `test_loss`, its `trial` id,
-        the sizes of the two splits, and the baseline's metrics under "baseline", or null.
+        What `metrics.json` holds: the winner's metrics with `test_accuracy` and `test_loss` (over seeds as the others,
+        see `over_seeds`), its `trial` id, under "exported" the seed and the accuracies of the network in the folder,
+        the sizes of the two splits, and under "baselines" the metrics of each baseline under its stage.
     """
 
-    def tested(trial: Trial) -> dict[str, Any]:
-        network = space.network(trial.genome, recipe.dtype)
-        variables = load_variables(checkpoint_dir / str(trial.id))
-        return {"trial": trial.id, **(trial.metrics or {}), **measure(network, variables, dataset, recipe, "test")}
+    by_id = {trial.id: trial for trial in (winner, *baselines.values())}
+
+    @functools.cache  # a baseline may be the winner, or another baseline
+    def tested(trial_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The metrics of all seeds, and of the best one."""
+        trial = by_id[trial_id]
+        metrics = trial.metrics or {}
+        seeds = metrics.get("seeds", [trial.seed])
+        trained = [load_variables(checkpoint_dir / str(trial.id) / str(seed)) for seed in seeds]
+        tests = measure(space.network(trial.genome, recipe.dtype), trained, dataset, recipe, "test")
+        validations = metrics.get("val_accuracy_per_seed", [metrics.get("val_accuracy")])
+        best = validations.index(max(validations))
+        exported = {"seed": seeds[best], "val_accuracy": validations[best], **tests[best]}
+        return {"trial": trial.id, **metrics, **over_seeds(tests)}, exported
 
     sizes = {"num_val": len(dataset.val.labels), "num_test": len(dataset.test.labels)}
-    metrics = {**tested(winner), **sizes, "baseline": tested(baseline) if baseline else None}
+    of_baselines = {stage: tested(trial.id)[0] for stage, trial in baselines.items()}
+    metrics, exported = tested(winner.id)
+    metrics = {**metrics, **sizes, "exported": exported, "baselines": of_baselines}
     unfinished = _clear_unfinished(directory)
-    shutil.copytree(checkpoint_dir / str(winner.id), unfinished / "checkpoint")
+    shutil.copytree(checkpoint_dir / str(winner.id) / str(exported["seed"]), unfinished / "checkpoint")
     genome = {
         **_genome(winner, space_section),
         "dataset": dataset.name,
@@ -73,7 +88,7 @@ def export_network(
     }
     preprocessing = {"mean": dataset.mean, "std": dataset.std}
     _write_json(unfinished / "genome.json", genome)
-    used = {**asdict(recipe), "compute_dtype": recipe.dtype.name, "seed": winner.seed}
+    used = {**asdict(recipe), "compute_dtype": recipe.dtype.name, "seed": exported["seed"]}
     _write_json(unfinished / "recipe.json", {**used, "preprocessing": preprocessing})
     _write_json(unfinished / "metrics.json", metrics)
     load_best(unfinished).save_program(unfinished / "program.bin")
@@ -82,7 +97,11 @@ def export_network(
 
 
 def export_genome(
-    directory: Path, space_section: Mapping[str, Any], evaluator: Evaluator, winner: Trial, baseline: Trial | None
+    directory: Path,
+    space_section: Mapping[str, Any],
+    evaluator: Evaluator,
+    winner: Trial,
+    baselines: Mapping[Stage, Trial],
 ) -> dict[str, Any]:
     """Writes a winner that was looked up and not trained: `genome.json` and `metrics.json`, and no network.
 
@@ -96,7 +115,7 @@ def export_genome(
         test_metrics = evaluator.test_metrics(trial) if isinstance(evaluator, HasTestMetrics) else {}
         return {"trial": trial.id, **(trial.metrics or {}), **test_metrics}
 
-    metrics = {**tested(winner), "baseline": tested(baseline) if baseline else None}
+    metrics = {**tested(winner), "baselines": {stage: tested(trial) for stage, trial in baselines.items()}}
     unfinished = _clear_unfinished(directory)
     unfinished.mkdir()
     _write_json(unfinished / "genome.json", _genome(winner, space_section))

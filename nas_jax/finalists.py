@@ -16,22 +16,24 @@ from nas_jax.store import TrialStore
 from nas_jax.strategies.pools import unit_features
 from nas_jax.strategies.targets import check_targets, targets_of
 from nas_jax.surrogates.base import Surrogate
-from nas_jax.trial import Genome, Prediction, Stage, Trial
+from nas_jax.trial import FULL, Genome, Prediction, Stage, Trial
 
 
 @dataclass(frozen=True)
 class FinalistSettings:
     """How many untried genomes are ranked beside those of the search, and how many of all are trained in full.
 
-    With a baseline the best genome of the search is trained in full too, so that what the surrogate adds can be
-    told from what the search had found already. The surrogate learns the "scores" of the trials, or their "ranks" (see
-    `strategies/targets.py`).
+    With a baseline the best genome of the search is trained in full too, so that what the final choice adds can be
+    told from what the search had found already; and the best of the random trials that a search begins with, to tell
+    what the search itself adds. `reference` is a genome that owes nothing to the search: a network as people write
+    them. The surrogate learns the "scores" of the trials, or their "ranks" (see `strategies/targets.py`).
     """
 
     num_candidates: int
     num_finalists: int
     with_baseline: bool = True
     targets: str = "scores"
+    reference: Genome | None = None
 
     def __post_init__(self) -> None:
         if self.num_candidates < 0 or self.num_finalists < 1:
@@ -78,6 +80,27 @@ def pick_finalists(
     return [Finalist(pool[i], targets.prediction(float(means[i]), float(stds[i]))) for i in ranking]
 
 
+def pick_baselines(
+    objective: Objective, trials: Sequence[Trial], settings: FinalistSettings
+) -> list[tuple[Stage, Genome]]:
+    """What the finalists are to be compared with, as `settings` say, by stages of `BASELINES`.
+
+    Trials of the search without a prediction, before the first one with one, were drawn at random. Without any
+    prediction, as in random search, the best of them is the best of all and is not named twice.
+    """
+    baselines: list[tuple[Stage, Genome]] = []
+    if settings.with_baseline:
+        num_random = next((i for i, trial in enumerate(trials) if trial.prediction), 0)
+        groups: list[tuple[Stage, Sequence[Trial]]] = [("baseline", trials), ("random", trials[:num_random])]
+        for stage, group in groups:
+            history = objective.history(group)
+            if history.genomes:
+                baselines.append((stage, history.genomes[int(np.argmax(history.scores))]))
+    if settings.reference is not None:
+        baselines.append(("reference", settings.reference))
+    return baselines
+
+
 def train_finalists(
     space: Space,
     surrogate: Surrogate,
@@ -92,29 +115,41 @@ def train_finalists(
 ) -> list[Trial]:
     """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
 
-    The baseline has a stage of its own, and is left out where it is a finalist itself. `on_pick` is called with
-    the number of trainings, `on_trial` with each one that ends.
+    Baselines have stages of their own. One that is a finalist itself, or an earlier baseline, is not trained again.
+    `on_pick` is called with the number of trainings, `on_trial` with each one that ends.
 
     Returns:
         The trials of the finalists, in the order in which the surrogate ranks them.
     """
-    stored = store.trials("final", "baseline")
+    stored = store.trials(*FULL)
     if all(trial.status == "pending" for trial in stored):  # an ended one proves that all were written
         tried = store.trials("search")
         finalists = pick_finalists(space, surrogate, objective, tried, settings, seed=seed)
         chosen: list[tuple[Genome, Stage, Prediction | None]]
         chosen = [(finalist.genome, "final", finalist.prediction) for finalist in finalists]
-        history = objective.history(tried)
-        best = history.genomes[int(np.argmax(history.scores))]
-        if settings.with_baseline and best not in [finalist.genome for finalist in finalists]:
-            chosen.append((best, "baseline", None))
+        for stage, genome in pick_baselines(objective, tried, settings):
+            if genome not in [known for known, _, _ in chosen]:
+                chosen.append((genome, stage, None))
         first = store.next_id() - len(stored)
         trials = [new_trial(space, first + i, g, stage, seed, p) for i, (g, stage, p) in enumerate(chosen)]
         store.put(*trials[len(stored) :])
 
-    on_pick(len(store.trials("final", "baseline")))
-    measure_all(store, evaluator, iter(unfinished(store, "final", "baseline")), on_trial)
+    on_pick(len(store.trials(*FULL)))
+    measure_all(store, evaluator, iter(unfinished(store, *FULL)), on_trial)
     return store.trials("final")
+
+
+def find_baselines(objective: Objective, trials: Sequence[Trial], settings: FinalistSettings) -> dict[Stage, Trial]:
+    """The trial in full of each baseline: its own, or that of a finalist or an earlier baseline of the same genome.
+
+    Those that failed are left out.
+
+    Args:
+        trials: all of a run.
+    """
+    measured = {trial.genome: trial for trial in trials if trial.stage in FULL and trial.metrics}
+    picked = pick_baselines(objective, [trial for trial in trials if trial.stage == "search"], settings)
+    return {stage: measured[genome] for stage, genome in picked if genome in measured}
 
 
 def choose_winner(objective: Objective, finals: Sequence[Trial]) -> Trial:

@@ -14,20 +14,21 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from nas_jax.analysis.card import write_card
+from nas_jax.analysis.latency import write_latency
 from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
 from nas_jax.diagnostics import make_recorder
 from nas_jax.display import Display
 from nas_jax.errors import UserError
 from nas_jax.export import export_genome, export_network
-from nas_jax.finalists import choose_winner, train_finalists
+from nas_jax.finalists import choose_winner, find_baselines, train_finalists
 from nas_jax.parts import build_parts, build_trackers
 from nas_jax.search import search
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy
 from nas_jax.trackers.tracking import Tracking, in_turn
-from nas_jax.trial import Stage, Trial
+from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import claim_workdir
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Path of a config, with :variant behind it if it has any.")
@@ -67,23 +68,24 @@ def run(config: ConfigDict, workdir: Path) -> None:
             store,
             parts.final_settings,
             seed=config.seed,
-            on_pick=lambda num: display.begin("finalists", num, ended(store, "final", "baseline")),
+            on_pick=lambda num: display.begin("finalists", num, ended(store, *FULL)),
             on_trial=in_turn(display.show, tracking.trial),
         )
         winner = choose_winner(parts.objective, finals)
-        baseline = next((trial for trial in store.trials("baseline") if trial.metrics), None)
+        baselines = find_baselines(parts.objective, store.trials(), parts.final_settings)
         best, section = workdir / "best", config.space.to_dict()
         space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe
         if best.exists():
             pass
         elif isinstance(space, NetworkSpace) and dataset is not None and recipe is not None:
-            export_network(best, checkpoint_dir, space, section, dataset, recipe, winner, baseline)
+            export_network(best, checkpoint_dir, space, section, dataset, recipe, winner, baselines)
         else:
-            export_genome(best, section, parts.final_evaluator, winner, baseline)
+            export_genome(best, section, parts.final_evaluator, winner, baselines)
         metrics = json.loads((best / "metrics.json").read_text())
         tracking.end(metrics)
     if parts.final_recipe is not None:
         write_card(workdir)
+        write_latency(best)
     report = write_report(workdir, parts.space, parts.surrogate, parts.objective)
     display.summary(finals, winner, metrics, {"best": f"{best}/", "report": str(report), "trials": str(log)})
 
@@ -92,7 +94,7 @@ def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -
     """The fields of the config on which no stored trial depends."""
     if not store.trials():
         return config
-    if store.trials("final", "baseline"):
+    if store.trials(*FULL):
         return ()
     return ("finalists",) if hasattr(strategy, "surrogate") else ("surrogate", "finalists")
 

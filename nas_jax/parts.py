@@ -13,6 +13,7 @@ from nas_jax.finalists import FinalistSettings
 from nas_jax.objective import Objective
 from nas_jax.search import SearchSettings
 from nas_jax.spaces.base import Space
+from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.trackers.base import Tracker
@@ -57,6 +58,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     final_recipe_section = finalists.pop("recipe", None)
     final_section = _final_evaluator_section(config)
     finalists.pop("evaluator", None)
+    reference = finalists.pop("reference", None)
     final_settings = construct(FinalistSettings, "finalists", finalists)
     surrogate = build("nas_jax.surrogates", config["surrogate"])
 
@@ -75,6 +77,9 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
                 )
         shapes = {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
     space = build("nas_jax.spaces", config["space"], **shapes)
+    if reference is not None:
+        genome = find_genome(space, reference, "finalists.reference")
+        final_settings = dataclasses.replace(final_settings, reference=genome)
 
     def build_evaluator(section: Mapping[str, Any], recipe: Recipe | None, checkpoint_dir: Path | None) -> Evaluator:
         provided = {"space": space, "source": source, "recipe": recipe, "checkpoint_dir": checkpoint_dir}

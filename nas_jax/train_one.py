@@ -12,10 +12,10 @@ import json
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
@@ -24,15 +24,12 @@ from nas_jax.analysis.card import write_card
 from nas_jax.analysis.compare import number
 from nas_jax.cli import start
 from nas_jax.errors import UserError
-from nas_jax.evaluators.tabular import BenchmarkSpace
 from nas_jax.export import export_network
 from nas_jax.parts import build_parts
 from nas_jax.search import new_trial
-from nas_jax.spaces.base import NetworkSpace, Space
-from nas_jax.trial import Genome, freeze
+from nas_jax.spaces.base import NetworkSpace
+from nas_jax.spaces.names import find_genome
 from nas_jax.workdir import environment
-
-MAX_LISTED = 100_000  # genomes of a space that are looked through
 
 
 def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -> dict[str, Any]:
@@ -52,7 +49,7 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -
         space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe
         if not isinstance(space, NetworkSpace) or dataset is None or recipe is None:
             raise UserError("this config looks results up and trains nothing; configs/quickstart.py is one that trains")
-        trial = new_trial(space, 0, find_genome(space, genome), "final", config.seed)
+        trial = new_trial(space, 0, find_genome(space, genome, "--genome"), "final", config.seed)
         print(trial.description, flush=True)
         with closing(parts.final_evaluator.evaluate(iter([trial]))) as ended:
             trial = next(ended)
@@ -64,9 +61,7 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -
         _write_json(workdir / "config.json", {**config.to_dict(), "genome": trial.genome, "final": is_final})
         _write_json(workdir / "environment.json", {**environment(), "command": command})
         section = config.space.to_dict()
-        metrics = export_network(
-            workdir / "best", checkpoint_dir, space, section, dataset, recipe, trial, baseline=None
-        )
+        metrics = export_network(workdir / "best", checkpoint_dir, space, section, dataset, recipe, trial, baselines={})
     write_card(workdir)
     return metrics
 
@@ -85,71 +80,6 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-@runtime_checkable
-class ParsingSpace(Protocol):
-    """A space that reads what `describe` writes, and refuses what is none of its genomes."""
-
-    def parse(self, description: str) -> Genome: ...
-
-
-def find_genome(space: Space, text: str) -> Genome:
-    """The genome of `space` that `text` stands for: a file's path, JSON, or a name.
-
-    JSON is a genome, or a mapping that has one as "genome". Names are those of `describe` and `benchmark_name`.
-
-    Raises:
-        UserError: it stands for none, or the space is too large to find out.
-    """
-    value: Any = text
-    is_file = "\n" not in text and len(text) < 1000 and Path(text).is_file()
-    if is_file or text.lstrip().startswith(("[", "{")):
-        try:
-            value = json.loads(Path(text).read_text(encoding="utf-8") if is_file else text)
-        except ValueError as error:
-            raise UserError(f"--genome: {text!r} is not valid JSON: {error}") from error
-        if isinstance(value, Mapping):
-            value = value.get("genome")
-    genome = _named(space, value.strip()) if isinstance(value, str) else _listed(space, freeze(value))
-    if genome is None:
-        raise UserError(
-            f"--genome: {text!r} is no genome of this space, {space}; give one as runs write it: the file "
-            "best/genome.json, or an architecture as in report.md"
-        )
-    return genome
-
-
-def _named(space: Space, name: str) -> Genome | None:
-    if isinstance(space, ParsingSpace):
-        try:
-            return space.parse(name)
-        except ValueError:
-            return None
-    for genome in _all_genomes(space):
-        if name == space.describe(genome) or (
-            isinstance(space, BenchmarkSpace) and name == space.benchmark_name(genome)
-        ):
-            return genome
-    return None
-
-
-def _listed(space: Space, value: Any) -> Genome | None:
-    if not isinstance(value, tuple):
-        return None
-    if isinstance(space, ParsingSpace):
-        is_text = all(isinstance(part, str) for part in value)
-        return _named(space, space.describe(value)) if is_text else None
-    return value if value in set(_all_genomes(space)) else None
-
-
-def _all_genomes(space: Space) -> list[Genome]:
-    if space.num_genomes > MAX_LISTED:
-        raise UserError(
-            f"--genome: the space has {space.num_genomes:,} genomes, too many to look through; give "
-            f"{type(space).__name__} a method parse, the inverse of describe"
-        )
-    return list(space.genomes())
-
-
 def main(argv: Sequence[str]) -> None:
     """Trains what the flags name and prints its metrics."""
     if argv[1:]:
@@ -159,7 +89,10 @@ def main(argv: Sequence[str]) -> None:
     metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, flags.FLAGS.final)
     for name in ("num_params", "flops", "train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
         if name in metrics:
-            print(f"{name:<14} {number(metrics[name])}")
+            error = f"{name}_std_error"
+            print(f"{name:<14} {number(metrics[name])}" + (f" ± {number(metrics[error])}" if error in metrics else ""))
+    if seeds := metrics.get("seeds"):
+        print(f"{'seeds':<14} {len(seeds)}, of which these are means and standard errors")
     if workdir is not None:
         print(f"{'best':<14} {workdir / 'best'}/")
 

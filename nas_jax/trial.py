@@ -12,8 +12,16 @@ import numpy as np
 
 Genome: TypeAlias = tuple[Any, ...]
 Status: TypeAlias = Literal["pending", "finished", "failed"]
-Stage: TypeAlias = Literal["search", "final", "baseline"]
+Stage: TypeAlias = Literal["search", "final", "baseline", "random", "reference"]
 FailureKind: TypeAlias = Literal["error", "non_finite", "out_of_memory", "time_limit", "worker_lost", "node_lost"]
+
+# What finalists are compared with, trained as they are, by the stage of the trial.
+BASELINES: dict[Stage, str] = {
+    "baseline": "best of the search",
+    "random": "best of its random trials",
+    "reference": "reference network",
+}
+FULL: tuple[Stage, ...] = ("final", *BASELINES)
 
 
 class Prediction(NamedTuple):

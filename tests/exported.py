@@ -28,17 +28,22 @@ def random_variables(network, image_shape, seed=0):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf + rng.normal(0, 0.1, leaf.shape), jnp.float32), variables)
 
 
-def export_untrained(workdir, class_names=None, description=None, name="digits"):
-    """Leaves in `workdir` what a run leaves of its winner, with its card; returns the data set."""
+def export_untrained(workdir, class_names=None, description=None, name="digits", **metrics):
+    """Leaves in `workdir` what a run leaves of its winner, with its card; returns the data set.
+
+    `metrics` are further ones of the winner, such as the seeds that it was trained with.
+    """
     dataset = load(Digits())
     dataset = dataclasses.replace(dataset, name=name, class_names=class_names or dataset.class_names)
     space = build("nas_jax.spaces", SECTION, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
     recipe = Recipe(num_epochs=1, warmup_epochs=0.0)
     trial = new_trial(space, 3, GENOME, "final", seed=0)
-    trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict()})
+    trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict(), **metrics})
     trial = dataclasses.replace(trial, description=description or trial.description)
     network = space.network(GENOME, recipe.dtype)
-    save_variables(workdir / "finalists" / "3", random_variables(network, dataset.image_shape))
+    for seed in metrics.get("seeds", [trial.seed]):
+        path = workdir / "finalists" / "3" / str(seed)
+        save_variables(path, random_variables(network, dataset.image_shape, seed))
     config = {
         "seed": 0,
         "data": {"name": name},
@@ -49,6 +54,6 @@ def export_untrained(workdir, class_names=None, description=None, name="digits")
         "finalists": {"num_candidates": 1000},
     }
     claim_workdir(workdir, config)
-    export_network(workdir / "best", workdir / "finalists", space, SECTION, dataset, recipe, trial, None)
+    export_network(workdir / "best", workdir / "finalists", space, SECTION, dataset, recipe, trial, {})
     write_card(workdir)
     return dataset

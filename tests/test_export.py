@@ -1,5 +1,6 @@
 """What becomes of a winner: a program for JAX alone, and a card whose instructions work."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exported import GENOME, export_untrained
+from exported import GENOME, export_untrained, random_variables
 from markdown_it import MarkdownIt
 from PIL import Image
 
@@ -118,3 +119,32 @@ def test_names_of_data_cannot_break_the_card(tmp_path):
     for name in (*HOSTILE, "conv `x` | <b>fat</b> $dataset", "*set* | <i>"):
         assert " ".join(name.split()) in text
     assert [token.type for token in tokens].count("table_open") == 3
+
+
+def test_of_several_seeds_the_best_by_validation_is_exported(tmp_path):
+    accuracies = {7: 0.5, 8: 0.7, 9: 0.6}
+    of_seeds = {"seeds": list(accuracies), "val_accuracy_per_seed": list(accuracies.values()), "val_accuracy": 0.6}
+    dataset = export_untrained(tmp_path, **of_seeds)
+    best = tmp_path / "best"
+    metrics = json.loads((best / "metrics.json").read_text())
+    classifier = load_best(best)
+
+    def test_accuracy(seed):
+        variables = random_variables(classifier.network, dataset.image_shape, seed)
+        predicted = dataclasses.replace(classifier, variables=variables).predict(dataset.test.images)
+        return np.mean(predicted.argmax(axis=1) == dataset.test.labels)
+
+    measured = [test_accuracy(seed) for seed in accuracies]
+    assert len(set(measured)) > 1
+    assert metrics["test_accuracy_per_seed"] == pytest.approx(measured)
+    assert metrics["test_accuracy"] == pytest.approx(np.mean(measured))
+    assert metrics["test_accuracy_std_error"] == pytest.approx(np.std(measured, ddof=1) / 3**0.5)
+    assert metrics["exported"]["test_accuracy"] == pytest.approx(measured[1])
+    assert (metrics["exported"]["seed"], metrics["exported"]["val_accuracy"]) == (8, 0.7)
+    assert json.loads((best / "recipe.json").read_text())["seed"] == 8
+    kept = load_best(best).predict(dataset.test.images)
+    assert np.mean(kept.argmax(axis=1) == dataset.test.labels) == pytest.approx(measured[1])
+    card = (best / "README.md").read_text()
+    assert "Each architecture was trained with 3 seeds." in card
+    assert f"{100 * np.mean(measured):.2f} % ±" in card
+    assert "examples and the seeds)" in card

@@ -73,13 +73,13 @@ def test_a_run_leaves_what_the_readme_promises(finished):
     for name in (
         "config.json",
         "environment.json",
-        "report.md",
+        "report.html",
         "best/genome.json",
         "best/recipe.json",
         "best/metrics.json",
     ):
         assert (workdir / name).is_file(), name
-    assert list(workdir.glob("*.png"))
+    assert "Latency, 1 image" in (workdir / "report.html").read_text()
     trials = read_trials(workdir / "trials.jsonl")
     assert [trial.stage for trial in trials][:5] == ["search"] * 4 + ["final"]
     assert {trial.status for trial in trials} == {"finished"}
@@ -92,7 +92,10 @@ def test_the_output_names_the_winner_its_accuracy_and_where_things_lie(finished)
     metrics = json.loads((workdir / "best" / "metrics.json").read_text())
     assert f"Winner: {genome['description']}" in output
     assert f"Test accuracy {metrics['test_accuracy']:.4f}" in output
-    assert str(workdir / "report.md") in output
+    reference = metrics["baselines"]["reference"]
+    assert f"has the best by validation: test accuracy {metrics['exported']['test_accuracy']:.4f}" in output
+    assert f"Reference network, trained as a finalist: test accuracy {reference['test_accuracy']:.4f}" in output
+    assert str(workdir / "report.html") in output
 
 
 def test_the_exported_network_predicts_what_was_measured(finished):
@@ -103,7 +106,8 @@ def test_the_exported_network_predicts_what_was_measured(finished):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
     accuracy = np.mean(probabilities.argmax(axis=1) == dataset.test.labels)
     metrics = json.loads((workdir / "best" / "metrics.json").read_text())
-    assert accuracy == pytest.approx(metrics["test_accuracy"])
+    assert accuracy == pytest.approx(metrics["exported"]["test_accuracy"])
+    assert metrics["exported"]["val_accuracy"] == max(metrics["val_accuracy_per_seed"])
     with pytest.raises(ValueError, match="trained on"):
         classifier.predict(np.zeros((1, 9, 9, 1), np.uint8))
 
@@ -220,7 +224,7 @@ def test_a_run_on_a_table_leaves_everything_but_a_network(looked_up):
     winner = next(trial for trial in trials if trial.id == best["metrics.json"]["trial"])
     assert best["genome.json"]["genome"] == list(winner.genome)
     assert f"accuracy {table[winner.genome]:.4f}" in output
-    assert f"`accuracy`: {table[winner.genome]:.4g}" in (workdir / "report.md").read_text()
+    assert f'<dd class="value">{table[winner.genome]:.4g}</dd>' in (workdir / "report.html").read_text()
     with pytest.raises(UserError, match="a genome without a network"):
         load_best(workdir / "best")
 
@@ -263,7 +267,8 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     best = json.loads((tmp_path / "best" / "metrics.json").read_text())
     assert best["test_accuracy"] == pytest.approx(best["val_accuracy"] + 0.04)  # as the table was written
     assert f"Test accuracy {best['test_accuracy']:.4f}" in done.stdout
-    assert f"Test accuracy: {100 * best['test_accuracy']:.2f} %" in (tmp_path / "report.md").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert f'<dt>Test accuracy</dt>\n<dd class="value">{100 * best["test_accuracy"]:.2f} %</dd>' in page
 
 
 SECTIONS = {"seed", "space", "strategy", "surrogate", "finalists"}

@@ -82,3 +82,14 @@ def test_a_missing_section_is_named(on_table, tmp_path):
     del on_table["objective"]
     with pytest.raises(UserError, match="see objective"):
         build_parts(on_table, tmp_path)
+
+
+def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
+    trained["finalists"]["reference"] = "conv5x5-4, fc-16"
+    settings = build_parts(trained, tmp_path).final_settings
+    assert settings.reference == ("conv5x5-4", "fc-16")
+    trained["finalists"]["reference"] = "conv7x7-4, fc-16"
+    with pytest.raises(UserError, match=r"finalists\.reference: 'conv7x7-4, fc-16' is no genome of this space"):
+        build_parts(trained, tmp_path)
+    del trained["finalists"]["reference"]
+    assert build_parts(trained, tmp_path).final_settings.reference is None

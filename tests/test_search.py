@@ -7,13 +7,20 @@ import pytest
 from fakes import Lookup, Numbers, dies_at
 
 from nas_jax.errors import UserError
-from nas_jax.finalists import FinalistSettings, choose_winner, pick_finalists, train_finalists
+from nas_jax.finalists import (
+    FinalistSettings,
+    choose_winner,
+    find_baselines,
+    pick_baselines,
+    pick_finalists,
+    train_finalists,
+)
 from nas_jax.objective import Objective
 from nas_jax.search import SearchSettings, search
 from nas_jax.store import TrialStore
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
-from nas_jax.trial import Trial
+from nas_jax.trial import BASELINES, Prediction, Trial
 
 SPACE = Numbers()
 SURROGATE = GaussianProcess(num_starts=1)
@@ -130,6 +137,45 @@ def test_the_best_trial_of_the_search_is_the_baseline_unless_it_is_a_finalist(be
     train_finalists(SPACE, SURROGATE, Lookup(), Objective(), store, settings, seed=0)
     assert {trial.genome for trial in store.trials("final")} == {(47,), (48,), (49,)}
     assert [trial.genome for trial in store.trials("baseline")] == [(numbers[-1],)] * num_baselines
+
+
+def measured(id, number, stage="search", score=None, is_predicted=False):
+    metrics = {"val_accuracy": float(number if score is None else score), "num_params": 1}
+    prediction = Prediction(0.0, 1.0) if is_predicted else None
+    return Trial(id, (number,), str(number), stage, 0, "finished", metrics, prediction=prediction)
+
+
+def test_baselines_are_the_best_of_all_the_best_random_trial_and_the_reference():
+    random = [measured(id, number) for id, number in enumerate([3, 8, 5])]
+    guided = [measured(id, number, is_predicted=True) for id, number in enumerate([7, 20, 9], start=3)]
+    settings = FinalistSettings(5, 1, reference=(33,))
+    best, reference = ("baseline", (20,)), ("reference", (33,))
+    assert pick_baselines(Objective(), [*random, *guided], settings) == [best, ("random", (8,)), reference]
+    assert pick_baselines(Objective(), random, FinalistSettings(5, 1)) == [("baseline", (8,))]
+    assert pick_baselines(Objective(), random, replace(settings, with_baseline=False)) == [reference]
+
+
+def test_a_baseline_that_is_a_finalist_is_not_trained_again():
+    store = TrialStore()
+    for id, number in enumerate([1, 5, 9, 20, 30, 40]):
+        store.put(measured(id, number, is_predicted=id >= 3))
+    settings = FinalistSettings(num_candidates=50, num_finalists=3, reference=(48,))
+    train_finalists(SPACE, SURROGATE, Lookup(), Objective(), store, settings, seed=0)
+    assert {trial.genome for trial in store.trials("final")} == {(47,), (48,), (49,)}
+    assert [trial.stage for trial in store.trials(*BASELINES)] == ["baseline", "random"]
+    found = find_baselines(Objective(), store.trials(), settings)
+    assert {stage: trial.genome for stage, trial in found.items()} == {
+        "baseline": (40,),
+        "random": (9,),
+        "reference": (48,),
+    }
+    assert found["reference"].stage == "final"
+
+
+def test_a_baseline_that_failed_is_left_out():
+    trials = [measured(0, 5), measured(1, 5, "final", score=4), replace(measured(2, 33, "reference"), metrics=None)]
+    settings = FinalistSettings(5, 1, reference=(33,))
+    assert find_baselines(Objective(), trials, settings) == {"baseline": trials[1]}
 
 
 def test_scores_that_the_surrogate_refuses_are_a_user_error():

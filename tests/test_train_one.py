@@ -16,8 +16,9 @@ from nas_jax.errors import UserError
 from nas_jax.export import load_best
 from nas_jax.spaces.chain import Chain
 from nas_jax.spaces.macro import NasBenchMacro
+from nas_jax.spaces.names import find_genome
 from nas_jax.spaces.nb201 import NasBench201
-from nas_jax.train_one import find_genome, run
+from nas_jax.train_one import run
 from nas_jax.trial import freeze
 
 ROOT = Path(__file__).parents[1]
@@ -35,14 +36,14 @@ def config():
 
 @pytest.mark.parametrize("text", [LINE, " conv5x5-4,max,fc-16", json.dumps(GENOME), json.dumps({"genome": GENOME})])
 def test_a_chain_by_its_line_and_by_json(text):
-    assert find_genome(CHAIN, text) == GENOME
+    assert find_genome(CHAIN, text, "--genome") == GENOME
 
 
 def test_a_genome_in_a_file(tmp_path):
     path = tmp_path / "genome.json"
     for content in (list(GENOME), {"genome": list(GENOME), "description": LINE}):
         path.write_text(json.dumps(content))
-        assert find_genome(CHAIN, str(path)) == GENOME
+        assert find_genome(CHAIN, str(path), "--genome") == GENOME
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_genome_in_a_file(tmp_path):
     ],
 )
 def test_genomes_of_benchmarks_by_either_name(space, text, genome):
-    assert find_genome(space, text) == genome
+    assert find_genome(space, text, "--genome") == genome
 
 
 @pytest.mark.parametrize(
@@ -68,12 +69,12 @@ def test_genomes_of_benchmarks_by_either_name(space, text, genome):
 )
 def test_what_is_no_genome_of_the_space_is_refused(text):
     with pytest.raises(UserError, match="no genome of this space"):
-        find_genome(CHAIN, text)
+        find_genome(CHAIN, text, "--genome")
 
 
 def test_broken_json_is_refused():
     with pytest.raises(UserError, match="not valid JSON"):
-        find_genome(CHAIN, '["conv5x5-4",')
+        find_genome(CHAIN, '["conv5x5-4",', "--genome")
 
 
 @pytest.mark.parametrize(("is_final", "num_epochs"), [(False, 2), (True, 3)])
@@ -86,7 +87,7 @@ def test_training_by_the_recipe_of_the_search_or_of_finalists(config, tmp_path, 
     for split in ("val", "test"):
         images, labels = getattr(dataset, split)
         accuracy = np.mean(classifier.predict(images).argmax(axis=1) == labels)
-        assert metrics[f"{split}_accuracy"] == pytest.approx(accuracy)
+        assert metrics["exported"][f"{split}_accuracy"] == pytest.approx(accuracy)
     assert json.loads((best / "metrics.json").read_text())["test_accuracy"] == metrics["test_accuracy"]
     assert json.loads((best / "recipe.json").read_text())["num_epochs"] == num_epochs
     assert freeze(json.loads((tmp_path / "one" / "config.json").read_text())["genome"]) == GENOME

@@ -12,7 +12,7 @@ from nas_jax.trial import Trial
 SPACE = Categorical(genes=(("width", (16, 32, 64)), ("operation", ("conv", "pool"))))
 GENOMES = tuple(SPACE.genomes())
 CONFIG = {"seed": 3, "search": {"num_trials": 6}}
-METRICS = {"trial": 6, "val_accuracy": 0.75, "test_accuracy": 0.5, "baseline": None}
+METRICS = {"trial": 6, "val_accuracy": 0.75, "test_accuracy": 0.5, "baselines": {}}
 ACCURACIES = (0.25, 0.75, None, 0.5, 0.875, 0.625)  # None: failed
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from nas_jax.analysis.compare import Run, describe_accuracy, number, read_run
+from nas_jax.analysis.compare import Run, number, percent, read_run
 from nas_jax.analysis.markdown import escape, table, yaml
+from nas_jax.analysis.noise import noise_of
+from nas_jax.trial import BASELINES
 
 _MAX_CLASSES = 20  # that are listed by name
 
@@ -143,20 +145,33 @@ def _facts(genome: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[tu
 
 
 def _accuracies(run: Run) -> Iterator[tuple[str, str, str]]:
-    baseline = run.best.get("baseline")
-    for name, metrics in (("this one", run.best), ("best of the search before the final choice", baseline)):
-        if metrics:
-            yield name, describe_accuracy(run, "val", metrics), describe_accuracy(run, "test", metrics)
+    named = [("this one", run.best["exported"])]
+    if seeds := run.best.get("seeds"):
+        named.append((f"mean of {len(seeds)} seeds", run.best))
+    others = run.best["baselines"]
+    named += [(title, others[stage]) for stage, title in BASELINES.items() if stage in others]
+    for name, metrics in named:
+        yield name, _accuracy(run, "val", metrics), _accuracy(run, "test", metrics)
+
+
+def _accuracy(run: Run, split: str, metrics: Mapping[str, Any]) -> str:
+    """The accuracy on a split ("val", "test"), with its standard error as far as it is known."""
+    metric = f"{split}_accuracy"
+    noise, num = noise_of(run, metric, metrics), run.num_examples(split)
+    if not noise.total:
+        return percent(metrics.get(metric))
+    by = [f"{num:,} examples"] * bool(noise.examples) + ["the seeds"] * bool(noise.seeds)
+    return f"{percent(metrics[metric])} ± {percent(noise.total)} (one standard error, by {' and '.join(by)})"
 
 
 def _remarks(run: Run, is_searched: bool) -> str:
-    remarks = ["The test split was measured once, at the end."]
+    remarks = ["The test split was measured once, at the end, and chose nothing."]
     if is_searched:
         remarks.append("The validation split chose this network among others, which flatters it a little.")
     if seeds := run.best.get("seeds"):
         remarks.append(
-            f"The validation accuracy is the mean over {len(seeds)} trainings with different seeds, of which the best "
-            "is in this folder."
+            f"Each architecture was trained with {len(seeds)} seeds. The network in this folder is the best of them "
+            "by validation accuracy: that flatters it a little more. Other figures are means over the seeds."
         )
     else:
         remarks.append("Each figure is of one training; another seed gives another.")

@@ -122,14 +122,6 @@ def binomial_error(fraction: float, num_examples: int) -> float:
     return math.sqrt(fraction * (1 - fraction) / num_examples)
 
 
-def describe_accuracy(run: Run, split: str, metrics: Mapping[str, Any]) -> str:
-    """The accuracy on a split ("val", "test"), with its standard error where the size of the split is known."""
-    value, num = metrics.get(f"{split}_accuracy"), run.num_examples(split)
-    if value is None or num is None:
-        return percent(value)
-    return f"{percent(value)} ± {percent(binomial_error(value, num))} (one standard error, {num:,} examples)"
-
-
 def compare(runs: Sequence[Run]) -> Table:
     """One row a run, in the order given: what sets its config apart, how far it came, what it found."""
     names = differing_fields(runs)

@@ -62,7 +62,7 @@ def marginal_effects(
 
 
 def _features(
-    points: Points, base: Float[np.ndarray, "b c"], columns: Any, rows: Sequence[Float[np.ndarray, "_"]]
+    points: Points, base: Float[np.ndarray, "b c"], columns: Any, rows: Sequence[Float[np.ndarray, " _"]]
 ) -> Float[np.ndarray, "k b2 d"]:
     """Those of the base with each of k choices, where they are genomes with every choice."""
     changed = np.repeat(base[None], len(rows), axis=0)  # [k, b, c]
@@ -78,7 +78,7 @@ def _centred(values: Float[np.ndarray, "*s k b"]) -> Float[np.ndarray, "*s k"]:
     return means - means.mean(axis=-1, keepdims=True)
 
 
-def _posterior_std(fitted: Fitted, key: jax.Array, features: Float[np.ndarray, "k b d"]) -> Float[np.ndarray, "k"]:
+def _posterior_std(fitted: Fitted, key: jax.Array, features: Float[np.ndarray, "k b d"]) -> Float[np.ndarray, " k"]:
     num_choices, num_base, num_features = features.shape
     num_base = min(num_base, max(_MIN_BASE, _NUM_JOINT // num_choices))
     x = fitted.scale(features[:, :num_base].reshape(-1, num_features))

@@ -41,7 +41,7 @@ def measure_importance(
     space: GeneSpace,
     surrogate: Surrogate,
     genomes: Sequence[Genome],
-    y: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, " n"],
     *,
     seed: int,
     num_samples: int = 4096,
@@ -82,7 +82,9 @@ def measure_importance(
     return Importance(measures, marginal_effects(fitted, folds, points, rng, key), permuted.r2)
 
 
-def _by_gene(names: Sequence[str], values: Float[np.ndarray, "g"], stds: Float[np.ndarray, "g"]) -> dict[str, Estimate]:
+def _by_gene(
+    names: Sequence[str], values: Float[np.ndarray, " g"], stds: Float[np.ndarray, " g"]
+) -> dict[str, Estimate]:
     return {name: Estimate(*pair) for name, *pair in zip(names, values.tolist(), stds.tolist(), strict=True)}
 
 

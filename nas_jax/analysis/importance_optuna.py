@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 
 def optuna_importances(
-    choices: Mapping[str, Sequence[Any]], places: Float[np.ndarray, "n g"], y: Float[np.ndarray, "n"], *, seed: int
+    choices: Mapping[str, Sequence[Any]], places: Float[np.ndarray, "n g"], y: Float[np.ndarray, " n"], *, seed: int
 ) -> dict[str, dict[str, float]]:
     """Shares that sum to one over the genes, by "fanova" and "ped_anova".
 

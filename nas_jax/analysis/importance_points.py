@@ -31,7 +31,7 @@ class Points(Protocol):
         ...
 
     @property
-    def columns(self) -> list[Int[np.ndarray, "_"]]:
+    def columns(self) -> list[Int[np.ndarray, " _"]]:
         """The columns of each gene."""
         ...
 
@@ -47,7 +47,7 @@ class Points(Protocol):
         """As of the space's `encode`; rows of NaN where a point is no genome."""
         ...
 
-    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, "_"]]]:
+    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, " _"]]]:
         """The choices of a gene, each with what it has in the gene's columns; none where these are no gene's."""
         ...
 
@@ -62,7 +62,7 @@ class ChoicePoints(NamedTuple):
         return tuple(name for name, choices in self.space.gene_choices.items() if len(choices) > 1)
 
     @property
-    def columns(self) -> list[Int[np.ndarray, "_"]]:
+    def columns(self) -> list[Int[np.ndarray, " _"]]:
         return [np.array([column]) for column in range(len(self.names))]
 
     @property
@@ -100,7 +100,7 @@ class ChoicePoints(NamedTuple):
             encoded[:-1] = self.space.encode(list(places))
         return encoded[[-1 if genome is None else places[genome] for genome in expressed]]
 
-    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, "_"]]]:
+    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, " _"]]]:
         named = self.space.gene_choices[self.names[gene]]
         return [(choice, np.array([float(place)])) for place, choice in enumerate(named)]
 
@@ -125,7 +125,7 @@ class FeaturePoints(NamedTuple):
         return tuple(dict.fromkeys(name for name, is_on in zip(self.space.feature_genes, varies, strict=True) if is_on))
 
     @property
-    def columns(self) -> list[Int[np.ndarray, "_"]]:
+    def columns(self) -> list[Int[np.ndarray, " _"]]:
         labels = np.array(self.space.feature_genes)
         return [np.flatnonzero(labels == name) for name in self.names]
 
@@ -138,7 +138,7 @@ class FeaturePoints(NamedTuple):
     def features(self, points: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n d"]:
         return points
 
-    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, "_"]]]:
+    def choices(self, gene: int) -> list[tuple[Any, Float[np.ndarray, " _"]]]:
         name, columns = self.names[gene], self.columns[gene]
         rows = {self.space.genes_of(genome).get(name): row for genome, row in zip(self.genomes, self.x, strict=True)}
         return [(choice, rows[choice][columns]) for choice in self.space.gene_choices.get(name, ()) if choice in rows]

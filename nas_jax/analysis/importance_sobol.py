@@ -18,10 +18,10 @@ class Sobol(NamedTuple):
     All are zero for a function that never varies.
     """
 
-    first: Float[np.ndarray, "g"]
-    total: Float[np.ndarray, "g"]
-    first_std_error: Float[np.ndarray, "g"]
-    total_std_error: Float[np.ndarray, "g"]
+    first: Float[np.ndarray, " g"]
+    total: Float[np.ndarray, " g"]
+    first_std_error: Float[np.ndarray, " g"]
+    total_std_error: Float[np.ndarray, " g"]
 
 
 def exact_sobol(values: Float[np.ndarray, "..."]) -> Sobol:
@@ -42,10 +42,10 @@ def exact_sobol(values: Float[np.ndarray, "..."]) -> Sobol:
 
 
 def estimated_sobol(
-    function: Callable[[Float[np.ndarray, "n c"]], Float[np.ndarray, "n"]],
+    function: Callable[[Float[np.ndarray, "n c"]], Float[np.ndarray, " n"]],
     a: Float[np.ndarray, "n c"],
     b: Float[np.ndarray, "n c"],
-    columns: Sequence[Int[np.ndarray, "_"]],
+    columns: Sequence[Int[np.ndarray, " _"]],
 ) -> Sobol:
     """The indices from two independent samples of the inputs, with n (g + 2) calls of the function.
 
@@ -77,6 +77,6 @@ def estimated_sobol(
     return Sobol(first_mean, total_mean, first_error, total_error)
 
 
-def _mean_and_error(terms: Float[np.ndarray, "n"]) -> tuple[float, float]:
+def _mean_and_error(terms: Float[np.ndarray, " n"]) -> tuple[float, float]:
     known = terms[~np.isnan(terms)]
     return float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))

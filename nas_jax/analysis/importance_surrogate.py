@@ -21,8 +21,8 @@ from nas_jax.trial import Genome
 class Scale(NamedTuple):
     """Features in units of their range over many genomes, as the strategies scale them."""
 
-    low: Float[np.ndarray, "d"]
-    span: Float[np.ndarray, "d"]  # one for a feature that does not vary
+    low: Float[np.ndarray, " d"]
+    span: Float[np.ndarray, " d"]  # one for a feature that does not vary
 
     def __call__(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         return (features - self.low) / self.span
@@ -35,9 +35,9 @@ class Fitted(NamedTuple):
     state: State
     scale: Scale
     x: Float[np.ndarray, "n d"]  # scaled
-    y: Float[np.ndarray, "n"]
+    y: Float[np.ndarray, " n"]
 
-    def mean(self, features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m"]:
+    def mean(self, features: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
         """Posterior means; NaN for rows of NaN."""
         known = ~np.isnan(features).any(axis=1)
         means = np.full(len(features), np.nan)
@@ -50,14 +50,14 @@ class Fold(NamedTuple):
     """A fit to all trials but some."""
 
     fitted: Fitted
-    held_out: Int[np.ndarray, "h"]
+    held_out: Int[np.ndarray, " h"]
 
 
 class Permutation(NamedTuple):
     """The loss of R² for each gene: mean and deviation over the repetitions. `r2` is that of no permutation."""
 
-    mean: Float[np.ndarray, "g"]
-    std: Float[np.ndarray, "g"]
+    mean: Float[np.ndarray, " g"]
+    std: Float[np.ndarray, " g"]
     r2: float
 
 
@@ -129,7 +129,7 @@ def permutation_importance(
     folds: Sequence[Fold],
     points: Points,
     trials: Float[np.ndarray, "n c"],
-    y: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, " n"],
     rng: np.random.Generator,
     num_repeats: int = 10,
 ) -> Permutation:
@@ -144,7 +144,7 @@ def permutation_importance(
     """
     variance = y.var() or 1.0
 
-    def squared_error(fold: Fold, moved: Float[np.ndarray, "h c"]) -> Float[np.ndarray, "h"]:
+    def squared_error(fold: Fold, moved: Float[np.ndarray, "h c"]) -> Float[np.ndarray, " h"]:
         return (fold.fitted.mean(points.features(moved)) - y[fold.held_out]) ** 2
 
     base = [squared_error(fold, trials[fold.held_out]) for fold in folds]

@@ -17,10 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 from nas_jax.objective import Objective
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trackers.base import Scalar, curves, genes_of, numbers
-from nas_jax.trial import Stage, Trial
+from nas_jax.trial import FULL, Stage, Trial
 
 SEARCH: tuple[Stage, ...] = ("search",)
-FULL: tuple[Stage, ...] = ("final", "baseline")
 
 
 class Mirror:

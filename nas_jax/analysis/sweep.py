@@ -18,7 +18,7 @@ class Result(NamedTuple):
     setting: tuple[str, ...]  # the fields in which the runs differ, but for the seed
     seed: str
     is_complete: bool  # whether the search has had all its trials
-    curve: Float[np.ndarray, "n"]  # the best value until each trial of the search, NaN before the first
+    curve: Float[np.ndarray, " n"]  # the best value until each trial of the search, NaN before the first
     winner: float | None  # the winner's, trained in full
     test_accuracy: float | None
     seconds: float
@@ -108,7 +108,7 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def band(results: Sequence[Result]) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+def band(results: Sequence[Result]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Mean and standard error of the runs' curves, as far as all of them go. NaN where a run has no value yet."""
     num = min(len(result.curve) for result in results)
     curves = np.stack([result.curve[:num] for result in results])

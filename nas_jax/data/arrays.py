@@ -21,7 +21,7 @@ class Split(NamedTuple):
     """Examples that are used for one purpose."""
 
     images: UInt8[np.ndarray, "n h w c"]
-    labels: Int32[np.ndarray, "n"]
+    labels: Int32[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class EpochBatches(NamedTuple):
     """Indices of the examples of one epoch: whole batches, and what is left over, less than one."""
 
     full: Int32[np.ndarray, "num_batches batch_size"]
-    rest: Int32[np.ndarray, "num_left"]
+    rest: Int32[np.ndarray, " num_left"]
 
 
 def epoch_batches(rng: np.random.Generator, num_examples: int, batch_size: int) -> EpochBatches:

@@ -14,18 +14,12 @@ import numpy as np
 from nas_jax.evaluators.base import Measurement, attempt
 from nas_jax.objective import is_fraction, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.spaces.names import BenchmarkSpace
 from nas_jax.spaces.rows import comparable
 from nas_jax.tables import Table, number, read_table
 from nas_jax.trial import Genome, Trial
 
 Row: TypeAlias = Mapping[str, Any]
-
-
-@runtime_checkable
-class BenchmarkSpace(Protocol):
-    """A space whose benchmark names genomes in another way than `describe`."""
-
-    def benchmark_name(self, genome: Genome) -> str: ...
 
 
 @runtime_checkable

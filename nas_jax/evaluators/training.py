@@ -16,6 +16,7 @@ from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.fit import Fit, Prepared, num_together_of, prepare, train
 from nas_jax.train.recipe import Recipe
+from nas_jax.train.seeds import over_seeds
 from nas_jax.trial import Trial
 
 
@@ -23,12 +24,11 @@ from nas_jax.trial import Trial
 class Training:
     """Trains each genome by `recipe`, one after the other.
 
-    With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>`.
+    With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.
 
     Args:
         num_seeds: How often each genome is trained, from different seeds. With more than one, a metric is the mean over
-            them, `<metric>_std_error` its standard error and `<metric>_per_seed` what each of `seeds` gave; the
-            checkpoint is the one with the best validation accuracy.
+            them, `<metric>_std_error` its standard error and `<metric>_per_seed` what each of `seeds` gave.
         compile_ahead: How many further trials are pulled from the requests and compiled in threads, while a device
             trains. A strategy proposes them without knowing the trial that trains, or those in between.
 
@@ -93,8 +93,8 @@ class Training:
         seeds = seeds_of(trial, self.num_seeds)
         fits = train(prepared, seeds)
         if self.checkpoint_dir is not None:
-            best = max(fits, key=lambda fit: fit.metrics["val_accuracy"])
-            save_variables(self.checkpoint_dir / str(trial.id), best.variables)
+            for seed, fit in zip(seeds, fits, strict=True):
+                save_variables(self.checkpoint_dir / str(trial.id) / str(seed), fit.variables)
         metrics = fits[0].metrics if len(fits) == 1 else {**_summary(fits), "seeds": seeds}
         seconds = {name: sum(fit.seconds[name] for fit in fits) for name in fits[0].seconds}
         return Measurement({**self.space.cost(trial.genome)._asdict(), **metrics}, seconds)
@@ -106,16 +106,10 @@ def seeds_of(trial: Trial, num: int) -> list[int]:
 
 
 def _summary(fits: Sequence[Fit]) -> dict[str, Any]:
-    """Mean, standard error and list of each metric; of the curves the mean, epoch by epoch."""
-    summary: dict[str, Any] = {}
+    """Each metric over the seeds, and of the curves the mean, epoch by epoch."""
     curves = [fit.metrics["curve"] for fit in fits]
-    for name in curves[0]:
-        values = [fit.metrics[name] for fit in fits]
-        summary[name] = float(np.mean(values))
-        summary[f"{name}_std_error"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-        summary[f"{name}_per_seed"] = values
     curve = {name: np.mean([curve[name] for curve in curves], axis=0).tolist() for name in curves[0]}
-    return {**summary, "curve": curve}
+    return {**over_seeds([{name: fit.metrics[name] for name in curves[0]} for fit in fits]), "curve": curve}
 
 
 make = Training

@@ -18,8 +18,8 @@ TARGETS = ("ranks", "scores")
 class Targets(NamedTuple):
     """Targets of n scores, and the way back."""
 
-    values: Float[np.ndarray, "n"]  # in the order of the scores
-    scores: Float[np.ndarray, "n"]
+    values: Float[np.ndarray, " n"]  # in the order of the scores
+    scores: Float[np.ndarray, " n"]
     by_rank: bool
 
     def prediction(self, mean: float, std: float) -> Prediction:
@@ -32,7 +32,7 @@ class Targets(NamedTuple):
         low, centre, high = self._inverse(np.array([mean - std, mean, mean + std]))
         return Prediction(float(centre), float(max(0.5 * (high - low), np.finfo(np.float32).tiny)))
 
-    def _inverse(self, values: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
+    def _inverse(self, values: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
         knots, places = np.unique(self.values, return_index=True)
         heights = self.scores[places]
         if len(knots) == 1:
@@ -51,7 +51,7 @@ def check_targets(kind: str) -> None:
         raise ValueError(f"unknown targets {kind!r}; choose from {', '.join(TARGETS)}")
 
 
-def targets_of(scores: Float[np.ndarray, "n"], kind: str) -> Targets:
+def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
     """Targets of at least one score. "ranks": the normal quantiles of (rank - 1/2) / n, equal scores sharing theirs."""
     if kind == "scores":
         return Targets(scores, scores, by_rank=False)

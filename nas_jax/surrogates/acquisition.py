@@ -24,7 +24,7 @@ _FAR, _NUM_TERMS = -3.0, 58
 
 
 @jax.jit
-def expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, "m"]:
+def expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """E[max(y - best, 0)], in units of the targets (Jones, Schonlau & Welch 1998, eq. 15).
 
     Exactly zero in float32 from about 13 deviations below `best`: rank by the logarithm.
@@ -33,7 +33,7 @@ def expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Arr
 
 
 @jax.jit
-def log_expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, "m"]:
+def log_expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """Logarithm of the expected improvement (Ament et al. 2023, "Unexpected Improvements to Expected Improvement").
 
     Finite however far `mean` is below `best`; there it falls with the square of the distance in deviations, and its
@@ -47,13 +47,13 @@ def log_expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax
 
 
 @jax.jit
-def probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, "m"]:
+def probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """P[y > best] (Kushner 1964), between 0 and 1; zero in float32 from about 13 deviations below `best`."""
     return jnp.exp(log_probability_of_improvement(posterior, best))
 
 
 @jax.jit
-def log_probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, "m"]:
+def log_probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """Logarithm of the probability of improvement; finite however far `mean` is below `best`."""
     _, _, z = _standardise(posterior, best)
     is_far, near, far = _split(z)
@@ -63,7 +63,7 @@ def log_probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Flo
 
 
 @jax.jit
-def upper_confidence_bound(posterior: Posterior, beta: ArrayLike) -> Float[jax.Array, "m"]:
+def upper_confidence_bound(posterior: Posterior, beta: ArrayLike) -> Float[jax.Array, " m"]:
     """mean + sqrt(beta) std, in units of the targets (GP-UCB: Srinivas et al. 2010, algorithm 1); beta is not negative.
 
     beta = 4 is two deviations of optimism.

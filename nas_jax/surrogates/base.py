@@ -11,8 +11,8 @@ State = Any  # a pytree; what it holds is the surrogate's own business
 class Posterior(NamedTuple):
     """Marginal predictions at m points, in units of the targets."""
 
-    mean: Float[jax.Array, "m"]
-    std: Float[jax.Array, "m"]
+    mean: Float[jax.Array, " m"]
+    std: Float[jax.Array, " m"]
 
 
 @runtime_checkable

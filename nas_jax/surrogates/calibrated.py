@@ -85,7 +85,7 @@ class Calibrated:
 make = Calibrated
 
 
-def conformal_scale(scores: Float[np.ndarray, "n"], level: float) -> float:
+def conformal_scale(scores: Float[np.ndarray, " n"], level: float) -> float:
     """The factor that makes Gaussian intervals of probability `level` hold a further score at least as often.
 
     `scores` `[n]` are absolute errors in units of the predicted deviation. Their ceil((n + 1) level)-th smallest, for

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 _LARGEST = 1e30  # squares and sums of it are finite in float64, and predictions of it in float32
 
 
-def training_arrays(x: Any, y: Any) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, "n"]]:
+def training_arrays(x: Any, y: Any) -> tuple[Float64[np.ndarray, "n d"], Float64[np.ndarray, " n"]]:
     """Turns `x` `[n, d]` and `y` `[n]` into float64 arrays of their own.
 
     Raises:
@@ -37,7 +37,7 @@ def query_array(x_new: Any, num_features: int, name: str = "x_new") -> Float64[n
     return _usable(name, x_new)
 
 
-def noise_array(noise_std: Any, num_rows: int) -> Float64[np.ndarray, "n"]:
+def noise_array(noise_std: Any, num_rows: int) -> Float64[np.ndarray, " n"]:
     """Turns known deviations `[num_rows]`, or None for none, into a float64 array of their own.
 
     Raises:
@@ -55,7 +55,7 @@ def noise_array(noise_std: Any, num_rows: int) -> Float64[np.ndarray, "n"]:
 
 def hyperparameter_arrays(
     lengthscales: Any, signal_std: Any, noise_std: Any, shape: Any, num_features: int, num_shapes: int
-) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, ""], Float64[np.ndarray, ""], Float64[np.ndarray, "s"]]:
+) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, ""], Float64[np.ndarray, ""], Float64[np.ndarray, " s"]]:
     """Lengthscales `[num_features]`, signal and noise variances, and shape parameters, from what a user gave.
 
     Raises:

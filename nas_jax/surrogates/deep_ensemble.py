@@ -118,8 +118,8 @@ def train_member(
     settings: DeepEnsemble,
     key: Key[jax.Array, ""],
     x: Float[jax.Array, "p d"],
-    y: Float[jax.Array, "p"],
-    trains: Bool[jax.Array, "p"],
+    y: Float[jax.Array, " p"],
+    trains: Bool[jax.Array, " p"],
 ) -> Weights:
     """Weights of one member after `settings.num_steps`, which start as in He et al. (ICCV 2015).
 
@@ -151,7 +151,7 @@ def train_member(
 
 
 @partial(jax.jit, static_argnames="settings")
-def train(settings: DeepEnsemble, keys: Key[jax.Array, "k"], x: Any, y: Any, trains: Any) -> Weights:
+def train(settings: DeepEnsemble, keys: Key[jax.Array, " k"], x: Any, y: Any, trains: Any) -> Weights:
     """`train_member` for k keys and k sets of rows `trains` `[k, p]`, in one program."""
     return jax.vmap(partial(train_member, settings), in_axes=(0, None, None, 0))(keys, x, y, trains)
 
@@ -162,7 +162,7 @@ def apply(weights: Weights, x: Any) -> Float[jax.Array, "k m"]:
     return jax.vmap(_forward, in_axes=(0, None))(weights, x)
 
 
-def _forward(weights: Weights, x: Any) -> Float[jax.Array, "m"]:
+def _forward(weights: Weights, x: Any) -> Float[jax.Array, " m"]:
     *hidden, (kernel, bias) = weights
     for hidden_kernel, hidden_bias in hidden:
         x = jax.nn.relu(x @ hidden_kernel + hidden_bias[None, :])

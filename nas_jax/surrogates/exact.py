@@ -24,7 +24,7 @@ class Factorisation(NamedTuple):
     """What predictions need of n training rows."""
 
     inverse_factor: Float[np.ndarray, "n n"]  # inverse of the lower Cholesky factor of the covariance of the targets
-    weights: Float[np.ndarray, "n"]  # inverse covariance times targets
+    weights: Float[np.ndarray, " n"]  # inverse covariance times targets
     log_likelihood: float
     noise_variance: float  # that of every row, and what had to be added for a factor to exist
 
@@ -93,10 +93,10 @@ def factorise(correlation: Float[Array, "p p"], found: Hyperparameters, rows: Ro
 
 def marginals(
     inverse_factor: Float[Array, "p p"],
-    weights: Float[Array, "p"],
+    weights: Float[Array, " p"],
     covariance: Float[Array, "p m"],
     signal_variance: Float[Array, ""],
-) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
+) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
     """Mean and variance at each of m points (eqs. 2.25 and 2.26), from their covariance with the training rows."""
     explained = inverse_factor @ covariance
     return weights @ covariance, jnp.maximum(signal_variance - jnp.sum(explained**2, axis=0), 0.0)
@@ -104,12 +104,12 @@ def marginals(
 
 def joint(
     inverse_factor: Float[Array, "p p"],
-    weights: Float[Array, "p"],
+    weights: Float[Array, " p"],
     between: Float[Array, "p q"],
     within: Float[Array, "q q"],
     signal_variance: Float[Array, ""],
     queries: Rows,
-) -> tuple[Float[Array, "q"], Float[Array, "q q"]]:
+) -> tuple[Float[Array, " q"], Float[Array, "q q"]]:
     """Mean, and a Cholesky factor of the covariance, at q points together (eqs. 2.23 and 2.24).
 
     Args:

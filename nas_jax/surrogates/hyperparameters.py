@@ -28,10 +28,10 @@ _NUM_SCALARS = 3  # noise, signal, common lengthscale
 class Hyperparameters(NamedTuple):
     """In units of a feature's training range and of the targets' standard deviation."""
 
-    lengthscales: Float[Array, "d"]
+    lengthscales: Float[Array, " d"]
     signal_variance: Float[Array, ""]
     noise_variance: Float[Array, ""]
-    shape: Float[Array, "s"]
+    shape: Float[Array, " s"]
 
 
 class Prior(NamedTuple):
@@ -39,11 +39,11 @@ class Prior(NamedTuple):
 
     log_lengthscale: Float[Array, ""]  # its mean
     sharing: Float[Array, ""]
-    group: Int[Array, "d"]  # the number of each feature's group
+    group: Int[Array, " d"]  # the number of each feature's group
     min_noise_variance: Float[Array, ""]
 
 
-def prior_of(num_varying: int, group: Int[np.ndarray, "d"], sharing: float, min_noise_std: float) -> Prior:
+def prior_of(num_varying: int, group: Int[np.ndarray, " d"], sharing: float, min_noise_std: float) -> Prior:
     """The prior for features of which `num_varying` take more than one value."""
     return Prior(
         log_lengthscale=np.asarray(_LOG_LENGTHSCALE[0] + 0.5 * np.log(max(1, num_varying))),
@@ -57,7 +57,7 @@ def num_coordinates(num_groups: int, num_shapes: int) -> int:
     return _NUM_SCALARS + num_shapes + num_groups
 
 
-def hyperparameters(prior: Prior, z: Float[jax.Array, "k"], num_shapes: int) -> Hyperparameters:
+def hyperparameters(prior: Prior, z: Float[jax.Array, " k"], num_shapes: int) -> Hyperparameters:
     """The hyperparameters at coordinates `z`, whose prior is standard normal."""
     noise, signal, common, shape, groups = jnp.split(z, (1, 2, 3, 3 + num_shapes))
     departure = prior.sharing**0.5 * common + (1 - prior.sharing) ** 0.5 * groups[prior.group]

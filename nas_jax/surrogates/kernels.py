@@ -62,8 +62,8 @@ def num_shapes(kernel: Any) -> int:
 
 def correlation(
     kernel: StationaryKernel,
-    lengthscales: Float[Array, "d"],
-    shape: Float[Array, "s"],
+    lengthscales: Float[Array, " d"],
+    shape: Float[Array, " s"],
     x: Float[Array, "n d"],
     z: Float[Array, "m d"],
 ) -> Float[Array, "n m"]:

@@ -28,10 +28,10 @@ class _Pairs(NamedTuple):
 
 
 class _Loop(NamedTuple):
-    point: Float[jax.Array, "p"]
+    point: Float[jax.Array, " p"]
     value: Float[jax.Array, ""]
-    gradient: Float[jax.Array, "p"]
-    direction: Float[jax.Array, "p"]
+    gradient: Float[jax.Array, " p"]
+    direction: Float[jax.Array, " p"]
     step: Float[jax.Array, ""]
     pairs: _Pairs
     num_evaluations: Int[jax.Array, ""]
@@ -40,13 +40,13 @@ class _Loop(NamedTuple):
 
 def minimise(
     value_and_grad: Callable[..., tuple[jax.Array, jax.Array]],
-    start: Float[jax.Array, "p"],
+    start: Float[jax.Array, " p"],
     *,
     max_evaluations: int | Int[jax.Array, ""],
     gradient_tolerance: float = 1e-3,
     decrease_tolerance: float = 1e-8,
     history: int = 10,
-) -> tuple[Float[jax.Array, "p"], Float[jax.Array, ""]]:
+) -> tuple[Float[jax.Array, " p"], Float[jax.Array, ""]]:
     """Finds a local minimum near `start`; to be traced inside a jitted, possibly vmapped function.
 
     Stops when no entry of the gradient exceeds `gradient_tolerance`, when an accepted step lowers the value by
@@ -107,7 +107,7 @@ def minimise(
     return loop.point, loop.value
 
 
-def _first_step(pairs: _Pairs, gradient: Float[jax.Array, "p"]) -> Float[jax.Array, ""]:
+def _first_step(pairs: _Pairs, gradient: Float[jax.Array, " p"]) -> Float[jax.Array, ""]:
     """Without a pair the scale of the problem is unknown: then move by at most one in all."""
     return jnp.where(jnp.any(pairs.moves[-1] != 0), 1.0, 1.0 / jnp.maximum(1.0, jnp.linalg.norm(gradient)))
 
@@ -124,13 +124,13 @@ def _interpolate(
     return jnp.where(jnp.isfinite(shorter), jnp.clip(shorter, 0.1 * step, 0.5 * step), 0.1 * step)
 
 
-def _push(pairs: _Pairs, move: Float[jax.Array, "p"], change: Float[jax.Array, "p"]) -> _Pairs:
+def _push(pairs: _Pairs, move: Float[jax.Array, " p"], change: Float[jax.Array, " p"]) -> _Pairs:
     is_convex = move @ change > 1e-10 * (move @ move)
     pushed = jax.tree.map(lambda rows, row: jnp.concatenate([rows[1:], row[None, :]]), pairs, _Pairs(move, change))
     return jax.tree.map(lambda new, old: jnp.where(is_convex, new, old), pushed, pairs)
 
 
-def _descent_direction(pairs: _Pairs, gradient: Float[jax.Array, "p"]) -> Float[jax.Array, "p"]:
+def _descent_direction(pairs: _Pairs, gradient: Float[jax.Array, " p"]) -> Float[jax.Array, " p"]:
     """Minus the inverse Hessian times the gradient, by the two-loop recursion."""
     curvatures = jnp.sum(pairs.moves * pairs.changes, axis=1)  # [h]
     inverses = jnp.where(curvatures > 0, 1.0 / jnp.where(curvatures > 0, curvatures, 1.0), 0.0)

@@ -15,7 +15,7 @@ LEAST_STD = 1e-3  # of predictions and of noise, in deviations of the targets: m
 
 def mixture_moments(
     means: Float[np.ndarray, "k m"], variances: Float[np.ndarray, "k m"]
-) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """Mean and variance of an equal mixture of k predictions: the law of total variance.
 
     Hutter, Xu, Hoos & Leyton-Brown, "Algorithm runtime prediction: methods & evaluation" (Artificial Intelligence 206,
@@ -26,7 +26,7 @@ def mixture_moments(
 
 
 def held_out_noise(
-    y: Float[np.ndarray, "n"],
+    y: Float[np.ndarray, " n"],
     means: Float[np.ndarray, "k n"],
     variances: Float[np.ndarray, "k n"],
     is_held_out: Bool[np.ndarray, "k n"],
@@ -45,7 +45,7 @@ def held_out_noise(
     return float(np.sqrt(max(np.mean(residuals**2) - np.mean(explained), LEAST_STD**2)))
 
 
-def posterior_of(scaling: Scaling, mean: Float[np.ndarray, "m"], variance: Float[np.ndarray, "m"]) -> Posterior:
+def posterior_of(scaling: Scaling, mean: Float[np.ndarray, " m"], variance: Float[np.ndarray, " m"]) -> Posterior:
     """What is normal in scaled units, in units of the targets, as float32. A deviation below 1e-3 becomes 1e-3."""
     centre, std = scaling.moments(mean, np.sqrt(np.maximum(variance, LEAST_STD**2)))
     std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)  # never zero, not even after rounding

@@ -16,9 +16,9 @@ class Rows(NamedTuple):
     """Training data in scaled units, p rows of which the first n are real."""
 
     x: Float[Array, "p d"]
-    y: Float[Array, "p"]
-    noise_variance: Float[Array, "p"]  # known, beside what is learned
-    is_real: Bool[Array, "p"]
+    y: Float[Array, " p"]
+    noise_variance: Float[Array, " p"]  # known, beside what is learned
+    is_real: Bool[Array, " p"]
 
 
 def padded_size(num_rows: int) -> int:
@@ -32,7 +32,7 @@ def padded_size(num_rows: int) -> int:
     return -(-num_rows // step) * step
 
 
-def pad(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"], noise_variance: Float[np.ndarray, "n"]) -> Rows:
+def pad(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], noise_variance: Float[np.ndarray, " n"]) -> Rows:
     """Appends rows of zeros up to the padded size."""
     num_padding = padded_size(len(y)) - len(y)
     return Rows(

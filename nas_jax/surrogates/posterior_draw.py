@@ -28,7 +28,7 @@ _MAX_ROWS = 400  # an eigendecomposition costs ten times a factorisation; what m
 
 
 def draw_hyperparameters(
-    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"]
+    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]
 ) -> Hyperparameters:
     """A draw given scaled inputs and standardised targets; given a random 400 of them where there are more.
 
@@ -55,7 +55,7 @@ def draw_hyperparameters(
 
 
 def _grid_densities(
-    kernel: Any, lengthscales: Float[np.ndarray, "l"], noise_ratios: Float[np.ndarray, "s"], rows: Rows
+    kernel: Any, lengthscales: Float[np.ndarray, " l"], noise_ratios: Float[np.ndarray, " s"], rows: Rows
 ) -> tuple[Float[np.ndarray, "l s"], Float[np.ndarray, "l s"]]:
     """log p(y | lengthscale, noise ratio) but for a constant, and the scale of the signal variance's posterior.
 

@@ -45,7 +45,7 @@ def fit(
 
 @jax.jit
 def correlation_of_rows(
-    kernel: Any, lengthscales: Float[Array, "d"], shape: Float[Array, "s"], x: Float[Array, "p d"]
+    kernel: Any, lengthscales: Float[Array, " d"], shape: Float[Array, " s"], x: Float[Array, "p d"]
 ) -> Float[Array, "p p"]:
     """The kernel between all pairs of rows, with these lengthscales and unit variance."""
     return correlation(kernel, lengthscales, shape, x, x)
@@ -59,7 +59,7 @@ def factorise(kernel: Any, found: Hyperparameters, rows: Rows) -> exact.Factoris
 @jax.jit
 def predict(
     queries: Float[Any, "m d"], kernel: Any, found: Hyperparameters, rows: Rows, inverse_factor: Float[Any, "p p"]
-) -> tuple[Float[Array, "m"], Float[Array, "m"]]:
+) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
     """Marginal means and variances; the weights take the place of the rows' targets."""
     return exact.marginals(inverse_factor, rows.y, _between(kernel, found, rows, queries), found.signal_variance)
 

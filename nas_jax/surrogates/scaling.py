@@ -25,10 +25,10 @@ class Scaling(NamedTuple):
             scaled = np.divide(x - self.x_low, self.x_range, out=np.zeros_like(x), where=self.x_range > 0)
         return np.clip(scaled, -_FARTHEST, _FARTHEST, out=scaled)
 
-    def targets(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def targets(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         return (self.warp.forward(y) - self.y_mean) / self.y_scale
 
-    def noise(self, y: Float64[np.ndarray, "n"], noise_std: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def noise(self, y: Float64[np.ndarray, " n"], noise_std: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         """Small deviations of targets, on the scale of `targets`."""
         return noise_std * self.warp.slope(y) / self.y_scale
 
@@ -36,15 +36,15 @@ class Scaling(NamedTuple):
         return self.warp.inverse(u * self.y_scale + self.y_mean)
 
     def moments(
-        self, mean: Float64[np.ndarray, "m"], std: Float64[np.ndarray, "m"]
-    ) -> tuple[Float64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+        self, mean: Float64[np.ndarray, " m"], std: Float64[np.ndarray, " m"]
+    ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         """Mean and deviation in units of the targets of what is normal on the scale of `targets`."""
         return self.warp.moments(mean * self.y_scale + self.y_mean, std * self.y_scale)
 
 
 def scaling_of(
     x: Float64[np.ndarray, "n d"],
-    y: Float64[np.ndarray, "n"],
+    y: Float64[np.ndarray, " n"],
     warp: str,
     upper_bound: float | None,
     scale_inputs: bool = True,

@@ -72,7 +72,7 @@ class SurrogateRegressor(RegressorMixin, BaseEstimator):
 
     def predict(
         self, X: Any, return_std: bool = False
-    ) -> Float64[np.ndarray, "m"] | tuple[Float64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+    ) -> Float64[np.ndarray, " m"] | tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         """The mean at `X` `[m, d]`, and with `return_std` also the standard deviation, in units of the targets.
 
         Numbers are those of the surrogate's `predict`: exact to float32, stored as float64.

@@ -114,7 +114,7 @@ class SVM:
         variance = np.var(means[1:], axis=0) + with_noise * state.noise_std**2
         return posterior_of(state.scaling, means[0], variance)
 
-    def _choose(self, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"], rng: np.random.Generator) -> Choice:
+    def _choose(self, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], rng: np.random.Generator) -> Choice:
         scale = 1.0 / (float(np.sum(np.var(x, axis=0))) or 1.0)
         choices = [Choice(c, gamma * scale, epsilon) for gamma, c, epsilon in self._grid()]
         num_folds = min(self.num_folds, len(y))
@@ -145,8 +145,8 @@ def _kernel(x: Float[np.ndarray, "n d"], x_new: Float[np.ndarray, "m d"], gamma:
 
 
 def _train(
-    gram: Float[np.ndarray, "n n"], y: Float[np.ndarray, "n"], choice: Choice, weight: Any
-) -> tuple[Float[np.ndarray, "n"], float]:
+    gram: Float[np.ndarray, "n n"], y: Float[np.ndarray, " n"], choice: Choice, weight: Any
+) -> tuple[Float[np.ndarray, " n"], float]:
     """Dual coefficients and intercept of a machine that sees each row `weight` times."""
     rows = np.flatnonzero(weight)
     machine = SVR(kernel="precomputed", C=choice.c, epsilon=choice.epsilon)

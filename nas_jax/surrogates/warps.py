@@ -22,18 +22,18 @@ _BOUNDS = [(-3.0, 3.0), (-1.0, 1.0), (-3.0, 3.0), (-2.0, 2.0)]  # six deviations
 class Identity(NamedTuple):
     """Leaves targets as they are."""
 
-    def forward(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def forward(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         return y
 
-    def slope(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def slope(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         return np.ones_like(y)
 
     def inverse(self, u: Float64[np.ndarray, "*m"]) -> Float64[np.ndarray, "*m"]:
         return u
 
     def moments(
-        self, mean: Float64[np.ndarray, "m"], std: Float64[np.ndarray, "m"]
-    ) -> tuple[Float64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+        self, mean: Float64[np.ndarray, " m"], std: Float64[np.ndarray, " m"]
+    ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         return mean, std
 
 
@@ -46,12 +46,12 @@ class LogDistance(NamedTuple):
 
     upper_bound: float
 
-    def forward(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def forward(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         if np.max(y) >= self.upper_bound:
             raise ValueError(f"y must be below upper_bound={self.upper_bound}, got {np.max(y)}")
         return -np.log(self.upper_bound - y)
 
-    def slope(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def slope(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         return 1.0 / (self.upper_bound - y)
 
     def inverse(self, u: Float64[np.ndarray, "*m"]) -> Float64[np.ndarray, "*m"]:
@@ -59,8 +59,8 @@ class LogDistance(NamedTuple):
             return self.upper_bound - np.minimum(np.exp(-u), _LARGEST)
 
     def moments(
-        self, mean: Float64[np.ndarray, "m"], std: Float64[np.ndarray, "m"]
-    ) -> tuple[Float64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+        self, mean: Float64[np.ndarray, " m"], std: Float64[np.ndarray, " m"]
+    ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         with np.errstate(over="ignore"):
             distance = np.minimum(np.exp(-mean + std**2 / 2), _LARGEST)
             return self.upper_bound - distance, np.minimum(distance * np.sqrt(np.expm1(std**2)), _LARGEST)
@@ -79,10 +79,10 @@ class SinhArcsinh(NamedTuple):
     skewness: float
     tail: float
 
-    def forward(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def forward(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         return np.sinh(self.tail * np.arcsinh((y - self.location) / self.scale) - self.skewness)
 
-    def slope(self, y: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    def slope(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
         standard = (y - self.location) / self.scale
         angle = self.tail * np.arcsinh(standard) - self.skewness
         return np.cosh(angle) * self.tail / np.hypot(1.0, standard) / self.scale
@@ -91,8 +91,8 @@ class SinhArcsinh(NamedTuple):
         return self.location + self.scale * np.sinh((np.arcsinh(u) + self.skewness) / self.tail)
 
     def moments(
-        self, mean: Float64[np.ndarray, "m"], std: Float64[np.ndarray, "m"]
-    ) -> tuple[Float64[np.ndarray, "m"], Float64[np.ndarray, "m"]]:
+        self, mean: Float64[np.ndarray, " m"], std: Float64[np.ndarray, " m"]
+    ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         """By Gauss-Hermite quadrature with 32 nodes."""
         values = self.inverse(mean[:, None] + std[:, None] * _NODES)  # [m, 32]
         centre = values @ _WEIGHTS
@@ -103,7 +103,7 @@ Warp = Identity | LogDistance | SinhArcsinh
 WARPS = {"identity": Identity, "log_distance": LogDistance, "sinh_arcsinh": SinhArcsinh}
 
 
-def warp_of(kind: str, y: Float64[np.ndarray, "n"], upper_bound: float | None) -> Warp:
+def warp_of(kind: str, y: Float64[np.ndarray, " n"], upper_bound: float | None) -> Warp:
     """The warp of that kind for these targets."""
     if kind == "identity":
         return Identity()
@@ -113,7 +113,7 @@ def warp_of(kind: str, y: Float64[np.ndarray, "n"], upper_bound: float | None) -
     return LogDistance(float(upper_bound))
 
 
-def _fit_sinh_arcsinh(y: Float64[np.ndarray, "n"]) -> SinhArcsinh:
+def _fit_sinh_arcsinh(y: Float64[np.ndarray, " n"]) -> SinhArcsinh:
     """Of highest posterior density, for targets that are independent and normal once warped.
 
     Of the standardised targets, location, log scale, skewness and log tail are normal around the linear map, which
@@ -130,7 +130,7 @@ def _fit_sinh_arcsinh(y: Float64[np.ndarray, "n"]) -> SinhArcsinh:
 
 
 def _negative_log_density(
-    z: Float64[np.ndarray, "4"], y: Float64[np.ndarray, "n"]
+    z: Float64[np.ndarray, "4"], y: Float64[np.ndarray, " n"]
 ) -> tuple[float, Float64[np.ndarray, "4"]]:
     """Up to a constant, and its gradient with respect to skewness, log tail, location and log scale."""
     skewness, tail, location, scale = z[0], np.exp(z[1]), z[2], np.exp(z[3])

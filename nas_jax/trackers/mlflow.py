@@ -128,7 +128,7 @@ class _Writer:
         return Held(frozenset(trials), num_assessed, is_complete=self._parent.info.status == "FINISHED")
 
     def _search(self, query: str) -> list[Any]:
-        runs: list[Run] = []
+        runs: list[Any] = []
         token: str | None = ""
         while token is not None:
             page = self._client.search_runs([self._experiment], query, max_results=1000, page_token=token or None)

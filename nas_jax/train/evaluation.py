@@ -3,7 +3,7 @@
 As in training, a CPU takes the batches one by one, while an accelerator keeps the split and takes them in one call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,13 @@ from nas_jax.train.step import EvalSums, Variables, make_eval_step
 BATCH_SIZE = 256
 
 
-def measure(network: nn.Module, variables: Variables, dataset: Dataset, recipe: Recipe, part: str) -> dict[str, float]:
-    """`{part}_accuracy` and `{part}_loss` of a trained network on a split: "train", "val" or "test"."""
+def measure(
+    network: nn.Module, trained: Sequence[Variables], dataset: Dataset, recipe: Recipe, part: str
+) -> list[dict[str, float]]:
+    """`{part}_accuracy` and `{part}_loss` on a split ("train", "val" or "test"), for each of several trainings."""
     is_scanned = jax.default_backend() != "cpu"
-    evaluate = compile_evaluation(network, recipe, dataset, part, variables, one_device(), is_scanned=is_scanned)
-    return {name: float(value) for name, value in evaluate(variables).items()}
+    evaluate = compile_evaluation(network, recipe, dataset, part, trained[0], one_device(), is_scanned=is_scanned)
+    return [{name: float(value) for name, value in evaluate(variables).items()} for variables in trained]
 
 
 def compile_evaluation(

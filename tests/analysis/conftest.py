@@ -18,6 +18,6 @@ def complete(tmp_path):
             "val_accuracy": 0.70,
             "test_accuracy": 0.69,
             "num_test": 10000,
-            "baseline": {"trial": 45, "test_accuracy": 0.66},
+            "baselines": {"baseline": baseline["metrics"] | {"trial": 45, "test_accuracy": 0.66}},
         },
     )

@@ -1,80 +1,52 @@
 import json
 import math
-import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from matplotlib.image import imread
+from report_page import Fastidious, add, report, with_metrics
 from run_files import CONFIG, failed, finished, search_records, write
-from scipy import stats
 
-from nas_jax.analysis.report import binomial_error, escape, table, write_report
+from nas_jax.analysis.compare import binomial_error
+from nas_jax.analysis.report_search import expected_best
 from nas_jax.errors import UserError
 from nas_jax.objective import Objective
-from nas_jax.surrogates.base import Posterior
+from nas_jax.spaces.categorical import Categorical
 from nas_jax.surrogates.gaussian_process import GaussianProcess
-from nas_jax.surrogates.validation import cross_validate
-
-
-class Space:
-    def encode(self, genomes):
-        return np.array(genomes, np.float32)
-
-
-class Line(NamedTuple):
-    weights: jax.Array
-    spread: jax.Array
-
-
-class LeastSquares:
-    """A straight line, and the residuals' spread."""
-
-    def fit(self, key, x, y):
-        x = np.c_[np.asarray(x, np.float64), np.ones(len(x))]
-        weights = np.linalg.lstsq(x, np.asarray(y, np.float64))[0]
-        return Line(jnp.asarray(weights, jnp.float32), jnp.float32(np.std(x @ weights - y)))
-
-    def predict(self, state, x_new, *, with_noise=False):
-        mean = jnp.asarray(x_new, jnp.float32) @ state.weights[:-1] + state.weights[-1]
-        return Posterior(mean, jnp.full(mean.shape, state.spread))
-
-
-def report(workdir, objective=None, surrogate=None):
-    path = write_report(workdir, Space(), surrogate or LeastSquares(), objective or Objective())
-    assert path == workdir / "report.md"
-    return path.read_text()
-
-
-def section(text, name):
-    return re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE).group(1)
-
-
-def cells(text):
-    """The rows of the first table, without its header."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
 def test_answer_names_the_winner_with_its_errors(complete):
-    answer = section(report(complete), "Answer")
-    assert "**conv 8-8-8-2**" in answer
-    assert "Trial 41 (final)" in answer
+    page = report(complete)
+    assert "conv 8-8-8-2" in page.text("answer")
+    assert "Trial 41 (final), exported to best/" in page.text("answer")
     validation = math.sqrt(0.7 * 0.3 / 5000)
     test = math.sqrt(0.69 * 0.31 / 10000)
-    assert f"70.00 % ± {100 * validation:.2f} %" in answer
-    assert f"69.00 % ± {100 * test:.2f} %" in answer
-    assert "Parameters: 26,000; FLOPs: 5,000,000 an image" in answer
+    by = "± is one standard error, by {:,} examples"
+    assert page.facts["Validation accuracy"] == [f"70.00 % ± {100 * validation:.2f} %", by.format(5000)]
+    assert page.facts["Test accuracy"] == [f"69.00 % ± {100 * test:.2f} %", by.format(10000)]
+    assert page.facts["Parameters"] == ["26,000"]
+    assert page.facts["FLOPs"][0] == "5,000,000"
+
+
+def test_latency_is_what_was_measured(complete):
+    latencies = [
+        {"batch_size": 1, "median": 0.0021, "low": 0.002, "high": 0.0025, "num_calls": 50},
+        {"batch_size": 64, "median": 0.125, "low": 0.12, "high": 0.13, "num_calls": 16},
+    ]
+    record = {"device": "cpu: cpu", "num_cpus": 2, "load": 0.5, "latencies": latencies}
+    (complete / "best" / "latency.json").write_text(json.dumps(record))
+    page = report(complete)
+    value, note = page.facts["Latency, 1 image"]
+    assert value == "2.1 ms"
+    assert "median of 50 calls, quartiles 2 and 2.5 ms, float32, on cpu: cpu (2 cores, load 0.5)" in note
+    assert page.facts["Latency, 64 images"][0] == "125 ms"
 
 
 def test_finalists_are_in_order_of_measured_accuracy_winner_first(complete):
-    rows = cells(section(report(complete), "Finalists"))
+    rows = report(complete).rows("finalists")
     assert [row[0] for row in rows] == ["winner", "", "", "", ""]
     assert [row[4] for row in rows] == ["70.00 %", "66.00 %", "64.00 %", "61.00 %", "failed"]
     assert rows[0][1:4] == ["conv 8-8-8-2", "62.00 % ± 1.50 %", "-"]
@@ -83,95 +55,130 @@ def test_finalists_are_in_order_of_measured_accuracy_winner_first(complete):
     assert rows[0][5:] == ["26,000", "12"]
 
 
-@pytest.mark.parametrize(
-    ("baseline", "verdict", "size"),
-    [(0.68, "better", "larger"), (0.695, "better", "not larger"), (0.75, "worse", "larger")],
-)
-def test_baseline_is_compared_with_the_noise(complete, baseline, verdict, size):
-    with (complete / "trials.jsonl").open("a") as log:
-        log.write(json.dumps(finished(45, [1, 2, 3, 4], baseline, "baseline")) + "\n")
-    text = section(report(complete), "Against the baseline")
-    # Two standard errors of the difference of two proportions near 0.7 with n = 5000 are about 1.8 points.
-    assert f"the finalist is {verdict} than the baseline." in text
-    assert f"{100 * abs(0.7 - baseline):.2f} percentage points, is {size} than two" in text
-    assert "On the test split the baseline has 66.00 % ±" in text
+def test_random_search_is_the_expected_maximum_of_draws():
+    scores = np.array([0.3, 0.9, 0.5, 0.5, 0.1])
+    draws = np.random.default_rng(0).choice(scores, (200_000, 4))
+    simulated = np.maximum.accumulate(draws, axis=1).mean(axis=0)
+    np.testing.assert_allclose(expected_best(scores, 4), simulated, atol=2e-3)
+    assert expected_best(scores, 1) == pytest.approx(scores.mean())
+    assert expected_best(scores, 1000)[-1] == pytest.approx(0.9)
 
 
-def test_surrogate_measures_agree_with_scipy(complete):
-    values = dict(cells(section(report(complete), "Surrogate")))
-    records = list(search_records(40))
-    y = np.array([record["metrics"]["val_accuracy"] for record in records])
-    x = np.array([record["genome"] for record in records], np.float32)
-    posterior = cross_validate(LeastSquares(), jax.random.key(CONFIG["seed"]), x, y, num_folds=10)
-    mean, std = np.asarray(posterior.mean, np.float64), np.asarray(posterior.std, np.float64)
-    assert values["trials"] == "40"
-    assert float(values["Kendall's tau"]) == pytest.approx(stats.kendalltau(mean, y).statistic, abs=6e-4)
-    assert float(values["Spearman's rho"]) == pytest.approx(stats.spearmanr(mean, y).statistic, abs=6e-4)
-    error = 100 * np.sqrt(np.mean((mean - y) ** 2))
-    assert float(values["root mean squared error"].split()[0]) == pytest.approx(error, abs=6e-3)
-    inside = 100 * np.mean(np.abs(mean - y) < stats.norm.ppf(0.975) * std)
-    assert float(values["coverage of the 95 % intervals"].split()[0]) == pytest.approx(inside, abs=0.06)
+def test_random_search_is_made_of_trials_without_a_prediction(tmp_path):
+    said = {"mean": 0.5, "std": 0.1}
+    records = [record | {"prediction": said if record["id"] >= 6 else None} for record in search_records(20)]
+    assert "(6). It cannot exceed the best of these, so beyond 6 draws" in report(write(tmp_path / "a", records)).text(
+        "progress"
+    )
+    text = report(write(tmp_path / "b", search_records(20))).text("progress")
+    assert "Random search is not drawn" in text
+    config = CONFIG | {"strategy": {"name": "random_search"}}
+    text = report(write(tmp_path / "c", search_records(20), config)).text("progress")
+    assert "all trials of this search, which are random (20)" in text
+    assert "cannot exceed" not in text
 
 
-def test_figures_are_there_and_not_blank(complete):
-    names = re.findall(r"!\[.*?\]\((.*?)\)", report(complete))
-    assert names == ["progress.png", "surrogate.png", "parameters.png"]
-    for name in names:
-        assert np.ptp(imread(complete / name)[..., :3]) == 1
+def test_what_mattered_is_found(tmp_path):
+    """The score is a sum of which the first gene has the largest part, and the third none."""
+    space = Categorical(genes=(("depth", (1, 2, 3, 4)), ("width", (1, 2, 3, 4)), ("colour", (1, 2, 3, 4))))
+    rng = np.random.default_rng(0)
+    genomes = space.sample(rng, 50)
+    records = [
+        finished(id, list(genome), 0.5 + 0.05 * genome[0] + 0.01 * genome[1]) for id, genome in enumerate(genomes)
+    ]
+    page = report(write(tmp_path, records), space=space)
+    text = page.text("importance")
+    assert "What mattered most: depth, then width." in text
+    effects = {(gene, choice): effect for gene, choice, effect in page.rows("importance")}
+    assert [gene for gene, _ in effects][:2] == ["depth", "depth"]
+    low, high = (float(effects["depth", choice].split()[0]) for choice in "14")
+    assert [low, high] == pytest.approx([-7.5, 7.5], abs=0.02)  # percent: 0.05 (1 - 2.5) and 0.05 (4 - 2.5)
 
 
 def test_cost_sums_seconds_by_stage(complete):
-    rows = cells(section(report(complete), "Cost"))
-    assert rows == [
+    rounds = [{"position": id, "seconds": 1.5, "proposals": [{}], "assessment": None} for id in range(40)]
+    lines = "".join(json.dumps(each) + "\n" for each in rounds)
+    (complete / "diagnostics.jsonl").write_text(lines + '{"position": 4')  # torn by a kill
+    page = report(complete)
+    assert page.rows("cost") == [
         ["search", "40", "80.0", "400.0", "480.0"],
         ["final", "5", "8.0", "40.0", "48.0"],
         ["baseline", "1", "2.0", "10.0", "12.0"],
         ["all", "46", "90.0", "450.0", "540.0"],
     ]
+    assert "Trials took 9.0 minutes" in page.text("cost")
+    assert "thought for 1.0 minutes" in page.text("cost")
+
+
+def test_damaged_diagnostics_are_named(complete):
+    (complete / "diagnostics.jsonl").write_text('{"position": 4}\n')
+    with pytest.raises(UserError, match=r"line 1 of .*diagnostics\.jsonl is damaged"):
+        report(complete)
+
+
+def test_learning_curves_are_there_where_there_are_any(complete):
+    assert "There are none: no training has ended." in report(complete).text("curves")
+    curve = {"val_accuracy": [0.3, 0.6, 0.7], "val_loss": [3.0, 2.0, 1.0]}
+    add(complete, with_metrics(finished(41, [8, 8, 8, 2], 0.70, "final"), curve=curve))
+    text = report(complete).text("curves")
+    assert "Validation accuracy" in text
+    assert "winner" in text
+    assert "Validation loss" in report(complete, Objective("val_loss", maximize=False)).text("curves")
 
 
 def test_settings_can_be_read_back(complete):
     yaml = pytest.importorskip("yaml")
-    text = section(report(complete), "Config and environment")
-    config, environment = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    page = report(complete)
+    command, config, environment = page.codes[-3:]
     assert yaml.safe_load(config) == CONFIG
     assert yaml.safe_load(environment)["devices"] == ["cpu"]
-    assert "```sh\npython -m nas_jax.main --config=a.py\n```" in text
+    assert command == "python -m nas_jax.main --config=a.py"
+    assert "Seed 3" in page.text("settings")
 
 
 def test_half_finished_run_says_so(tmp_path):
     pending = finished(20, [1, 1, 1, 1], 0.0, status="pending") | {"metrics": None}
-    text = report(write(tmp_path / "half", [*search_records(20), failed(21, "nan loss"), pending]))
-    assert "has not finished, or was stopped: 20 of 40 search trials finished, 1 failed, 1 were under way" in text
+    workdir = write(tmp_path / "half", [*search_records(20), failed(21, "nan loss"), pending])
+    page = report(workdir)
+    state = "has not finished, or was stopped: 20 of 40 search trials finished, 1 failed, 1 were under way"
+    assert state in (workdir / "report.html").read_text()
     best = max(search_records(20), key=lambda record: record["metrics"]["val_accuracy"])
-    assert f"trial {best['id']} with {100 * best['metrics']['val_accuracy']:.2f} %" in section(text, "Answer")
-    assert "Finalists" not in text
-    assert "baseline" not in text
-    assert "surrogate.png" in text
+    assert f"trial {best['id']} with {100 * best['metrics']['val_accuracy']:.2f} %" in page.text("answer")
+    assert "No finalist has been picked yet." in page.text("finalists")
+    assert "no finalist has been measured" in page.text("real")
+    assert "Nothing has been exported yet" in page.text("use")
+    assert dict(page.rows("surrogate"))["trials"] == "20"
 
 
 def test_finalists_without_an_export_have_no_test_accuracy(tmp_path):
     final = finished(20, [8, 8, 8, 8], 0.7, "final")
-    answer = section(report(write(tmp_path / "run", [*search_records(20), final])), "Answer")
-    assert "nothing has been exported" in answer
-    assert "Validation accuracy: 70.00 % ± 0.65 % (one standard error, 5,000 examples)." in answer
-    assert "Test accuracy: -." in answer
+    page = report(write(tmp_path / "run", [*search_records(20), final]))
+    assert "nothing has been exported" in page.text("answer")
+    assert page.facts["Validation accuracy"][0] == "70.00 % ± 0.65 %"
+    assert page.facts["Test accuracy"] == ["-"]
 
 
 def test_all_failed_run_counts_the_reasons(tmp_path):
-    records = [failed(id, "out of memory" if id < 7 else "loss is nan") for id in range(10)]
-    text = report(write(tmp_path / "failed", records))
-    assert "Every trial of this run has failed so far: 0 of 40" in text
-    assert "nothing to choose from" in section(text, "Answer")
-    assert cells(section(text, "Failures")) == [["7", "out of memory"], ["3", "loss is nan"]]
-    assert "0 search trials have a score" in section(text, "Surrogate")
-    assert ".png" not in text
+    records = [failed(id, "out of memory" if id < 7 else "loss is nan") for id in range(9)]
+    records.append(failed(9, "killed", failure="worker_lost", num_attempts=3))
+    workdir = write(tmp_path / "failed", records)
+    page = report(workdir)
+    assert "Every trial of this run has failed so far: 0 of 40" in (workdir / "report.html").read_text()
+    assert "nothing to choose from" in page.text("answer")
+    assert page.rows("failures") == [
+        ["7", "error", "out of memory"],
+        ["2", "error", "loss is nan"],
+        ["1", "worker_lost", "killed"],
+    ]
+    assert "1 trials were begun more than once" in page.text("failures")
+    assert "0 search trials have a score" in page.text("surrogate")
+    assert "svg" not in page.tags
 
 
 def test_a_metric_that_is_not_finite_is_a_failure(tmp_path):
-    text = report(write(tmp_path / "run", [*search_records(6), finished(6, [1, 1, 1, 1], math.nan)]))
-    assert cells(section(text, "Failures")) == [["1", r"val\_accuracy is not finite"]]
-    assert dict(cells(section(text, "Surrogate")))["trials"] == "6"
+    page = report(write(tmp_path / "run", [*search_records(6), finished(6, [1, 1, 1, 1], math.nan)]))
+    assert page.rows("failures") == [["1", "non_finite", "val_accuracy is not finite"]]
+    assert dict(page.rows("surrogate"))["trials"] == "6"
 
 
 @pytest.mark.parametrize("has_log", [True, False])
@@ -179,45 +186,64 @@ def test_run_without_trials(tmp_path, has_log):
     workdir = write(tmp_path / "empty", [])
     if not has_log:
         (workdir / "trials.jsonl").unlink()
-    assert "0 of 40 search trials finished" in report(workdir)
+    report(workdir)
+    assert "0 of 40 search trials finished" in (workdir / "report.html").read_text()
 
 
 def test_surrogate_needs_some_trials(tmp_path):
-    text = report(write(tmp_path / "short", search_records(4)))
-    assert "4 search trials have a score, 5 are needed" in section(text, "Surrogate")
+    page = report(write(tmp_path / "short", search_records(4)))
+    assert "4 search trials have a score, 5 are needed" in page.text("surrogate")
+
+
+def test_scores_that_the_surrogate_refuses_are_no_reason_to_fail(tmp_path):
+    space = Categorical(genes=tuple((name, tuple(range(1, 9))) for name in "abcd"))
+    page = report(write(tmp_path, search_records(20)), surrogate=Fastidious(), space=space)
+    for section in ("surrogate", "importance"):
+        assert "y must be prime" in page.text(section)
 
 
 def test_scores_that_are_all_equal_have_no_rank_correlation(tmp_path):
     records = [finished(id, [id, 1, 1, 1], 0.5) for id in range(6)]
-    text = report(write(tmp_path / "flat", records), surrogate=GaussianProcess(num_starts=1))
-    assert dict(cells(section(text, "Surrogate")))["Kendall's tau"] == "nan"
+    page = report(write(tmp_path / "flat", records), surrogate=GaussianProcess(num_starts=1))
+    assert dict(page.rows("surrogate"))["Kendall's tau"] == "nan"
 
 
 def test_loss_as_objective_is_printed_as_a_loss(complete):
-    text = report(complete, Objective("val_loss", maximize=False))
-    rows = cells(section(text, "Finalists"))
-    assert [row[4] for row in rows] == ["1.3", "1.34", "1.36", "1.39", "failed"]
-    assert "%" not in dict(cells(section(text, "Surrogate")))["root mean squared error"]
+    page = report(complete, Objective("val_loss", maximize=False))
+    assert [row[4] for row in page.rows("finalists")] == ["1.3", "1.34", "1.36", "1.39", "failed"]
+    assert "%" not in dict(page.rows("surrogate"))["root mean squared error"]
+    assert page.facts["val_loss"] == ["1.3"]
+    assert "In val_loss the winner is better than the best of the search." in page.text("real")
+    assert page.rows("real")[1][2:4] == ["1.32", "+0.02"]
+
+
+NASTY = "<script>alert(1)</script> & \"q\" 'a' </section> {{ 7 * 7 }} $x_1$"
 
 
 def test_text_of_the_data_cannot_break_the_page(tmp_path):
-    nasty = "a|b\n## c <script> `d` *e* [f](g) \\"
-    records = [*search_records(6), finished(6, [1, 2, 3, 4], 0.7, "final", description=nasty), failed(7, nasty)]
-    text = report(write(tmp_path / "run", records))
-    escaped = r"a\|b ## c &lt;script&gt; \`d\` \*e\* \[f\](g) \\"
-    assert cells(section(text, "Finalists"))[0][1] == escaped
-    assert cells(section(text, "Failures")) == [["1", escaped]]
-    assert f"**{escaped}**" in text
-    assert "<script>" not in text
-
-
-def test_tables_have_as_many_cells_in_each_row():
-    lines = table(("x", "y"), [("1|2", "3"), ("4", "5\n6")]).splitlines()
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in lines] == [3, 3, 3, 3]
-
-
-def test_escape_leaves_plain_text_alone():
-    assert escape("conv 3x3 (64), fc-256 + relu: 1.5 %") == "conv 3x3 (64), fc-256 + relu: 1.5 %"
+    """In a description, a reason, a metric, a gene, the config, the command and the name of the folder."""
+    space = Categorical(genes=((NASTY, (1, 2, 3, 4)), ("b", (1, 2, 3, 4)), ("c", (1, 2, 3, 4))))
+    genomes = space.sample(np.random.default_rng(0), 20)
+    records = [
+        with_metrics(
+            finished(id, list(genome), 0.1 * genome[0], description=NASTY, prediction={"mean": 0.3, "std": 0.1}),
+            **{NASTY: 0.1 * genome[0] + 0.01 * genome[1], "curve": {NASTY: [0.1, 0.2]}},
+        )
+        for id, genome in enumerate(genomes)
+    ]
+    final = with_metrics(finished(20, list(genomes[0]), 0.7, "final", description=NASTY), **{NASTY: 0.7})
+    config = CONFIG | {"space": {"name": NASTY}}
+    workdir = tmp_path / "<b>run"
+    write(workdir, [*records, final, failed(21, NASTY)], config, {"command": NASTY}, {"trial": 20, NASTY: 0.7})
+    page = report(workdir, Objective(NASTY), space=space)
+    assert page.rows("finalists")[0][1] == NASTY
+    assert page.rows("failures") == [["1", "error", NASTY]]
+    assert NASTY in page.text("answer")
+    assert page.codes[0] == NASTY
+    assert NASTY.replace("_", " ") in page.text("progress")  # the axis of the figure
+    assert any(row[0] == NASTY for row in page.rows("importance"))
+    assert {"script", "b"}.isdisjoint(page.tags)
+    assert "49" not in page.text("answer")
 
 
 def test_binomial_error_is_that_of_simulated_accuracies():
@@ -237,5 +263,5 @@ def test_command_rebuilds_the_parts_from_the_config(tmp_path):
     command = [sys.executable, "-m", "nas_jax.analysis.report", f"--workdir={workdir}"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == str(workdir / "report.md")
-    assert f"0 of {config['search']['num_trials']} search trials" in (workdir / "report.md").read_text()
+    assert result.stdout.strip() == str(workdir / "report.html")
+    assert f"0 of {config['search']['num_trials']} search trials" in (workdir / "report.html").read_text()

@@ -45,7 +45,7 @@ def test_requests_are_pulled_one_at_a_time_and_come_back_measured(tmp_path):
         assert trial.status == "finished"
         assert trial.metrics["num_params"] == SPACE.cost(trial.genome).num_params
         assert 0 <= trial.metrics["val_accuracy"] <= 1
-        assert "params" in load_variables(tmp_path / str(trial.id))
+        assert "params" in load_variables(tmp_path / str(trial.id) / str(trial.seed))
 
 
 def test_a_diverging_network_is_a_failed_trial_with_its_reason():
@@ -66,7 +66,7 @@ def test_test_metrics_are_not_measured():
     assert not [name for name in trial.metrics if name.startswith("test")]
 
 
-def test_several_seeds_give_the_mean_its_error_and_the_best_checkpoint(tmp_path):
+def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):
     (trial,) = trials(1)
     several = Training(SPACE, Synthetic(), RECIPE, checkpoint_dir=tmp_path, num_seeds=3).measure(trial)
     seeds = several.metrics["seeds"]
@@ -83,8 +83,9 @@ def test_several_seeds_give_the_mean_its_error_and_the_best_checkpoint(tmp_path)
     assert several.metrics["val_accuracy_std_error"] > 0
     assert several.metrics["num_params"] == single[0].metrics["num_params"]
     network = SPACE.network(trial.genome, RECIPE.dtype)
-    kept = measure(network, load_variables(tmp_path / str(trial.id)), load(Synthetic()), RECIPE, "val")
-    assert kept["val_accuracy"] == max(several.metrics["val_accuracy_per_seed"])
+    kept = [load_variables(tmp_path / str(trial.id) / str(seed)) for seed in seeds]
+    again = measure(network, kept, load(Synthetic()), RECIPE, "val")
+    assert [each["val_accuracy"] for each in again] == several.metrics["val_accuracy_per_seed"]
 
 
 def test_seeds_follow_from_that_of_the_trial():

@@ -178,7 +178,7 @@ def test_fit_learns_reports_each_epoch_and_repeats_itself():
     assert first.metrics == second.metrics
     assert leaves_equal(first.variables, second.variables)
     assert first.metrics != other.metrics
-    again = measure(Small(), first.variables, DATASET, recipe, "val")
+    (again,) = measure(Small(), [first.variables], DATASET, recipe, "val")
     assert again == {name: first.metrics[name] for name in ("val_accuracy", "val_loss")}
 
 

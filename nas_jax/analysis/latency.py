@@ -1,0 +1,84 @@
+"""How long the exported network takes on this machine: measured once, at the end of a run, and kept beside it."""
+
+import functools
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from nas_jax.export import load_best
+
+BATCH_SIZES = (1, 64)
+_MIN_CALLS, _MAX_CALLS = 5, 50
+_MAX_SECONDS = 2.0  # for the calls of one batch size
+
+
+class Latency(NamedTuple):
+    """Seconds that a call takes: from raw images in memory to probabilities in memory, compilation apart.
+
+    `low` and `high` are the quartiles of `num_calls` calls.
+    """
+
+    batch_size: int
+    median: float
+    low: float
+    high: float
+    num_calls: int
+
+
+def write_latency(best: Path) -> Path:
+    """Measures the network in `best`, unless that was done, and returns the path of `latency.json` there.
+
+    The file has the `latencies` of the batch sizes, the `device` and `num_cpus`, and the `load` of the machine before
+    (the number of busy processes, mean of a minute), since on a machine with other work to do figures are too long.
+
+    Raises:
+        UserError: `best` holds no network.
+    """
+    path = best / "latency.json"
+    if path.exists():
+        return path
+    classifier = load_best(best)
+    device = jax.devices()[0]
+    load = round(os.getloadavg()[0], 2)
+    rng = np.random.default_rng(0)
+    latencies = []
+    for batch_size in BATCH_SIZES:
+        images = rng.integers(0, 256, (batch_size, *classifier.image_shape), np.uint8)
+        latencies.append(measure_calls(functools.partial(classifier.predict, images), batch_size)._asdict())
+    record = {
+        "device": f"{device.platform}: {device.device_kind}",
+        "num_cpus": os.cpu_count(),
+        "load": load,
+        "latencies": latencies,
+    }
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def measure_calls(call: Callable[[], Any], batch_size: int) -> Latency:
+    """Calls once to compile, then until enough is known: 50 times or 2 seconds, and 5 times at least."""
+    call()
+    seconds: list[float] = []
+    while len(seconds) < _MIN_CALLS or (len(seconds) < _MAX_CALLS and sum(seconds) < _MAX_SECONDS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
+    return Latency(batch_size, median, low, high, len(seconds))
+
+
+def read_latency(best: Path) -> tuple[list[Latency], dict[str, Any]]:
+    """What `write_latency` has left: the latencies, and the rest; nothing where nothing was measured."""
+    path = best / "latency.json"
+    if not path.exists():
+        return [], {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return [Latency(**each) for each in record.pop("latencies")], record

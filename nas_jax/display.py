@@ -117,7 +117,8 @@ class Display:
         table.add_column("architecture", overflow="fold")
         for column in ("predicted (as in search)", f"{name} (as finalist)", "parameters"):
             table.add_column(column, justify="right")
-        for trial in sorted(finals, key=lambda trial: trial is not winner):
+        others = [trial for trial in finals if trial.id != winner.id]
+        for trial in (winner, *others):
             predicted = trial.prediction and f"{sign * trial.prediction.mean:.4f} ± {trial.prediction.std:.4f}"
             measured = f"{trial.metrics[name]:.4f}" if trial.metrics else f"failed: {trial.error}"
             size = (trial.metrics or {}).get("num_params")

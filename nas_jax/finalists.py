@@ -152,13 +152,16 @@ def find_baselines(objective: Objective, trials: Sequence[Trial], settings: Fina
     return {stage: measured[genome] for stage, genome in picked if genome in measured}
 
 
-def choose_winner(objective: Objective, finals: Sequence[Trial]) -> Trial:
-    """The finalist with the best score, the first of equals.
+def choose_winner(objective: Objective, contenders: Sequence[Trial]) -> Trial:
+    """The one with the best score of the metric that the search had, the first of equals.
+
+    Args:
+        contenders: finalists as the surrogate ranks them, and then the baselines that the search found.
 
     Raises:
-        UserError: all finalists failed.
+        UserError: all have failed.
     """
-    scored = [(score, trial) for trial in finals if (score := objective.finite_score(trial)) is not None]
+    scored = [(score, trial) for trial in contenders if (score := objective.finite_score(trial)) is not None]
     if not scored:
-        raise UserError(f"all {len(finals)} finalists failed, the last one with: {finals[-1].error}")
+        raise UserError(f"all {len(contenders)} finalists failed, the last one with: {contenders[-1].error}")
     return max(scored, key=lambda pair: pair[0])[1]

@@ -28,7 +28,7 @@ from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy
 from nas_jax.trackers.tracking import Tracking, in_turn
-from nas_jax.trial import FULL, Stage, Trial
+from nas_jax.trial import CONTENDERS, FULL, Stage, Trial
 from nas_jax.workdir import claim_workdir
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Path of a config, with :variant behind it if it has any.")
@@ -71,7 +71,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             on_pick=lambda num: display.begin("finalists", num, ended(store, *FULL)),
             on_trial=in_turn(display.show, tracking.trial),
         )
-        winner = choose_winner(parts.objective, finals)
+        winner = choose_winner(parts.objective, store.trials(*CONTENDERS))
         baselines = find_baselines(parts.objective, store.trials(), parts.final_settings)
         best, section = workdir / "best", config.space.to_dict()
         space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe

@@ -22,6 +22,7 @@ BASELINES: dict[Stage, str] = {
     "reference": "reference network",
 }
 FULL: tuple[Stage, ...] = ("final", *BASELINES)
+CONTENDERS: tuple[Stage, ...] = ("final", "baseline", "random")  # what may win: all that the search found
 
 
 class Prediction(NamedTuple):

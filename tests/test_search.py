@@ -197,6 +197,13 @@ def test_too_few_scores_for_a_surrogate_is_a_user_error():
         pick_finalists(SPACE, SURROGATE, Objective(), [], FinalistSettings(5, 1), seed=0)
 
 
+def test_what_the_search_had_found_wins_where_no_finalist_is_better():
+    final, equal, better = measured(1, 7, "final", 0.8), measured(2, 8, "baseline", 0.8), measured(3, 9, "random", 0.9)
+    assert choose_winner(Objective(), [final, equal]) == final
+    assert choose_winner(Objective(), [final, equal, better]) == better
+    assert choose_winner(Objective(), [replace(final, metrics=None, status="failed"), equal]) == equal
+
+
 def test_no_finalist_left_is_a_user_error():
     run(store := TrialStore(), with_baseline=False)
     failed = [replace(trial, status="failed", metrics=None, error="why") for trial in store.trials("final")]

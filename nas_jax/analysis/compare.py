@@ -25,7 +25,7 @@ from nas_jax.cli import start
 from nas_jax.errors import UserError
 from nas_jax.objective import Objective, is_fraction
 from nas_jax.store import read_trials
-from nas_jax.trial import Trial, freeze
+from nas_jax.trial import CONTENDERS, Trial, freeze
 
 UNKNOWN = "-"
 NO_SETTINGS = ("seed", "trackers")  # fields in which runs of one setting differ
@@ -85,9 +85,9 @@ def find_best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
 
 
 def find_winner(run: Run, objective: Objective) -> Trial | None:
-    """The exported trial; before there is one, the best finalist so far."""
+    """The exported trial; before there is one, the best so far of those that may win."""
     exported = [trial for trial in run.trials if trial.id == run.best.get("trial")]
-    return exported[0] if exported else find_best(run.of("final"), objective)
+    return exported[0] if exported else find_best(run.of(*CONTENDERS), objective)
 
 
 def total_seconds(trials: Iterable[Trial], part: str | None = None) -> float:

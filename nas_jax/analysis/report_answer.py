@@ -22,7 +22,7 @@ from nas_jax.analysis.latency import read_latency
 from nas_jax.analysis.noise import noise_of
 from nas_jax.analysis.page import Fact, Section, Table
 from nas_jax.objective import Objective
-from nas_jax.trial import Trial
+from nas_jax.trial import BASELINES, Trial
 
 
 def answer(run: Run, objective: Objective, space: object, winner: Trial | None) -> Section:
@@ -129,12 +129,15 @@ def finalists(run: Run, objective: Objective, winner: Trial | None) -> Section:
         )
 
     header = ("", "Architecture", "Predicted, search", "Measured, search", "Measured, final", "Parameters", "Seconds")
-    rows = tuple(map(row, sorted(all_finalists, key=rank)))
+    others = [trial for trial in all_finalists if trial != winner]
+    rows = tuple(map(row, sorted(others if winner is None else [winner, *others], key=rank)))
     note = (
         f"Search is {'as looked up for' if run.is_table else 'by the recipe of'} a search trial, final that of a "
         f"finalist. A prediction is mean ± one standard deviation; measured, search is empty ({UNKNOWN}) where the "
         f"search never tried the architecture. The metric is {objective.metric}."
     )
+    if winner is not None and winner not in all_finalists:
+        note += f" The winner is none of the {len(all_finalists)} finalists but the {BASELINES[winner.stage]}."
     if any(f"{objective.metric}_std_error" in (trial.metrics or {}) for trial in all_finalists):
         note += " ± behind a final one is its standard error over seeds."
     marked = 0 if rows[0][0] else None

@@ -7,7 +7,7 @@ from nas_jax.analysis.compare import UNKNOWN, Run, find_best, number, percent
 from nas_jax.analysis.noise import MANY, Lead, lead_of, noise_of
 from nas_jax.analysis.page import Section, Table
 from nas_jax.objective import Objective, is_fraction
-from nas_jax.trial import BASELINES, Stage, Trial
+from nas_jax.trial import BASELINES, CONTENDERS, Stage, Trial
 
 TITLE = "Is it real?"
 TEST = "test_accuracy"
@@ -36,10 +36,10 @@ def trust(run: Run, objective: Objective, winner: Trial | None) -> Section:
         paragraphs.append(
             "The noise leaves out the luck of the training seed: finalists.evaluator.num_seeds has it measured."
         )
-    if len(run.of("final")) > 1:
+    if len(run.of(*CONTENDERS)) > 1:
         paragraphs.append(
-            f"The best of {len(run.of('final'))} finalists was chosen by this very {objective.metric}, so some of its "
-            "lead in it is luck."
+            f"The winner was chosen by this very {objective.metric} among {len(run.of(*CONTENDERS))} networks, so some "
+            "of its lead in it is luck."
         )
     rows = [_row(run, objective, "winner", winner.description, ours, None, None)]
     for stage, theirs in others.items():

@@ -56,6 +56,16 @@ def test_several_baselines_are_told_apart(complete):
     ]
 
 
+def test_a_baseline_may_win(complete):
+    add(complete, finished(45, [1, 2, 3, 4], 0.75, "baseline"))
+    shutil.rmtree(complete / "best")
+    page = report(complete)
+    assert "Trial 45 (baseline)" in page.text("answer")
+    assert "conv 1-2-3-4" in page.text("answer")
+    assert page.rows("finalists")[0][:2] == ["winner", "conv 1-2-3-4"]
+    assert "none of the 5 finalists but the best of the search" in page.text("finalists")
+
+
 def test_before_the_export_baselines_are_those_that_have_been_measured(complete):
     shutil.rmtree(complete / "best")
     page = report(complete)

@@ -34,15 +34,14 @@ class Lead(NamedTuple):
     difference: float
     noise: float
 
-    @property
-    def verdict(self) -> str:
-        """In words, of the first against the second; without a word on noise where none is known."""
+    def verdict(self, other: str) -> str:
+        """In words, of the first against `other`; without a word on noise where none is known."""
         if self.difference == 0:
-            return "as good as"
-        better = "better" if self.difference > 0 else "worse"
+            return f"as good as {other}"
+        verdict = f"{'better' if self.difference > 0 else 'worse'} than {other}"
         if not self.noise:
-            return f"{better} than"
-        return f"{better} by {'more' if abs(self.difference) > self.noise else 'no more'} than noise explains than"
+            return verdict
+        return f"{verdict}, {'beyond' if abs(self.difference) > self.noise else 'but within'} the noise"
 
 
 def lead_of(

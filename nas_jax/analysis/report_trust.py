@@ -52,7 +52,7 @@ def trust(run: Run, objective: Objective, winner: Trial | None) -> Section:
 
 
 def _verdicts(leads: Mapping[Stage, Lead | None]) -> str:
-    return ", and ".join(f"{lead.verdict} the {BASELINES[stage]}" for stage, lead in leads.items() if lead)
+    return "; ".join(lead.verdict(f"the {BASELINES[stage]}") for stage, lead in leads.items() if lead)
 
 
 def _baselines(run: Run) -> dict[Stage, Mapping[str, Any]]:

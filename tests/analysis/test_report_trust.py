@@ -9,10 +9,10 @@ from run_files import finished, search_records, write
 @pytest.mark.parametrize(
     ("baseline", "verdict", "lead"),
     [
-        (0.68, "better by more than noise explains than", "+2.00"),
-        (0.695, "better by no more than noise explains than", "+0.50"),
-        (0.75, "worse by more than noise explains than", "\N{MINUS SIGN}5.00"),
-        (0.7, "as good as", "0.00"),
+        (0.68, "better than {}, beyond the noise", "+2.00"),
+        (0.695, "better than {}, but within the noise", "+0.50"),
+        (0.75, "worse than {}, beyond the noise", "\N{MINUS SIGN}5.00"),
+        (0.7, "as good as {}", "0.00"),
     ],
 )
 def test_baseline_is_compared_with_the_noise(complete, baseline, verdict, lead):
@@ -20,7 +20,7 @@ def test_baseline_is_compared_with_the_noise(complete, baseline, verdict, lead):
     page = report(complete)
     text = page.text("real")
     # Two standard errors of the difference of two proportions near 0.7 with n = 5000 are about 1.8 points.
-    assert f"In val_accuracy the winner is {verdict} the best of the search." in text
+    assert f"In val_accuracy the winner is {verdict.format('the best of the search')}." in text
     noise = 200 * math.sqrt((0.7 * 0.3 + baseline * (1 - baseline)) / 5000)
     assert 1.7 < noise < 1.9
     winner, theirs = page.rows("real")
@@ -29,7 +29,7 @@ def test_baseline_is_compared_with_the_noise(complete, baseline, verdict, lead):
     assert "by the choice of examples; the noise" in text
     assert "leaves out the luck of the training seed" in text
     # On the test split 0.69 and 0.66 of 10,000: three points, where two standard errors are 1.3.
-    assert "it is better by more than noise explains than the best of the search" in text
+    assert "it is better than the best of the search, beyond the noise." in text
     assert theirs[4:6] == ["66.00 % ± 0.47 %", "+3.00 (noise 1.32)"]
 
 
@@ -45,10 +45,13 @@ def test_several_baselines_are_told_apart(complete):
     text = page.text("real")
     assert "The best of the search is the winner itself." in text
     assert (
-        "In val_accuracy the winner is better by more than noise explains than the best of its random trials, and "
-        "worse by more than noise explains than the reference network." in text
+        "In val_accuracy the winner is better than the best of its random trials, beyond the noise; worse than the "
+        "reference network, beyond the noise." in text
     )
-    assert "it is better by more than noise explains than the best of its random trials, and better by no more" in text
+    assert (
+        "it is better than the best of its random trials, beyond the noise; better than the reference network, but"
+        in text
+    )
     names = ["winner", "best of its random trials", "reference network"]
     assert [row[:2] for row in page.rows("real")] == [
         [name, description]
@@ -91,7 +94,7 @@ def test_seeds_count_in_the_noise(complete):
     noise = math.sqrt(0.02**2 + 0.01**2 + 0.7 * 0.3 / 5000 + 0.66 * 0.34 / 5000)
     assert page.rows("real")[1][3] == f"+4.00 (noise {200 * noise:.2f})"
     text = page.text("real")
-    assert "better by no more than noise explains than the best of the search" in text
+    assert "better than the best of the search, but within the noise" in text
     assert "by the choice of examples and training seeds" in text
     assert "luck of the training seed" not in text
     assert page.rows("finalists")[0][4] == "70.00 % ± 2.00 %"

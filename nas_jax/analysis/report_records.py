@@ -2,8 +2,8 @@
 
 import json
 import math
+import re
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 
 from nas_jax.analysis.compare import Run, number, score, total_seconds
@@ -91,9 +91,14 @@ def failures(run: Run, objective: Objective) -> Section:
         )
     if not failed:
         return Section("failures", title, "No trial failed.", paragraphs=tuple(paragraphs))
-    reasons = Counter(map(reason, failed)).most_common()
-    rows = tuple((str(count), *words) for words, count in reasons[:_MAX_REASONS])
-    caption = f"{len(reasons) - _MAX_REASONS} rarer reasons are left out." if len(reasons) > _MAX_REASONS else ""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for kind, text in map(reason, failed):
+        groups.setdefault((kind, re.sub(r"\d+", "0", text)), []).append((kind, text))
+    reasons = sorted(groups.values(), key=len, reverse=True)
+    rows = tuple((str(len(alike)), *alike[0]) for alike in reasons[:_MAX_REASONS])
+    caption = "Reasons that differ in numbers only are counted together, and the first one is shown."
+    if len(reasons) > _MAX_REASONS:
+        caption += f" {len(reasons) - _MAX_REASONS} rarer reasons are left out."
     return Section(
         "failures",
         title,

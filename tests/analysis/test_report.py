@@ -159,7 +159,7 @@ def test_finalists_without_an_export_have_no_test_accuracy(tmp_path):
 
 
 def test_all_failed_run_counts_the_reasons(tmp_path):
-    records = [failed(id, "out of memory" if id < 7 else "loss is nan") for id in range(9)]
+    records = [failed(id, "out of memory" if id < 7 else f"loss is nan in epoch {id}") for id in range(9)]
     records.append(failed(9, "killed", failure="worker_lost", num_attempts=3))
     workdir = write(tmp_path / "failed", records)
     page = report(workdir)
@@ -167,7 +167,7 @@ def test_all_failed_run_counts_the_reasons(tmp_path):
     assert "nothing to choose from" in page.text("answer")
     assert page.rows("failures") == [
         ["7", "error", "out of memory"],
-        ["2", "error", "loss is nan"],
+        ["2", "error", "loss is nan in epoch 7"],
         ["1", "worker_lost", "killed"],
     ]
     assert "1 trials were begun more than once" in page.text("failures")

@@ -1,4 +1,4 @@
-"""Takes from a finished run what this folder keeps of it: the trial log as CSV, the plots, and the key figures.
+"""Takes from a finished run what this folder keeps of it: the trial log as CSV, and the key figures.
 
 python experiments/seed_pipeline/collect.py --workdir=runs/cifar10-cpu
 """
@@ -6,7 +6,6 @@ python experiments/seed_pipeline/collect.py --workdir=runs/cifar10-cpu
 import argparse
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from nas_jax.store import read_trials
 from nas_jax.surrogates.metrics import kendall_tau, spearman
 
 HERE = Path(__file__).parent
-METRICS = ("val_accuracy", "val_loss", "train_loss", "num_params", "flops")
+METRICS = ("val_accuracy", "val_accuracy_std_error", "val_loss", "train_loss", "num_params", "flops")
 
 
 def main() -> None:
@@ -37,8 +36,6 @@ def main() -> None:
                     *(trial.seed, trial.error or ""),
                 ]
             )
-    for name in ("progress.png", "surrogate.png", "parameters.png"):
-        shutil.copy(workdir / name, HERE / name)
 
     finals = [trial for trial in trials if trial.stage == "final" and trial.metrics]
     predicted = np.array([trial.prediction.mean for trial in finals])
@@ -54,10 +51,9 @@ def main() -> None:
     best_tried = max(searched.values(), key=lambda trial: trial.metrics["val_accuracy"])
     print(f"best of the search: trial {best_tried.id}, {best_tried.description}")
     best = json.loads((workdir / "best" / "metrics.json").read_text())
-    for title, metrics in (("winner", best), ("baseline", best["baseline"])):
-        if metrics:
-            validation, test = metrics["val_accuracy"], metrics["test_accuracy"]
-            print(f"{title}: trial {metrics['trial']}, validation {validation:.4f}, test {test:.4f}")
+    for title, metrics in (("winner", best), *best["baselines"].items()):
+        validation, test = metrics["val_accuracy"], metrics["test_accuracy"]
+        print(f"{title}: trial {metrics['trial']}, validation {validation:.4f}, test {test:.4f}")
     lines = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
     print(f"wall time of the trials: {(lines[-1]['time'] - lines[0]['time']) / 60:.1f} min")
 

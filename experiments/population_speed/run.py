@@ -1,0 +1,75 @@
+"""Trains the same 20 architectures in several ways and notes the time.
+
+    python experiments/population_speed/run.py --methods ours_2 plain_flax torch --data_dir=...
+
+Each method is a process of its own. Appends to trials.csv and runs.csv beside this file; report.py reads them.
+"""
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from setting import Setting
+
+from nas_jax.evaluators.slots import worker_variables
+
+HERE = Path(__file__).parent
+METHODS = {
+    "ours_2": ("ours.py", "2"),
+    "ours_1": ("ours.py", "1"),
+    "plain_flax": ("plain_flax.py",),
+    "torch": ("torch_eager.py", "2"),
+    "torch_tuned": ("torch_eager.py", "2"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, required=True)
+    for field in dataclasses.fields(Setting):
+        default = None if field.default is dataclasses.MISSING else field.default
+        parser.add_argument(f"--{field.name}", type=str if default is None else type(default), default=default)
+    arguments = vars(parser.parse_args())
+    methods = arguments.pop("methods")
+    setting = Setting(**arguments)
+    for method in methods:
+        run(method, setting)
+
+
+def run(method: str, setting: Setting) -> None:
+    script, *rest = METHODS[method]
+    # Our workers set these variables by themselves; PyTorch gains from those of malloc as well.
+    environment = os.environ | (worker_variables(num_threads=1) if method == "torch_tuned" else {})
+    load_before, start = os.getloadavg()[0], time.perf_counter()
+    command = [sys.executable, HERE / script, json.dumps(dataclasses.asdict(setting)), *rest]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    wall_seconds = time.perf_counter() - start
+    shared = {"method": method, "batch_size": setting.batch_size, "num_train": setting.num_train}
+    trials = [json.loads(line) for line in done.stdout.splitlines()]
+    append(HERE / "trials.csv", [{**shared, **rounded(trial)} for trial in trials])
+    totals = {"wall_seconds": wall_seconds, "load_before": load_before, "load_after": os.getloadavg()[0]}
+    append(HERE / "runs.csv", [{**shared, "num_architectures": len(trials), **rounded(totals)}])
+    print(method, rounded(totals), flush=True)
+
+
+def rounded(row: dict) -> dict:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def append(path: Path, rows: list[dict]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -133,7 +133,9 @@ class Display:
             self.note(f"These are means over {len(seeds)} seeds; of them best/ has the best by validation: {exported}")
         for stage, title in BASELINES.items():
             if baseline := metrics["baselines"].get(stage):
-                self.note(f"{_sentence(title)}, trained as a finalist: {self._results(baseline)}")
+                is_winner = baseline["trial"] == winner.id
+                results = "the winner itself" if is_winner else self._results(baseline)
+                self.note(f"{_sentence(title)}, trained as a finalist: {results}")
         for what, where in places.items():
             self.note(f"{what + ':':<9} {where}")
 

@@ -54,12 +54,15 @@ def test_a_terminal_shows_the_last_trial_and_the_best_one():
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_the_summary_puts_the_winner_first(is_terminal):
     finals = [trial(0, 0.5, prediction=Prediction(0.6, 0.1)), trial(1, 0.75, prediction=Prediction(0.5, 0.2))]
-    metrics = {"test_accuracy": 0.7, "val_accuracy": 0.75, "baselines": {}}
+    baselines = {"baseline": {"trial": 1, "test_accuracy": 0.7}, "reference": {"trial": 2, "test_accuracy": 0.6}}
+    metrics = {"test_accuracy": 0.7, "val_accuracy": 0.75, "baselines": baselines}
     output = shown(is_terminal, lambda display: display.summary(finals, finals[1], metrics, {"report": "there.md"}))
     assert output.index("net [1]") < output.index("net [0]")
     assert "0.5000 ± 0.2000" in output
     assert "1,234" in output
     assert "Test accuracy 0.7000" in output
+    assert "Best of the search, trained as a finalist: the winner itself" in output
+    assert "Reference network, trained as a finalist: test accuracy 0.6000" in output
     assert "there.md" in output
 
 

@@ -221,7 +221,7 @@ NASTY = "<script>alert(1)</script> & \"q\" 'a' </section> {{ 7 * 7 }} $x_1$"
 
 
 def test_text_of_the_data_cannot_break_the_page(tmp_path):
-    """In a description, a reason, a metric, a gene, the config, the command and the name of the folder."""
+    """In a description, a class, a reason, a metric, a gene, the config, the command and the name of the folder."""
     space = Categorical(genes=((NASTY, (1, 2, 3, 4)), ("b", (1, 2, 3, 4)), ("c", (1, 2, 3, 4))))
     genomes = space.sample(np.random.default_rng(0), 20)
     records = [
@@ -235,11 +235,15 @@ def test_text_of_the_data_cannot_break_the_page(tmp_path):
     config = CONFIG | {"space": {"name": NASTY}}
     workdir = tmp_path / "<b>run"
     write(workdir, [*records, final, failed(21, NASTY)], config, {"command": NASTY}, {"trial": 20, NASTY: 0.7})
+    (workdir / "best" / "checkpoint").mkdir()
+    exported = {"image_shape": [8, 8, 1], "num_classes": 2, "class_names": [NASTY, "cat"]}
+    (workdir / "best" / "genome.json").write_text(json.dumps(exported))
     page = report(workdir, Objective(NASTY), space=space)
+    assert f"Classes: {NASTY}, cat" in page.text("use")
     assert page.rows("finalists")[0][1] == NASTY
     assert page.rows("failures") == [["1", "error", NASTY]]
     assert NASTY in page.text("answer")
-    assert page.codes[0] == NASTY
+    assert page.codes[-3] == NASTY
     assert NASTY.replace("_", " ") in page.text("progress")  # the axis of the figure
     assert any(row[0] == NASTY for row in page.rows("importance"))
     assert {"script", "b"}.isdisjoint(page.tags)

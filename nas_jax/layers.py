@@ -15,52 +15,65 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
+from nas_jax.spectral_conv import spectral_conv
+
 # Images whose shares of a kernel's gradient are computed together on a CPU; fewer are faster by some per cent, but each
 # group is one more convolution to compile.
 _GROUP = 32
 
 
 def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) -> Float[jax.Array, "b h w f"]:
-    """Convolution with 'same' padding and stride 1, the kernel's side being odd."""
+    """Convolution with 'same' padding and stride 1, the kernel's side being odd.
+
+    On a CPU it is a product of spectra where that is faster, and otherwise the usual convolution with a gradient of its
+    own.
+    """
     if jax.default_backend() != "cpu":
         return _xla_conv(x, kernel)
-    side = min(x.shape[1:3])
-    if kernel.shape[0] > side:
-        return _matmul_conv(x, kernel)
-    is_known = isinstance(x.shape[0], int)  # of an exported program the number of images is a symbol
-    is_wide = kernel.shape[3] >= 32 and is_known and x.shape[0] > _GROUP
-    return _cpu_conv(x, kernel) if is_wide else _xla_conv(x, kernel)
+    if _is_spectral_faster(x, kernel):
+        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        return spectral_conv(x.astype(dtype), kernel.astype(dtype)).astype(x.dtype)
+    return _grouped_conv(x, kernel) if _is_known(x.shape[0]) and x.shape[0] > _GROUP else _xla_conv(x, kernel)
+
+
+def _is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
+    """On a CPU, for the arguments of `conv2d`; the limits are measured by `experiments/spectral_conv`.
+
+    A place of a map costs `size**2` multiplications for each pair of channels, and its transforms some for each single
+    channel: the more, the less of the map stays in the cache. The transform of the kernel is shared by the images.
+    Kernels larger than the map are slow with XLA.
+    """
+    (num_images, height, width, _), (size, _, channels, filters) = x.shape, kernel.shape
+    if size > min(height, width):
+        return True
+    saving = size**2 * channels * filters / (channels + filters)
+    return _is_known(num_images) and num_images >= 32 and saving > 6.5 * max(height, width, 16)
+
+
+def _is_known(size: object) -> bool:
+    """Of an exported program the number of images is a symbol."""
+    return isinstance(size, int)
 
 
 def _xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def _matmul_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """One matrix product of all patches: for kernels larger than the map, which XLA convolves several times slower."""
-    size, _, channels, filters = kernel.shape
-    height, width = x.shape[1:3]
-    pad = size // 2
-    padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    shifts = [padded[:, i : i + height, j : j + width] for i in range(size) for j in range(size)]
-    return jnp.concatenate(shifts, axis=-1) @ kernel.reshape(size * size * channels, filters)
-
-
 @jax.custom_vjp
-def _cpu_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def _grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `_xla_conv`; the kernel's gradient is a sum over groups of images.
 
     XLA takes that gradient as one matrix product that contracts all places of all images, and whose operands do not
-    fit into a cache; those of a group do. With less than 32 filters the whole batch at once is faster.
+    fit into a cache; those of a group do.
     """
     return _xla_conv(x, kernel)
 
 
-def _cpu_conv_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+def _grouped_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return _xla_conv(x, kernel), (x, kernel)
 
 
-def _cpu_conv_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _grouped_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     dx = _xla_conv(dy, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
     groups = [slice(start, start + _GROUP) for start in range(0, x.shape[0], _GROUP)]
@@ -72,7 +85,7 @@ def _kernel_gradient(x: jax.Array, kernel: jax.Array, dy: jax.Array) -> jax.Arra
     return gradient
 
 
-_cpu_conv.defvjp(_cpu_conv_forward, _cpu_conv_backward)
+_grouped_conv.defvjp(_grouped_forward, _grouped_backward)
 
 
 class ConvBlock(nn.Module):

@@ -21,7 +21,7 @@ ROWS = (
     "strategies evaluators",
     "spaces train portable",
     "surrogates layers tasks data objective store workdir cli tables event_files",
-    "build",
+    "build spectral_conv",
     "trial errors",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

@@ -7,10 +7,30 @@ import pytest
 from flax import linen as nn
 
 from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
+from nas_jax.spectral_conv import spectral_conv
 
 
 def images(side, channels, seed=0, num=3):
     return jnp.asarray(np.random.default_rng(seed).normal(size=(num, side, side, channels)), jnp.float32)
+
+
+def plain_conv(x, kernel):
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def assert_equal_with_gradients(conv, shape, size, filters):
+    """The convolution of images of `shape`, and its gradients, are those of XLA."""
+    rng = np.random.default_rng(0)
+    x, kernel, weights = (
+        jnp.asarray(rng.normal(size=each), jnp.float32)
+        for each in (shape, (size, size, shape[-1], filters), (*shape[:-1], filters))
+    )
+    ours, theirs = (
+        jax.jit(jax.value_and_grad(lambda *inputs: (each(*inputs) * weights).sum(), argnums=(0, 1)))(x, kernel)  # noqa: B023
+        for each in (conv, plain_conv)
+    )
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * float(jnp.abs(other).max()))
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -19,19 +39,27 @@ def images(side, channels, seed=0, num=3):
     [(3, 1, 4), (3, 2, 4), (3, 4, 4), (3, 7, 4), (3, 20, 4), (3, 20, 64), (64, 8, 32), (70, 6, 32)],
 )
 def test_convolution_and_its_gradients_are_those_of_xla(num, side, filters, size):
-    x = images(side, 3, num=num)
-    kernel = jnp.asarray(np.random.default_rng(1).normal(size=(size, size, 3, filters)), jnp.float32)
-    weights = images(side, filters, seed=2, num=num)
+    assert_equal_with_gradients(conv2d, (num, side, side, 3), size, filters)
+    assert_equal_with_gradients(conv2d, (num, side, side, 40), size, filters)
 
-    def plain(x, kernel):
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    ours, theirs = (
-        jax.value_and_grad(lambda *arguments: (conv(*arguments) * weights).sum(), argnums=(0, 1))(x, kernel)  # noqa: B023
-        for conv in (conv2d, plain)
-    )
-    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * float(jnp.abs(other).max()))
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("sides", [(1, 1), (2, 5), (3, 4), (9, 6), (32, 32), (33, 16)])
+def test_convolution_by_spectra_is_that_of_xla(sides, size):
+    assert_equal_with_gradients(spectral_conv, (3, *sides, 5), size, 4)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((64, 32, 32, 32), 5), ((64, 16, 16, 64), 3), ((64, 4, 4, 64), 5)])
+def test_large_convolutions_multiply_less(shape, size):
+    x, kernel = jnp.zeros(shape), jnp.zeros((size, size, shape[-1], shape[-1]))
+    ours, plain = (jax.jit(conv).lower(x, kernel).cost_analysis()["flops"] for conv in (conv2d, plain_conv))
+    assert ours < 0.7 * plain
+
+
+def test_convolution_keeps_the_type_of_its_input():
+    x, kernel = images(4, 8).astype(jnp.bfloat16), jnp.ones((5, 5, 8, 2), jnp.bfloat16)
+    assert conv2d(x, kernel).dtype == jnp.bfloat16
+    np.testing.assert_allclose(conv2d(x, kernel), plain_conv(x, kernel), atol=0.2)
 
 
 @pytest.mark.parametrize("side", [2, 5, 8])

@@ -32,6 +32,7 @@ def start(main: Callable[[Sequence[str]], None]) -> None:
     def guarded(argv: Sequence[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
+        sys.unraisablehook = _interrupt_again
         try:
             main(argv)
         except UserError as error:
@@ -52,6 +53,20 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
     raise Interrupted(number)
+
+
+def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """An exception in a destructor is printed and else ignored; one that shall end the program is raised once more.
+
+    An alarm does it, as what this function raises is ignored too.
+    """
+    interrupted = ignored.exc_value
+    if isinstance(interrupted, Interrupted):
+        number = interrupted.number
+        signal.signal(signal.SIGALRM, lambda _, frame: _interrupt(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _fail(error: Exception) -> int:

@@ -30,24 +30,25 @@ def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) 
     """
     if jax.default_backend() != "cpu":
         return _xla_conv(x, kernel)
-    if _is_spectral_faster(x, kernel):
+    if is_spectral_faster(x, kernel):
         dtype = jnp.promote_types(x.dtype, jnp.float32)
         return spectral_conv(x.astype(dtype), kernel.astype(dtype)).astype(x.dtype)
-    return _grouped_conv(x, kernel) if _is_known(x.shape[0]) and x.shape[0] > _GROUP else _xla_conv(x, kernel)
+    return grouped_conv(x, kernel) if _is_known(x.shape[0]) and x.shape[0] > _GROUP else _xla_conv(x, kernel)
 
 
-def _is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
-    """On a CPU, for the arguments of `conv2d`; the limits are measured by `experiments/spectral_conv`.
+def is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
+    """On a CPU, for the arguments of `conv2d`; the limits are measured by `experiments/cpu_layers/spectra.py`.
 
     A place of a map costs `size**2` multiplications for each pair of channels, and its transforms some for each single
     channel: the more, the less of the map stays in the cache. The transform of the kernel is shared by the images.
-    Kernels larger than the map are slow with XLA.
+    Kernels larger than the map are slow with XLA. A kernel's spectrum may take 256 MiB.
     """
     (num_images, height, width, _), (size, _, channels, filters) = x.shape, kernel.shape
     if size > min(height, width):
         return True
     saving = size**2 * channels * filters / (channels + filters)
-    return _is_known(num_images) and num_images >= 32 and saving > 6.5 * max(height, width, 16)
+    is_small = 2 * height * width * channels * filters <= 2**26
+    return _is_known(num_images) and num_images >= 32 and is_small and saving > 6.5 * max(height, width, 16)
 
 
 def _is_known(size: object) -> bool:
@@ -60,7 +61,7 @@ def _xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 @jax.custom_vjp
-def _grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `_xla_conv`; the kernel's gradient is a sum over groups of images.
 
     XLA takes that gradient as one matrix product that contracts all places of all images, and whose operands do not
@@ -85,7 +86,7 @@ def _kernel_gradient(x: jax.Array, kernel: jax.Array, dy: jax.Array) -> jax.Arra
     return gradient
 
 
-_grouped_conv.defvjp(_grouped_forward, _grouped_backward)
+grouped_conv.defvjp(_grouped_forward, _grouped_backward)
 
 
 class ConvBlock(nn.Module):

@@ -329,6 +329,21 @@ def test_a_second_signal_ends_the_run_at_once(tmp_path):
     process.stdout.close()
 
 
+def test_a_signal_in_a_destructor_is_not_lost():
+    """Python ignores exceptions there."""
+    program = (
+        "import os, signal, sys, time\nfrom nas_jax.cli import start\n"
+        "class Ending:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGINT)\n        time.sleep(60)\n"
+        "def main(argv):\n    Ending()\n    time.sleep(60)\n"
+        "sys.argv[1:] = []\nstart(main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.strip() == "Interrupted. The same command goes on from here."
+
+
 def test_workers_find_what_one_process_finds(finished, tmp_path):
     """Random search asks for the same genomes in whatever order trials end."""
     undisturbed, _ = finished

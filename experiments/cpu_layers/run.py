@@ -33,6 +33,10 @@ def plain_pool(x: jax.Array) -> jax.Array:
     return nn.max_pool(x, (2, 2), (2, 2))
 
 
+def normal(*shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+
+
 def make_step(operation, *arguments):
     """The compiled gradient of the sum of squares, by all arguments."""
     step = jax.jit(jax.grad(lambda *inputs: (operation(*inputs) ** 2).sum(), argnums=tuple(range(len(arguments)))))
@@ -46,33 +50,47 @@ def seconds(step) -> float:
     return time.process_time() - start
 
 
-def compare(name: str, plain, ours, *arguments) -> dict:
+def compare(plain, ours, *arguments, num_rounds: int = NUM_ROUNDS) -> dict:
     steps = [make_step(operation, *arguments) for operation in (plain, ours)]
     for step in steps:
         step()  # takes its memory
-    rounds = [[seconds(step) for step in steps] for _ in range(NUM_ROUNDS)]
+    rounds = [[seconds(step) for step in steps] for _ in range(num_rounds)]
     ratios = [plain_seconds / our_seconds for plain_seconds, our_seconds in rounds]
-    row = {
-        "operation": name,
+    return {
         "plain_ms": round(1e3 * statistics.median(row[0] for row in rounds), 1),
         "ours_ms": round(1e3 * statistics.median(row[1] for row in rounds), 1),
         "speedup": round(statistics.median(ratios), 2),
         "speedup_min": round(min(ratios), 2),
         "speedup_max": round(max(ratios), 2),
     }
-    print(*row.values(), sep="  ", flush=True)
-    return row
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def on_one_core(main) -> None:
+    """Calls `main` with the settings of a worker."""
+    variables = worker_variables(num_threads=1)
+    if any(os.environ.get(name) != value for name, value in variables.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | variables)  # malloc reads them at the start
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    main()
 
 
 def main() -> None:
-    rng = np.random.default_rng(0)
-
-    def normal(*shape):
-        return jnp.asarray(rng.normal(size=shape), jnp.float32)
-
     results = []
+
+    def add(name: str, *comparison) -> None:
+        results.append({"operation": name, **compare(*comparison)})
+        print(*results[-1].values(), sep="  ", flush=True)
+
     for batch, side, channels, filters, size in (
         (128, 32, 3, 64, 3),
+        (128, 32, 64, 16, 3),
         (128, 32, 16, 64, 3),
         (128, 32, 64, 64, 3),
         (128, 32, 32, 32, 5),
@@ -84,23 +102,13 @@ def main() -> None:
         (128, 2, 64, 64, 3),
     ):
         name = f"conv{size}x{size} {channels}-{filters} on {side}x{side}, batch {batch}"
-        results.append(
-            compare(
-                name, plain_conv, conv2d, normal(batch, side, side, channels), normal(size, size, channels, filters)
-            )
-        )
+        images, kernel = normal(batch, side, side, channels), normal(size, size, channels, filters)
+        add(name, plain_conv, conv2d, images, kernel)
     for batch, side, channels in ((128, 32, 64), (128, 16, 64)):
         name = f"max pool of {side}x{side}x{channels}, batch {batch}"
-        results.append(compare(name, plain_pool, max_pool, normal(batch, side, side, channels)))
-    with Path(__file__).with_name("results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, results[0].keys())
-        writer.writeheader()
-        writer.writerows(results)
+        add(name, plain_pool, max_pool, normal(batch, side, side, channels))
+    write(Path(__file__).with_name("results.csv"), results)
 
 
 if __name__ == "__main__":
-    variables = worker_variables(num_threads=1)
-    if any(os.environ.get(name) != value for name, value in variables.items()):
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | variables)  # malloc reads them at the start
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    main()
+    on_one_core(main)

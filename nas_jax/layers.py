@@ -39,16 +39,16 @@ def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) 
 def is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
     """On a CPU, for the arguments of `conv2d`; the limits are measured by `experiments/cpu_layers/spectra.py`.
 
-    A place of a map costs `size**2` multiplications for each pair of channels, and its transforms some for each single
-    channel: the more, the less of the map stays in the cache. The transform of the kernel is shared by the images.
+    A place of a map costs about 3 multiplications for each pair of channels instead of `size**2`, but its transforms
+    some for each single channel: the more, the less of the map stays in the cache. The images share the kernel's.
     Kernels larger than the map are slow with XLA. A kernel's spectrum may take 256 MiB.
     """
     (num_images, height, width, _), (size, _, channels, filters) = x.shape, kernel.shape
     if size > min(height, width):
         return True
-    saving = size**2 * channels * filters / (channels + filters)
+    saving = (size**2 - 3) * channels * filters / (channels + filters)
     is_small = 2 * height * width * channels * filters <= 2**26
-    return _is_known(num_images) and num_images >= 32 and is_small and saving > 6.5 * max(height, width, 16)
+    return _is_known(num_images) and num_images >= 32 and is_small and saving > 4.7 * max(height, width, 16)
 
 
 def _is_known(size: object) -> bool:

@@ -12,8 +12,8 @@ canonical:
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import product
+from functools import cache, cached_property
+from itertools import accumulate, product
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax import layers
-from nas_jax.spaces.base import Cost, one_hot, sample_distinct
+from nas_jax.spaces.base import Cost, sample_distinct
 from nas_jax.spaces.chain_genes import Kind, split_choices
 from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, conv, is_fc, not_larger, num_pools_of
 from nas_jax.spaces.sequences import edits
@@ -71,19 +71,19 @@ class Chain:
 
     # Genomes
 
-    @property
+    @cached_property
     def feature_choices(self) -> tuple[str, ...]:
-        convs = [f"conv{size}x{size}-{filters}" for size in self.conv_sizes for filters in self.conv_filters]
-        return (*convs, *self.pool_types)
+        convs = product(self.conv_sizes, self.conv_filters)
+        return (*(f"conv{size}x{size}-{filters}" for size, filters in convs), *self.pool_types)
 
-    @property
+    @cached_property
     def fc_choices(self) -> tuple[str, ...]:
         return tuple(f"fc-{units}" for units in self.fc_units)
 
     def _split(self, genome: Genome) -> tuple[Genome, Genome]:
         """The feature layers and the fully connected layers."""
-        num_features = sum(not is_fc(layer) for layer in genome)
-        return genome[:num_features], genome[num_features:]
+        end = next((i for i in range(len(genome), 0, -1) if not is_fc(genome[i - 1])), 0)
+        return genome[:end], genome[end:]
 
     def _sides(self, num_pools: int) -> tuple[int, int]:
         """Height and width of the map after `num_pools` pools."""
@@ -104,15 +104,21 @@ class Chain:
         reach = 2 * max(height, width) - 1  # the largest filter of which every weight meets the map
         return not any(reach <= size < conv(layer).size for size in self.conv_sizes)
 
+    @cached_property
+    def _fitting(self) -> list[frozenset[str]]:
+        """The feature layers that fit behind 0, 1, ... pools."""
+        numbers = range(min(self.image_shape[:2]).bit_length())
+        return [frozenset(layer for layer in self.feature_choices if self._fits(num, layer)) for num in numbers]
+
     def is_valid(self, genome: Genome) -> bool:
         """Whether `genome` is a canonical genome of this space."""
         features, fcs = self._split(genome)
+        pools_before = accumulate((layer in layers.POOLS for layer in features), initial=0)
         return (
             self.min_feature_layers <= len(features) <= self.max_feature_layers
             and self.min_fc_layers <= len(fcs) <= self.max_fc_layers
-            and all(layer in self.feature_choices for layer in features)
             and all(layer in self.fc_choices for layer in fcs)
-            and all(self._fits(num_pools_of(features[:i]), layer) for i, layer in enumerate(features))
+            and all(layer in self._fitting[pools] for pools, layer in zip(pools_before, features, strict=False))
             and not self._is_redundant(features)
         )
 
@@ -135,9 +141,7 @@ class Chain:
 
     def genomes(self) -> Iterator[Genome]:
         """Every genome of the space, short chains first."""
-        fc_lengths = range(self.min_fc_layers, self.max_fc_layers + 1)
-        if not self.fc_units:
-            fc_lengths = range(self.min_fc_layers, 1)
+        fc_lengths = range(self.min_fc_layers, (self.max_fc_layers if self.fc_units else 0) + 1)
         if fc_lengths:
             for num in range(self.min_feature_layers, self.max_feature_layers + 1):
                 for features in self._feature_chains((), num):
@@ -273,14 +277,11 @@ class Chain:
         return np.array([self._features(genome) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:
-        numbers: list[float] = []
-        for part, kind in zip(self._split(genome), self._kinds, strict=True):
-            for position in range(kind.most):
-                is_there = position < len(part)
-                numbers += [*one_hot(part[position] if is_there else None, kind.layers), float(is_there)]
-        counts = [sum(layer == choice for layer in genome) for choice in self.feature_choices + self.fc_choices]
+        parts = zip(self._split(genome), self._kinds, strict=True)
+        numbers = [number for part, kind in parts for number in kind.encode(part)]
+        counts = [float(genome.count(choice)) for choice in self.feature_choices + self.fc_choices]
         free = np.log10(self.cost(genome)) if self.free_features else ()
-        return [*numbers, *map(float, counts), float(len(genome)), *free]
+        return [*numbers, *counts, float(len(genome)), *free]
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> ChainNetwork:
         return ChainNetwork(genome, self.num_classes, dtype)

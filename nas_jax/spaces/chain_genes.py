@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from nas_jax.spaces.base import one_hot
 from nas_jax.trial import Genome
 
 
@@ -28,6 +29,11 @@ class Kind(NamedTuple):
     def feature_genes(self) -> list[str]:
         """The place of each feature: one for each layer that can be there, and a mask."""
         return [name for name in self.names(self.most)[1:] for _ in (*self.layers, "mask")]
+
+    def encode(self, part: Genome) -> list[float]:
+        """The numbers of `feature_genes` for the layers of this kind."""
+        padded = [*part, *[None] * (self.most - len(part))]
+        return [number for layer in padded for number in (*one_hot(layer, self.layers), float(layer is not None))]
 
     def genes_of(self, part: Genome) -> dict[str, int | str | None]:
         """The genes of the layers of this kind."""

@@ -1,6 +1,7 @@
 """What the layers of a chain are: their names, the Flax network and its cost."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -21,6 +22,7 @@ class Conv(NamedTuple):
     filters: int
 
 
+@lru_cache(maxsize=1000)
 def conv(layer: str) -> Conv:
     """`conv3x3-32` -> (3, 32)."""
     size, filters = layer.removeprefix("conv").split("-")

@@ -1,7 +1,7 @@
 """Candidates among which a surrogate chooses, and their features."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,11 +97,12 @@ def _promising(space: Space, rng: np.random.Generator, history: History, num: in
 
 def _children(space: Space, rng: np.random.Generator, elite: list[Genome], num: int) -> Iterator[Genome]:
     """Half of them a parent after one to three edits, half crossovers, every other one of which is edited once."""
+    neighbors_of = cache(space.neighbors)  # of the elite they are asked for often
     for _ in range(num):
         first, second = (elite[place] for place in rng.integers(len(elite), size=2))
         is_mutant = rng.random() < 0.5
         child = first if is_mutant else space.crossover(rng, first, second)
         for _ in range(rng.integers(1, _MAX_EDITS + 1) if is_mutant else rng.integers(2)):
-            if neighbors := space.neighbors(child):
+            if neighbors := neighbors_of(child):
                 child = neighbors[rng.integers(len(neighbors))]
         yield child

@@ -2,7 +2,7 @@
 
 import pickle
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -127,7 +127,7 @@ class Faulty(Chain):
 
 
 def test_what_cannot_be_compiled_is_a_failed_trial_and_only_that():
-    space = Faulty(**vars(SPACE))
+    space = Faulty(**{field.name: getattr(SPACE, field.name) for field in fields(SPACE)})
     ended = list(Training(space, Synthetic(), RECIPE, compile_ahead=1).evaluate(iter(trials(3))))
     assert [trial.status for trial in ended] == ["finished", "failed", "finished"]
     assert ended[1].error == "ArithmeticError: no such network"

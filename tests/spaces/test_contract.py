@@ -1,5 +1,6 @@
 """What holds for every space of the package."""
 
+import dataclasses
 import importlib
 import json
 import pickle
@@ -157,7 +158,7 @@ def test_free_features_are_log_costs(spaces):
         space = spaces[name]
         genomes = space.sample(np.random.default_rng(0), 20)
         without, with_free = (
-            type(space)(**{**vars(space), "free_features": is_on}).encode(genomes) for is_on in (False, True)
+            dataclasses.replace(space, free_features=is_on).encode(genomes) for is_on in (False, True)
         )
         np.testing.assert_array_equal(with_free[:, :-2], without)
         np.testing.assert_allclose(10.0 ** with_free[:, -2:], [space.cost(genome) for genome in genomes], rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Convolution as a product of spectra, for a CPU: 5x5 kernels take a half to a quarter of the time of a direct one.
+"""Convolution as a product of spectra, for a CPU: the larger the kernel and the more channels, the faster.
 
 By the convolution theorem a place costs a few multiplications for each pair of channels, however large the kernel
 (Mathieu, Henaff & LeCun, "Fast training of convolutional networks through FFTs", 2014, section 2.2). The maps of a
@@ -33,9 +33,9 @@ class _Bases(NamedTuple):
 
 @jax.custom_vjp
 def spectral_conv(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) -> Float[jax.Array, "b h w f"]:
-    """Convolution with 'same' padding and stride 1, the kernel's side being odd; all sizes have to be known numbers.
+    """Convolution with 'same' padding and stride 1, the kernel's side being odd.
 
-    It rounds as a direct convolution does: errors are about 1e-6 of the largest value in float32.
+    The number of images may be a symbol, as in an exported program. It rounds as a direct convolution does: errors are about 1e-6 of the largest value in float32.
     """
     return _forward(x, kernel)[0]
 

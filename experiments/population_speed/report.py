@@ -7,6 +7,8 @@ import csv
 import statistics
 from pathlib import Path
 
+from setting import Setting
+
 HERE = Path(__file__).parent
 REFERENCE = "ours_2"
 PARTS = ("compile", "train", "eval")
@@ -46,8 +48,10 @@ def main() -> None:
 
 
 def read(name: str) -> list[dict[str, str]]:
+    """The rows with the default setting: run.py appends those with others to the same file."""
+    default = {"batch_size": str(Setting.batch_size), "num_train": str(Setting.num_train)}
     with (HERE / name).open(newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if default.items() <= row.items()]
 
 
 def of(trials: list[dict[str, str]], method: str) -> list[dict[str, str]]:

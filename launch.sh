@@ -114,6 +114,6 @@ while read -r setting; do
   if $dry_run; then quote export "$setting"; else export "${setting?}"; fi
 done < <(unset_memory_settings)
 each_point run 0 ''
-if $dry_run; then quote "$python" -m nas_jax.analysis.compare "${workdirs[@]}" && exit; fi
-[[ ${#comparable[@]} == 0 ]] || "$python" -m nas_jax.analysis.compare "${comparable[@]}"
+if $dry_run; then quote "$python" -m nas_jax.compare "${workdirs[@]}" && exit; fi
+[[ ${#comparable[@]} == 0 ]] || "$python" -m nas_jax.compare "${comparable[@]}"
 [[ ${#failed[@]} == 0 ]] || die "${#failed[@]} of ${#workdirs[@]} points failed:$(printf '\n  %s' "${failed[@]}")"

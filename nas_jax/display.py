@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from nas_jax.diagnostics import Assessment
-from nas_jax.objective import Objective
+from nas_jax.assessment import Assessment
+from nas_jax.objectives import Objective
 from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment

@@ -15,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.spectral_conv import spectral_conv
+from nas_jax.cpu.spectral_conv import spectral_conv
 
 # Images whose shares of a kernel's gradient are computed together on a CPU; fewer are faster by some per cent, but each
 # group is one more convolution to compile.

@@ -13,17 +13,17 @@ from pathlib import Path
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from nas_jax.analysis.card import write_card
-from nas_jax.analysis.latency import write_latency
-from nas_jax.analysis.report import write_report
 from nas_jax.cli import start
-from nas_jax.diagnostics import make_recorder
 from nas_jax.display import Display
 from nas_jax.errors import UserError
-from nas_jax.export import export_genome, export_network
-from nas_jax.finalists import choose_winner, find_baselines, train_finalists
 from nas_jax.parts import build_parts, build_trackers
-from nas_jax.search import search
+from nas_jax.report.card import write_card
+from nas_jax.report.write import write_report
+from nas_jax.search.diagnostics import make_recorder
+from nas_jax.search.export import export_genome, export_network
+from nas_jax.search.finalists import choose_winner, find_baselines, train_finalists
+from nas_jax.search.latency import write_latency
+from nas_jax.search.loop import search
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy

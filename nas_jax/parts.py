@@ -9,9 +9,8 @@ from nas_jax.build import build, construct, find
 from nas_jax.data.arrays import Dataset, check_seed, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
-from nas_jax.finalists import FinalistSettings
-from nas_jax.objective import Objective
-from nas_jax.search import SearchSettings
+from nas_jax.objectives import Objective
+from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
@@ -95,7 +94,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
                     f"execution: the evaluator {section['name']!r} has no method measure, so its trials cannot be run "
                     "elsewhere; leave the section out"
                 )
-            evaluator = build("nas_jax.evaluators", config["execution"], evaluator=evaluator)
+            evaluator = build("nas_jax.executors", config["execution"], evaluator=evaluator)
         if objective.metric not in evaluator.metric_names:
             raise UserError(
                 f"objective.metric: no {objective.metric!r}; choose from {', '.join(evaluator.metric_names)}"

@@ -20,15 +20,15 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from nas_jax.analysis.card import write_card
-from nas_jax.analysis.compare import number
 from nas_jax.cli import start
 from nas_jax.errors import UserError
-from nas_jax.export import export_network
 from nas_jax.parts import build_parts
-from nas_jax.search import new_trial
+from nas_jax.report.card import write_card
+from nas_jax.search.export import export_network
+from nas_jax.search.loop import new_trial
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.spaces.names import find_genome
+from nas_jax.units import number
 from nas_jax.workdir import environment
 
 

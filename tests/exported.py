@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nas_jax.analysis.card import write_card
 from nas_jax.build import build
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
-from nas_jax.export import export_network
-from nas_jax.search import new_trial
+from nas_jax.report.card import write_card
+from nas_jax.search.export import export_network
+from nas_jax.search.loop import new_trial
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import initialize

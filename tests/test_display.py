@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from nas_jax.diagnostics import Assessment
+from nas_jax.assessment import Assessment
 from nas_jax.display import Display
-from nas_jax.objective import Objective
+from nas_jax.objectives import Objective
 from nas_jax.trial import Prediction, Trial
 
 

@@ -95,7 +95,7 @@ def test_the_last_field_varies_fastest(home):
         ]
         for (seed, kernel), name in zip(points, names, strict=True)
     ]
-    assert table == ["-m", "nas_jax.analysis.compare", *names]
+    assert table == ["-m", "nas_jax.compare", *names]
 
 
 def test_a_dry_run_changes_nothing(home):

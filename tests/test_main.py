@@ -250,11 +250,9 @@ def test_a_report_and_a_comparison_of_runs_on_tables(looked_up, tmp_path):
     searched = [trial for trial in read_trials(other / "trials.jsonl") if trial.stage == "search"]
     best = json.loads((other / "best" / "metrics.json").read_text())
     assert best["accuracy"] <= np.median([trial.metrics["accuracy"] for trial in searched])
-    report = subprocess.run(
-        [sys.executable, "-m", "nas_jax.analysis.report", f"--workdir={other}"], cwd=ROOT, check=False
-    )
+    report = subprocess.run([sys.executable, "-m", "nas_jax.report", f"--workdir={other}"], cwd=ROOT, check=False)
     assert report.returncode == 0
-    command = [sys.executable, "-m", "nas_jax.analysis.compare", str(workdir), str(other)]
+    command = [sys.executable, "-m", "nas_jax.compare", str(workdir), str(other)]
     table = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert "objective.maximize" in table
     assert f"{best['accuracy']:.4g}" in table.strip().splitlines()[-1]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from nas_jax.cpu.spectral_conv import spectral_conv
 from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
-from nas_jax.spectral_conv import spectral_conv
 
 
 def images(side, channels, seed=0, num=3):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nas_jax.diagnostics import Assessment
-from nas_jax.objective import Objective
+from nas_jax.assessment import Assessment
+from nas_jax.objectives import Objective
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.store import TrialStore
 from nas_jax.trackers.tracking import Tracking

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.synthetic import Synthetic
-from nas_jax.evaluators.slots import worker_variables
+from nas_jax.executors.slots import worker_variables
 from nas_jax.spaces.chain import Chain
 from nas_jax.train import evaluation, parallel
 from nas_jax.train.fit import prepare, train

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nas_jax.evaluators.slots import worker_variables
+from nas_jax.cpu.compiler import compiler_options
+from nas_jax.executors.slots import worker_variables
 from nas_jax.layers import conv2d, max_pool
-from nas_jax.train.compiler import compiler_options
 
 NUM_ROUNDS = 7
 

@@ -19,8 +19,8 @@ import jax
 import numpy as np
 
 from nas_jax.data.synthetic import Synthetic
-from nas_jax.evaluators.slots import worker_variables
 from nas_jax.evaluators.training import Training
+from nas_jax.executors.slots import worker_variables
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial

@@ -11,7 +11,7 @@ from setting import LEARNING_RATE, MOMENTUM, SPACE, WARMUP_EPOCHS, WEIGHT_DECAY,
 
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.evaluators.base import Measurement
-from nas_jax.evaluators.workers import Workers
+from nas_jax.executors.workers import Workers
 from nas_jax.train.fit import prepare, train
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from setting import Setting
 
-from nas_jax.evaluators.slots import worker_variables
+from nas_jax.executors.slots import worker_variables
 
 HERE = Path(__file__).parent
 METHODS = {

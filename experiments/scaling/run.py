@@ -19,10 +19,10 @@ import numpy as np
 
 from nas_jax.data.digits import Digits
 from nas_jax.evaluators.base import Measurement, Measuring, evaluate_serially
-from nas_jax.evaluators.ray import Ray
-from nas_jax.evaluators.slurm import Slurm
 from nas_jax.evaluators.training import Training
-from nas_jax.evaluators.workers import Workers
+from nas_jax.executors.ray import Ray
+from nas_jax.executors.slurm import Slurm
+from nas_jax.executors.workers import Workers
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial

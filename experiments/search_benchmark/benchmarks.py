@@ -14,7 +14,7 @@ import numpy as np
 
 from nas_jax.build import build
 from nas_jax.errors import UserError
-from nas_jax.search import new_trial
+from nas_jax.search.loop import new_trial
 from nas_jax.spaces import macro, nb201
 from nas_jax.tables import read_table
 from nas_jax.trial import Genome

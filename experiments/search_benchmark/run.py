@@ -6,8 +6,8 @@
     python experiments/search_benchmark/run.py --report
 
 Every run is appended to results.csv beside this file when it ends, and no run that is there is measured again; several
-processes can share the file. Our methods go through `nas_jax.search.search`. With several workers, simulated trials
-take as long as their networks have FLOPs, those of a table of one's own as long as its column `--seconds` says.
+processes can share the file. Our methods go through `nas_jax.search.loop.search`. With several workers, simulated
+trials take as long as their networks have FLOPs, those of a table of one's own as long as its column `--seconds` says.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from results import Label, Run, make_run
 
 from nas_jax.build import build
 from nas_jax.errors import UserError
-from nas_jax.objective import Objective
-from nas_jax.search import SearchSettings, search
+from nas_jax.objectives import Objective
+from nas_jax.search.loop import search
+from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
 
 HERE = Path(__file__).parent

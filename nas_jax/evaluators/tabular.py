@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from nas_jax.evaluators.base import Measurement, attempt
-from nas_jax.objective import is_fraction, is_of_test_split
+from nas_jax.objectives import is_fraction, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.names import BenchmarkSpace
 from nas_jax.spaces.rows import comparable

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from nas_jax.diagnostics import Assessment
-from nas_jax.objective import Objective
+from nas_jax.assessment import Assessment
+from nas_jax.objectives import Objective
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Genome, Trial
 

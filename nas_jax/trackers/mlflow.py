@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from nas_jax.diagnostics import Assessment
+from nas_jax.assessment import Assessment
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, numbers
 from nas_jax.trial import Stage
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_jax.diagnostics import Assessment
+from nas_jax.assessment import Assessment
 from nas_jax.spaces.base import GeneSpace
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, numbers
 
@@ -31,7 +31,7 @@ class TensorBoard:
         check_installed("tensorboard")
 
     def begin(self, run: TrackedRun) -> "_Writer":
-        from nas_jax.event_files import EventFile, read_events  # which import TensorBoard
+        from nas_jax.trackers.event_files import EventFile, read_events  # which import TensorBoard
 
         folder = run.workdir / "tensorboard"
         return _Writer(run, folder, _held(read_events(folder / "run")), EventFile)

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from nas_jax.diagnostics import Assessment
+from nas_jax.assessment import Assessment
 from nas_jax.errors import UserError
-from nas_jax.objective import Objective
+from nas_jax.objectives import Objective
 from nas_jax.spaces.base import Space
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
 from nas_jax.trial import Stage, Trial

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas_jax.diagnostics import Assessment
+from nas_jax.assessment import Assessment
 from nas_jax.store import read_trials
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, genes_of, numbers
 from nas_jax.trial import Trial

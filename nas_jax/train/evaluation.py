@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Dataset
-from nas_jax.train.compiler import compiler_options
 from nas_jax.train.parallel import Placement, one_device
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.resident import evaluation_batches

@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from nas_jax.cpu.compiler import compiler_options
 from nas_jax.errors import UserError
-from nas_jax.train.compiler import compiler_options
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import Shards
 

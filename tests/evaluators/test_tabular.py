@@ -16,7 +16,7 @@ from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.evaluators.tabular import Tabular
-from nas_jax.search import new_trial
+from nas_jax.search.loop import new_trial
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.macro import NasBenchMacro, digits, parse
 from nas_jax.spaces.nb201 import NasBench201

@@ -13,7 +13,7 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.evaluators.training import Training, seeds_of
-from nas_jax.search import new_trial
+from nas_jax.search.loop import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.evaluation import measure

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
-from nas_jax.search import new_trial
+from nas_jax.search.loop import new_trial
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.rows import values_of
 

@@ -11,8 +11,9 @@ from spaces_of_all_kinds import example_spaces
 import nas_jax.strategies
 from nas_jax.build import build
 from nas_jax.evaluators.base import Measurement, evaluate_serially
-from nas_jax.objective import Objective
-from nas_jax.search import SearchSettings, search
+from nas_jax.objectives import Objective
+from nas_jax.search.loop import search
+from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Strategy
 from nas_jax.surrogates.gaussian_process import GaussianProcess

@@ -9,9 +9,10 @@ from fakes import Lookup, Numbers, dies_at
 from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials
 
 from nas_jax.errors import UserError
-from nas_jax.objective import Objective
+from nas_jax.objectives import Objective
 from nas_jax.parts import build_trackers
-from nas_jax.search import SearchSettings, search
+from nas_jax.search.loop import search
+from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.trackers.base import Held, Tracker

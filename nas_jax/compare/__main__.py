@@ -1,0 +1,68 @@
+"""Runs side by side: `python -m nas_jax.compare runs/a runs/b` prints a table of them.
+
+Where runs differ in their seeds alone, a second table has means and rank tests; `--csv=` and `--plot=` write files.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from nas_jax.cli import start
+from nas_jax.compare.sweep import group, write_csv
+from nas_jax.compare.tables import (
+    NO_SETTINGS,
+    NOTE,
+    compare,
+    compare_settings,
+    differing_fields,
+    objective_of,
+    result_of,
+)
+from nas_jax.errors import UserError
+from nas_jax.record import read_record
+
+
+def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -> None:
+    """Prints the tables of the working directories that follow the command's name in `argv`.
+
+    Args:
+        csv: file for one row a run.
+        plot: image file for the best value by trial, one line a setting.
+
+    Raises:
+        UserError: there are none, or no run was started in one of them.
+    """
+    if not argv[1:]:
+        raise UserError("which runs? Give their working directories, for example: runs/*")
+    runs = [read_record(Path(workdir)) for workdir in argv[1:]]
+    # A pipe has no width to keep to: there, every row stays on one line.
+    console = Console(width=None if sys.stdout.isatty() else 10_000)
+    console.print(compare(runs))
+    names = [name for name in differing_fields(runs) if name not in NO_SETTINGS]
+    results = [result_of(run, names) for run in runs]
+    objective = objective_of(runs[0])
+    is_comparable = all(objective_of(run) == objective for run in runs)
+    num_left_out = len(results) - sum(map(len, group(results).values()))
+    if is_comparable and len(group(results)) < len(runs) - num_left_out:
+        console.print(compare_settings(results, names, objective))
+        notes = [NOTE, *([f"Left out: {num_left_out} runs whose search is not complete."] if num_left_out else [])]
+        console.print(*notes, sep="\n", markup=False, highlight=False)
+    if csv is not None:
+        write_csv(Path(csv), names, results)
+    if plot is not None:
+        if not is_comparable or not group(results):
+            raise UserError("--plot: there are no complete searches with one objective, so there is nothing to draw")
+        from nas_jax.compare.plot import save_best_so_far  # matplotlib takes a second
+
+        save_best_so_far(Path(plot), group(results), names, objective)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("csv", None, "Where to write the numbers of all runs, one row a run.")
+    flags.DEFINE_string(
+        "plot", None, "Where to draw the best value by trial, with standard errors: a .png, .svg or .pdf."
+    )
+    start(lambda argv: main(argv, flags.FLAGS.csv, flags.FLAGS.plot))

@@ -1,0 +1,59 @@
+"""Follows the log of a run into studies of Optuna."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas_jax.parts import build_parts
+from nas_jax.record import read_record
+from nas_jax.store import read_trials
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from nas_jax.dashboard.studies import Mirror
+
+
+class Follower:
+    """Copies a log into studies, whenever it has grown."""
+
+    def __init__(self, log: Path, mirrors: Sequence["Mirror"]) -> None:
+        self._log = log
+        self._mirrors = mirrors
+        self._size = -1
+
+    def update(self) -> None:
+        size = self._log.stat().st_size if self._log.exists() else 0
+        if size != self._size:
+            trials = read_trials(self._log)
+            times = dict(_times(self._log))  # read later, it has all of them
+            for mirror in self._mirrors:
+                mirror.update(trials, times)
+            self._size = size
+
+
+def follow(workdirs: Sequence[Path], storage: "BaseStorage") -> list[Follower]:
+    """Followers of runs, which have read their logs once.
+
+    Raises:
+        UserError: no run was started in one of them, or its parts cannot be built here.
+    """
+    from nas_jax.dashboard.studies import mirrors_of  # imports Optuna
+
+    followers = []
+    for workdir in workdirs:
+        parts = build_parts(read_record(workdir).config, workdir / "finalists")
+        mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objective)
+        followers.append(Follower(workdir / "trials.jsonl", mirrors))
+    for follower in followers:
+        follower.update()
+    return followers
+
+
+def _times(log: Path) -> Iterator[tuple[int, tuple[float, float]]]:
+    """When each trial was first and last written, by id."""
+    begun: dict[int, float] = {}
+    lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
+    for record in (json.loads(line) for line in lines if line.endswith(b"\n")):
+        yield record["id"], (begun.setdefault(record["id"], record["time"]), record["time"])

@@ -1,0 +1,136 @@
+"""A run as Optuna studies: one of the search, one of what was trained in full.
+
+A trial's number in its study is its place in the order of ids. Its parameters are its genes; a gene that has no effect
+on a genome is left out, as Optuna does with conditional parameters.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from nas_jax.objectives import Objective
+from nas_jax.spaces.base import GeneSpace, Space
+from nas_jax.trackers.base import Scalar, curves, genes_of, numbers
+from nas_jax.trial import FULL, Stage, Trial
+
+SEARCH: tuple[Stage, ...] = ("search",)
+
+
+class Mirror:
+    """Keeps a study like the trials of some stages.
+
+    Args:
+        name: Of the study. It is made once there is a trial.
+    """
+
+    def __init__(
+        self, storage: BaseStorage, name: str, stages: Sequence[Stage], space: Space, objective: Objective
+    ) -> None:
+        self._storage = storage
+        self._name = name
+        self._stages = stages
+        self._space = space
+        self._objective = objective
+        self._study: optuna.Study | None = None
+        self._numbers: dict[int, int] = {}  # of trials, by id
+        self._running: set[int] = set()
+
+    def update(self, trials: Sequence[Trial], times: Mapping[int, tuple[float, float]]) -> None:
+        """Adds new trials, and ends those that have ended.
+
+        Args:
+            trials: of all stages, by id.
+            times: when each was begun and when it was last written, in seconds since 1970.
+        """
+        for trial in trials:
+            if trial.stage not in self._stages:
+                continue
+            if trial.id not in self._numbers:
+                self._add(trial, *times[trial.id])
+            elif trial.id in self._running and trial.status != "pending":
+                self._end(trial)
+
+    @property
+    def study(self) -> optuna.Study:
+        if self._study is None:
+            direction = "maximize" if self._objective.maximize else "minimize"
+            self._study = optuna.create_study(storage=self._storage, study_name=self._name, direction=direction)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.set_metric_names([self._objective.metric])
+        return self._study
+
+    def _add(self, trial: Trial, begun: float, written: float) -> None:
+        value, state = self._value(trial), self._state(trial)
+        genes = genes_of(self._space, trial.genome) if isinstance(self._space, GeneSpace) else {}
+        self.study.add_trial(
+            FrozenTrial(
+                number=-1,  # which the study gives it
+                trial_id=-1,
+                state=state,
+                value=value,
+                datetime_start=datetime.fromtimestamp(begun),
+                datetime_complete=None if state == TrialState.RUNNING else datetime.fromtimestamp(written),
+                params=genes,
+                distributions=self._distributions(genes),
+                user_attrs=_attributes(trial),
+                system_attrs={},
+                intermediate_values=self._intermediate(trial),
+            )
+        )
+        self._numbers[trial.id] = len(self._numbers)
+        if state == TrialState.RUNNING:
+            self._running.add(trial.id)
+
+    def _end(self, trial: Trial) -> None:
+        number = self._numbers[trial.id]
+        running = optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
+        for epoch, value in self._intermediate(trial).items():
+            running.report(value, epoch)
+        for name, value in _attributes(trial).items():
+            running.set_user_attr(name, value)
+        self.study.tell(number, self._value(trial), self._state(trial))
+        self._running.remove(trial.id)
+
+    def _value(self, trial: Trial) -> float | None:
+        return numbers(trial.metrics or {}).get(self._objective.metric)
+
+    def _state(self, trial: Trial) -> TrialState:
+        if trial.status == "pending":
+            return TrialState.RUNNING
+        return TrialState.FAIL if self._value(trial) is None else TrialState.COMPLETE
+
+    def _intermediate(self, trial: Trial) -> dict[int, float]:
+        """The learning curve of the objective's metric, by epoch from 1."""
+        return dict(enumerate(curves(trial).get(self._objective.metric, ()), start=1))
+
+    def _distributions(self, genes: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
+        if not isinstance(self._space, GeneSpace):
+            return {}
+        choices = self._space.gene_choices
+        listed = {name: [v if isinstance(v, Scalar) else str(v) for v in choices[name]] for name in genes}
+        return {name: CategoricalDistribution(values) for name, values in listed.items()}
+
+
+def mirrors_of(storage: BaseStorage, name: str, space: Space, objective: Objective) -> list[Mirror]:
+    """Both studies of a run."""
+    names = ((name, SEARCH), (f"{name} (trained in full)", FULL))
+    return [Mirror(storage, title, stages, space, objective) for title, stages in names]
+
+
+def _attributes(trial: Trial) -> dict[str, Any]:
+    """What else is known of a trial."""
+    prediction = {} if trial.prediction is None else trial.prediction._asdict()
+    return {
+        **{"id": trial.id, "stage": trial.stage, "architecture": trial.description, "seed": trial.seed},
+        **numbers(trial.metrics or {}),
+        **{f"{part}_seconds": value for part, value in (trial.seconds or {}).items()},
+        **{f"predicted_{name}": value for name, value in prediction.items()},
+        **({"error": trial.error, "failure": trial.failure} if trial.error else {}),
+    }

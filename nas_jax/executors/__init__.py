@@ -1,0 +1,1 @@
+"""Where trials are measured: in this process, in workers, on a cluster."""

@@ -1,0 +1,229 @@
+"""A Ray cluster measures the trials: its nodes may come, go and die while the search runs.
+
+Each trial that runs has an actor, a process of the cluster that holds its CPUs and GPUs and stays alive from trial to
+trial. (A task of Ray would not do: it takes a new process for each trial on a GPU, and nobody is told when it starts.)
+Ray itself starts nothing twice; what is lost is counted and tried again here, so that the trial records it.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import jax
+
+from nas_jax.data.arrays import Dataset, load
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Failure, Measuring, attempt
+from nas_jax.executors.concurrent import evaluate_concurrently
+from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
+from nas_jax.executors.ray_cluster import connected, failure_of_ray, in_words, package_folders, problem_of_all, room
+from nas_jax.executors.slots import worker_variables
+from nas_jax.trial import Trial
+
+_GPU_MEMORY_SHARE = 0.9  # of a GPU, for all trials on it
+
+
+@dataclass(frozen=True)
+class Ray:
+    """Measures the trials of `evaluator` on a Ray cluster.
+
+    Args:
+        num_workers: How many trials run at the same time; None for as many as the cluster has room for when the search
+            begins. With more than that, trials wait for nodes that join later.
+        time_limit: Seconds after which a trial is stopped and has failed, from its start in a process that is ready;
+            None for no limit.
+        memory_gb: What a trial may allocate on its node, in 2^30 bytes; None for no limit. Ray places no more trials on
+            a node than its memory has room for.
+        max_retries: How often a trial is started again after its process or its node was lost.
+        num_cpus: CPUs of a trial, which is also how many threads its network computes with.
+        num_gpus: GPUs of a trial. With a fraction, trials share a GPU and its memory.
+        address: Of a cluster, such as "head:6379". None for the one that the environment variable
+            RAY_ADDRESS names, or that runs on this machine, or else a new one of this machine alone.
+        ship: Names of packages, with commas between them, that are sent to the nodes: "nas_jax" where they have all
+            that it needs, but not the package itself.
+
+    Raises:
+        ValueError: a number that is too small, a package that is not there, or no Ray.
+    """
+
+    evaluator: Measuring
+    num_workers: int | None = None
+    time_limit: float | None = None
+    memory_gb: float | None = None
+    max_retries: int = 2
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    address: str | None = None
+    ship: str = ""
+
+    def __post_init__(self) -> None:
+        check_limits(self.num_workers, self.time_limit, self.memory_gb, self.max_retries)
+        if self.num_cpus <= 0 or self.num_gpus < 0:
+            raise ValueError(
+                f"num_cpus has to be positive and num_gpus not negative, got {self.num_cpus} and {self.num_gpus}"
+            )
+        if self.num_gpus > 1 and self.num_gpus % 1:
+            raise ValueError(f"num_gpus above 1 has to be whole, got {self.num_gpus}")
+        package_folders(self.ship)
+        if importlib.util.find_spec("ray") is None:
+            raise ValueError("Ray is not installed: pip install 'nas_jax[ray]'")
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return self.evaluator.metric_names
+
+    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
+        import ray
+
+        with connected(self.address, package_folders(self.ship)), contextlib.ExitStack() as stack:
+            needs = self._needs()
+            num_slots = self.num_workers or room([node["Resources"] for node in ray.nodes() if node["Alive"]], needs)
+            if not num_slots:
+                raise UserError(
+                    f"execution: no node of the Ray cluster has room for a trial, which needs {in_words(needs)}; "
+                    "lower that, or set execution.num_workers to wait for nodes that join"
+                )
+            actor_class = ray.remote(_Actor).options(
+                num_cpus=self.num_cpus,
+                num_gpus=self.num_gpus,
+                memory=int(needs["memory"]) if self.memory_gb else None,
+                max_restarts=0,
+                max_task_retries=0,
+                runtime_env={"env_vars": self._variables()},
+            )
+            evaluator = _with_stored_data(self.evaluator)
+            actors = _Actors(lambda: actor_class.remote(evaluator, self.memory_gb), self.time_limit, num_slots)
+            stack.callback(actors.stop)
+            yield from evaluate_concurrently(
+                actors.submit, self._failure_of, requests, num_slots=num_slots, max_retries=self.max_retries
+            )
+
+    def _needs(self) -> dict[str, float]:
+        """What a trial needs of a node, in Ray's names and units."""
+        needs = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": (self.memory_gb or 0) * 2**30}
+        return {name: float(amount) for name, amount in needs.items() if amount}
+
+    def _variables(self) -> dict[str, str]:
+        variables = worker_variables(num_threads=max(1, int(self.num_cpus)))
+        if self.num_gpus:
+            variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_GPU_MEMORY_SHARE * min(1, self.num_gpus):.3f}"
+        return variables
+
+    def _failure_of(self, error: BaseException) -> Failure | None:
+        if isinstance(error, TimeoutError) and self.time_limit is not None:
+            return out_of_time(self.time_limit)
+        return failure_of_ray(error)
+
+
+make = Ray
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A data set in Ray's object store: no node has to have its files, and the trials on one share one copy."""
+
+    reference: Any
+
+    def load(self) -> Dataset:
+        import ray
+
+        return ray.get(self.reference)
+
+
+def _with_stored_data(evaluator: Measuring) -> Measuring:
+    """The evaluator with its data set, if it has one, in Ray's object store."""
+    import ray
+
+    source = getattr(evaluator, "source", None)
+    if source is None:
+        return evaluator
+    return dataclasses.replace(evaluator, source=_Stored(ray.put(load(source))))  # type: ignore[type-var]
+
+
+class _Actor:
+    """Measures trials in a process of the cluster."""
+
+    def __init__(self, evaluator: Measuring, memory_gb: float | None) -> None:
+        limit_memory(memory_gb)
+        self._evaluator = evaluator
+
+    def prepare(self) -> None:
+        """Returns when the process is ready to measure: the clock of a trial starts then."""
+        source = getattr(self._evaluator, "source", None)
+        if source is not None:
+            load(source)
+
+    def measure(self, trial: Trial) -> Trial:
+        ended = attempt(self._evaluator.measure, trial)
+        jax.clear_caches()  # as in a worker of this machine
+        return ended
+
+
+class _Actors:
+    """The actors, and for each trial a thread here that waits for the first of them that is free, and for its result.
+
+    A trial is not bound to an actor of its own: after a node is lost, a new actor may have to wait for room that only
+    the end of the search would give.
+    """
+
+    def __init__(self, make_actor: Callable[[], Any], time_limit: float | None, num_slots: int) -> None:
+        self._make_actor, self._time_limit = make_actor, time_limit
+        self._actors: set[Any] = set()  # that start, are free or measure; as many as trials, or more
+        self._free: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()  # with an error if one cannot start
+        self._num_trials = 0
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(num_slots, thread_name_prefix="ray")
+
+    def submit(self, trial: Trial) -> Future[Trial]:
+        with self._lock:
+            self._num_trials += 1
+            if self._num_trials > len(self._actors):
+                self._start()
+        return self._threads.submit(self._measure, trial)
+
+    def _start(self) -> None:
+        actor = self._make_actor()
+        self._actors.add(actor)
+        prepared = actor.prepare.remote().future()
+        prepared.add_done_callback(lambda prepared: self._free.put((actor, prepared.exception())))
+
+    def _measure(self, trial: Trial) -> Trial:
+        import ray
+
+        actor, error = self._free.get()
+        try:
+            if error is not None:
+                raise error
+            measured = actor.measure.remote(trial)
+            ready, _ = ray.wait([measured], timeout=self._time_limit)
+            if not ready:
+                raise TimeoutError
+            ended: Trial = ray.get(measured)
+        except Exception as error:  # the actor is dead, busy or out of reach
+            with self._lock:
+                self._num_trials -= 1
+                self._actors.discard(actor)
+            ray.kill(actor)
+            if problem := problem_of_all(error):
+                raise problem from error
+            raise
+        with self._lock:
+            self._num_trials -= 1
+        self._free.put((actor, None))
+        return ended
+
+    def stop(self) -> None:
+        """Ends the actors, whatever they do."""
+        import ray
+
+        with self._lock:
+            actors = list(self._actors)
+        for actor in actors:
+            ray.kill(actor)
+        self._threads.shutdown(cancel_futures=True)

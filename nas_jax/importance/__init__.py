@@ -1,0 +1,1 @@
+"""What mattered: how much each gene of the architectures counts."""

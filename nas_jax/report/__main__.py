@@ -1,0 +1,24 @@
+"""Writes the report of a run anew: `python -m nas_jax.report --workdir=runs/x`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags, logging
+
+from nas_jax.cli import start
+from nas_jax.parts import build_parts
+from nas_jax.record import read_record
+from nas_jax.report.write import write_report
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the report of the run in `--workdir` anew; its config says what parts it had."""
+    logging.set_verbosity(logging.ERROR)  # libraries have nothing to say here
+    workdir = Path(flags.FLAGS.workdir)
+    parts = build_parts(read_record(workdir).config, checkpoint_dir=workdir / "finalists")
+    print(write_report(workdir, parts.space, parts.surrogate, parts.objective))
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("workdir", None, "The working directory of a run.", required=True)
+    start(main)

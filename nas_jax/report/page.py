@@ -1,0 +1,89 @@
+"""A report as data, and the page that it becomes: one HTML file with all its figures, which loads nothing.
+
+What a section says is plain text; only the templates in `templates/` know HTML. They escape whatever they are given but
+the figures, which are drawn here and escaped by what draws them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from nas_jax.report.diagrams import Diagram, describe_graph, lay_out
+from nas_jax.report.svg import to_svg
+
+
+class Fact(NamedTuple):
+    """A number that a reader looks for first, and what it is."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+class Table(NamedTuple):
+    """Cells of text. The columns named in `numeric` are set flush right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    numeric: tuple[str, ...] = ()
+    marked: int | None = None  # the row to stress
+
+
+class Picture(NamedTuple):
+    """A figure, what it shows in a few words, for those who cannot see it, and the text below it."""
+
+    figure: Figure
+    title: str
+    caption: str = ""
+
+
+class Code(NamedTuple):
+    """Lines to copy, with what they are for."""
+
+    title: str
+    text: str
+
+
+class Section(NamedTuple):
+    """A part of the page: its parts come in the order of the fields. `id` is what a link to it is made of."""
+
+    id: str
+    title: str
+    verdict: str = ""  # one sentence, for who reads no more than that
+    paragraphs: tuple[str, ...] = ()
+    diagram: Diagram | None = None
+    facts: tuple[Fact, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    codes: tuple[Code, ...] = ()
+    parts: tuple["Section", ...] = ()
+
+
+def render(title: str, state: str, sections: Sequence[Section]) -> str:
+    """The page.
+
+    Args:
+        title: of the page.
+        state: how far the run came, in a sentence.
+        sections: in the order in which they are read.
+    """
+    environment = Environment(
+        loader=PackageLoader("nas_jax.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    numbers = iter(range(1, 1_000_000))
+
+    def draw(picture: Picture) -> Markup:
+        """The figure as a part of the page: `to_svg` has escaped its text."""
+        return Markup(to_svg(picture.figure, prefix=f"figure{next(numbers)}", title=picture.title))
+
+    environment.globals.update(draw=draw, lay_out=lay_out, describe_graph=describe_graph)
+    return environment.get_template("report.html").render(title=title, state=state, sections=sections)

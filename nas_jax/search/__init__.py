@@ -1,0 +1,1 @@
+"""The stages of a run: propose and measure, finalists, export."""

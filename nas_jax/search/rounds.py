@@ -1,0 +1,41 @@
+"""What a search noted of itself, round by round, as `nas_jax.search.diagnostics` wrote it."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nas_jax.assessment import Assessment
+from nas_jax.errors import UserError
+
+
+class Round(NamedTuple):
+    """One call of the strategy: its first trial, how long it took, and how good predictions had been until then."""
+
+    position: int
+    seconds: float
+    assessment: Assessment | None
+
+
+def read_rounds(path: Path) -> list[Round]:
+    """The rounds in the order in which they were; none where there is no file. A torn last line is left out.
+
+    Raises:
+        UserError: another line is damaged.
+    """
+    if not path.exists():
+        return []
+    rounds = []
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            record = json.loads(line)
+            assessment = record["assessment"] and Assessment(**_with_nans(record["assessment"]))
+            rounds.append(Round(int(record["position"]), float(record["seconds"]), assessment))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"line {number} of {path} is damaged ({error}); remove the line") from error
+    return rounds
+
+
+def _with_nans(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if value is None else value for name, value in values.items()}

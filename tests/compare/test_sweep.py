@@ -1,0 +1,147 @@
+"""Statistics of settings, against numbers worked out by hand and SciPy's other ways to the same."""
+
+import copy
+import csv
+import math
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from run_files import CONFIG, finished, write
+
+from nas_jax.compare.__main__ import main
+from nas_jax.compare.plot import best_so_far
+from nas_jax.compare.sweep import Result, band, holm, mean_of, rank_test
+from nas_jax.errors import UserError
+from nas_jax.objectives import Objective
+
+
+def result(seed, *curve, setting=("a",)):
+    return Result("runs/x", setting, str(seed), True, np.array(curve), None, None, 1.0)
+
+
+def sweep(tmp_path, accuracies, num_trials=3):
+    """A finished run for each strategy and seed; the last trial of its search has the accuracy given."""
+    workdirs = []
+    for strategy, by_seed in accuracies.items():
+        for seed, accuracy in by_seed.items():
+            config = copy.deepcopy(CONFIG) | {"seed": seed, "strategy": {"name": strategy}}
+            config["search"]["num_trials"] = num_trials
+            values = [accuracy / 2] * (num_trials - 1) + [accuracy]
+            records = [finished(id, [id, 1, 1, 1], value) for id, value in enumerate(values)]
+            best = {"trial": 0, "val_accuracy": accuracy + 0.01, "test_accuracy": accuracy - 0.01}
+            workdirs.append(str(write(tmp_path / f"{strategy}-{seed}", records, config, best=best)))
+    return workdirs
+
+
+ACCURACIES = {"evolution": {0: 0.50, 1: 0.52, 2: 0.54}, "random_search": {0: 0.40, 1: 0.50, 2: 0.30}}
+
+
+def test_mean_and_standard_error():
+    mean = mean_of([1.0, 2.0, None, 6.0])
+    assert (mean.num, mean.mean) == (3, 3.0)
+    assert mean.error == pytest.approx(math.sqrt(((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 2 / 3))
+    assert math.isnan(mean_of([1.0]).error)
+    assert mean_of([None]).num == 0
+
+
+def test_pairs_of_seeds_take_the_signed_rank_test():
+    """Against the exact distribution: the sums of signed ranks of all 2^n assignments of signs."""
+    differences = [0.1, -0.2, 0.3, 0.4, 0.5, 0.6]
+    first = [result(seed, difference) for seed, difference in enumerate(differences)]
+    second = [result(seed, 0.0) for seed in reversed(range(6))]
+    observed = abs(1 - 2 + 3 + 4 + 5 + 6)
+    sums = [
+        sum(sign * rank for sign, rank in zip(signs, range(1, 7), strict=True)) for signs in product((-1, 1), repeat=6)
+    ]
+    test = rank_test(first, second)
+    assert (test.name, test.num) == ("Wilcoxon", 6)
+    assert test.p == pytest.approx(np.mean([abs(total) >= observed for total in sums]))
+
+
+def test_other_seeds_take_the_test_of_two_samples():
+    """Against the exact distribution: the rank sums of all ways to choose the first sample."""
+    first, second = [0.9, 0.7, 0.8], [0.1, 0.2, 0.75, 0.4]
+    test = rank_test([result(i, v) for i, v in enumerate(first)], [result(i + 9, v) for i, v in enumerate(second)])
+    ranks = {value: rank for rank, value in enumerate(sorted(first + second), start=1)}
+    expected, observed = 3 * 8 / 2, sum(ranks[value] for value in first)
+    sums = [sum(chosen) for chosen in combinations(range(1, 8), 3)]
+    extreme = [abs(total - expected) >= abs(observed - expected) for total in sums]
+    assert (test.name, test.num) == ("Mann-Whitney", 3)
+    assert test.p == pytest.approx(np.mean(extreme))
+
+
+def test_equal_settings_do_not_differ_and_one_run_says_nothing():
+    runs = [result(seed, 0.5) for seed in range(3)]
+    assert rank_test(runs, runs).p == 1.0
+    assert rank_test(runs, runs[:1]) is None
+
+
+def test_holms_correction():
+    """The example of three tests: 3 x 0.01, 2 x 0.02, and never less than the one before."""
+    assert holm([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_bands_go_as_far_as_all_runs():
+    mean, error = band([result(0, 1.0, 2.0, 5.0), result(1, 3.0, 6.0)])
+    assert mean.tolist() == [2.0, 4.0]
+    assert error.tolist() == [1.0, 2.0]
+
+
+def test_settings_are_grouped_over_seeds(tmp_path, capsys):
+    main(["compare", *sweep(tmp_path, ACCURACIES)])
+    settings = capsys.readouterr().out.partition("rank test")[2]
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in settings.splitlines()[2:]]
+    error = 100 * np.std([0.4, 0.5, 0.3], ddof=1) / math.sqrt(3)
+    assert rows[0][:5] == ["evolution", "3", "52.00 % ± 1.15 %", "53.00 % ± 1.15 %", "51.00 % ± 1.15 %"]
+    assert rows[0][-1] == "the best mean"
+    assert rows[1][:3] == ["random_search", "3", f"40.00 % ± {error:.2f} %"]
+    assert rows[1][-1] == "p = 0.25 (Wilcoxon, n = 3)"
+
+
+def test_incomplete_searches_and_other_objectives_have_no_mean(tmp_path, capsys):
+    workdirs = sweep(tmp_path, ACCURACIES)
+    config = copy.deepcopy(CONFIG) | {"seed": 7, "strategy": {"name": "evolution"}}
+    config["search"]["num_trials"] = 3
+    half = str(write(tmp_path / "half", [finished(0, [1, 1, 1, 1], 0.99)], config))
+    main(["compare", *workdirs, half])
+    output = capsys.readouterr().out
+    assert "52.00 % ± 1.15 %" in output
+    assert "Left out: 1 runs whose search is not complete." in output
+    config["objective"] = {"metric": "val_loss", "maximize": False}
+    main(["compare", *workdirs, str(write(tmp_path / "other", [], config))])
+    assert "±" not in capsys.readouterr().out
+
+
+def test_numbers_of_all_runs_as_csv(tmp_path):
+    workdirs = sweep(tmp_path, ACCURACIES)
+    main(["compare", *workdirs], csv=str(tmp_path / "runs.csv"))
+    with open(tmp_path / "runs.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["workdir"] for row in rows] == workdirs
+    assert [float(row["best"]) for row in rows] == [v for by_seed in ACCURACIES.values() for v in by_seed.values()]
+    assert rows[0]["strategy.name"] == "evolution"
+    assert (rows[0]["seed"], rows[0]["is_complete"], rows[0]["num_trials"]) == ("0", "True", "3")
+
+
+def test_the_figure_has_a_line_and_a_band_a_setting(tmp_path):
+    groups = {("a",): [result(0, 1.0, 2.0), result(1, 3.0, 6.0)], ("b",): [result(0, 0.5, 0.5)]}
+    (axes,) = best_so_far(groups, ["strategy.name"], Objective()).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[2.0, 4.0], [0.5, 0.5]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "strategy.name=a (n = 2)",
+        "strategy.name=b (n = 1)",
+    ]
+    heights = [path.vertices[:, 1] for path in (axes.collections[0].get_paths())]
+    assert (heights[0].min(), heights[0].max()) == (1.0, 6.0)
+
+
+def test_the_figure_is_written_or_refused_in_one_line(tmp_path):
+    workdirs = sweep(tmp_path, ACCURACIES)
+    main(["compare", *workdirs], plot=str(tmp_path / "best.png"))
+    assert (tmp_path / "best.png").read_bytes().startswith(b"\x89PNG")
+    for bad in ("best.nix", "nowhere/best.png"):
+        with pytest.raises(UserError, match="--plot"):
+            main(["compare", *workdirs], plot=str(tmp_path / bad))

@@ -1,0 +1,118 @@
+"""A run as Optuna studies, asked for by Optuna's public functions and the dashboard's own server."""
+
+import io
+import json
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+from tracked_runs import ACCURACIES, GENOMES, trial, trials
+
+from nas_jax.dashboard.follow import follow
+from nas_jax.errors import UserError
+from nas_jax.store import TrialStore
+
+optuna = pytest.importorskip("optuna")
+
+TRIALS = list(trials())
+SECTIONS = {
+    "space": {"name": "categorical", "genes": [["width", [16, 32, 64]], ["operation", ["conv", "pool"]]]},
+    "objective": {"metric": "val_accuracy", "maximize": True},
+}
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A run of which the config is there, and no trial yet."""
+    table = "width,operation,val_accuracy\n" + "".join(f"{w},{o},0.5\n" for w, o in GENOMES)
+    (tmp_path / "table.csv").write_text(table)
+    config = {
+        "seed": 0,
+        **SECTIONS,
+        "strategy": {"name": "random_search"},
+        "search": {"num_trials": 6},
+        "evaluator": {"name": "tabular", "path": str(tmp_path / "table.csv"), "metrics": "val_accuracy"},
+        "surrogate": {"name": "gaussian_process"},
+        "finalists": {"num_candidates": 0, "num_finalists": 1},
+    }
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    return tmp_path / "run"
+
+
+def study(storage, workdir, suffix=""):
+    return optuna.load_study(study_name=f"{workdir}{suffix}", storage=storage)
+
+
+def test_a_study_follows_the_log(workdir):
+    storage = optuna.storages.InMemoryStorage()
+    (follower,) = follow([workdir], storage)
+    assert optuna.get_all_study_names(storage) == []
+    pending = [trial(each.id, each.genome, each.stage) for each in TRIALS]
+    with TrialStore(workdir / "trials.jsonl") as store:
+        store.put(*pending[:2])
+        follower.update()
+        assert [each.state.name for each in study(storage, workdir).trials] == ["RUNNING", "RUNNING"]
+        store.put(TRIALS[1], pending[2])
+        follower.update()
+        assert [each.state.name for each in study(storage, workdir).trials] == ["RUNNING", "COMPLETE", "RUNNING"]
+        store.put(TRIALS[0], *TRIALS[2:6], pending[6])
+        follower.update()
+        store.put(TRIALS[6])
+        follower.update()
+        follower.update()
+    followed = study(storage, workdir)
+    states = ["FAIL" if accuracy is None else "COMPLETE" for accuracy in ACCURACIES]
+    assert [each.state.name for each in followed.trials] == states
+    assert [each.value for each in followed.trials] == list(ACCURACIES)
+    assert [tuple(each.params.values()) for each in followed.trials] == list(GENOMES)
+    assert followed.trials[1].intermediate_values == {1: 0.375, 2: 0.75}
+    assert followed.trials[1].user_attrs["architecture"] == "width=16, operation=pool"
+    assert followed.trials[2].user_attrs["error"] == "no <b>luck</b>"
+    assert followed.best_trial.number == 4
+    assert [each.value for each in study(storage, workdir, " (trained in full)").trials] == [0.75]
+
+
+def test_what_was_there_before_is_the_same_and_has_its_times(workdir):
+    log = workdir / "trials.jsonl"
+    with TrialStore(log) as store:
+        store.put(*(trial(each.id, each.genome, each.stage) for each in TRIALS))
+        store.put(*TRIALS)
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    for second, record in enumerate(records):
+        record["time"] = 1.7e9 + second
+    log.write_text("".join(json.dumps(record) + "\n" for record in records))
+    storage = optuna.storages.InMemoryStorage()
+    follow([workdir], storage)
+    followed = study(storage, workdir).trials
+    assert [each.value for each in followed] == list(ACCURACIES)
+    assert followed[1].intermediate_values == {1: 0.375, 2: 0.75}
+    assert [each.duration.total_seconds() for each in followed] == [7.0] * 6
+    assert followed[3].datetime_start.timestamp() == 1.7e9 + 3
+
+
+def test_the_dashboard_serves_it(workdir):
+    dashboard = pytest.importorskip("optuna_dashboard")
+    with TrialStore(workdir / "trials.jsonl") as store:
+        store.put(*TRIALS)
+    storage = optuna.storages.InMemoryStorage()
+    follow([workdir], storage)
+    serve = dashboard.wsgi(storage)
+
+    def get(path):
+        environment = {"PATH_INFO": path, "QUERY_STRING": "after=0", "wsgi.input": io.BytesIO()}
+        setup_testing_defaults(environment)
+        statuses = []
+        body = b"".join(serve(environment, lambda status, *_: statuses.append(status)))
+        assert statuses == ["200 OK"]
+        return json.loads(body)
+
+    names = {each["study_name"]: each["study_id"] for each in get("/api/studies")["study_summaries"]}
+    assert set(names) == {str(workdir), f"{workdir} (trained in full)"}
+    served = get(f"/api/studies/{names[str(workdir)]}")["trials"]
+    assert [each["state"] for each in served] == ["Fail" if each is None else "Complete" for each in ACCURACIES]
+    assert served[4]["values"] == [0.875]
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"has no config\.json"):
+        follow([tmp_path], optuna.storages.InMemoryStorage())

@@ -1,0 +1,78 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fakes import Numbers
+from known_function import importance
+from run_configs import PATHS, load_config
+from run_files import finished, write
+from written_tables import table_of
+
+from nas_jax.errors import UserError
+from nas_jax.importance.of_run import gene_space
+from nas_jax.importance.tables import COLUMNS, csv_rows
+
+
+def test_rows_hold_every_estimate():
+    found = importance(0)
+    rows = list(csv_rows(found))
+    assert all(len(row) == len(COLUMNS) for row in rows)
+    assert ("sobol first", "most", "", *found.measures["sobol first"]["most"]) in rows
+    assert len([row for row in rows if row[0] == "effect"]) == 16
+
+
+def test_a_space_without_genes_says_what_it_lacks():
+    with pytest.raises(UserError, match=r"Numbers does not name its genes.*docs/importance\.md"):
+        gene_space(Numbers())
+
+
+def command(workdir, *options):
+    words = [sys.executable, "-m", "nas_jax.importance", f"--workdir={workdir}", *options]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def run_of_a_table(workdir, num):
+    """A search of the table whose best row is depth 3, width 64, conv, its surrogate a forest."""
+    config = load_config(next(path for path in PATHS if path.stem == "benchmark_table"), "smoke")
+    config.evaluator.path = table_of("benchmark_table")
+    config.exclude = "params"
+    sections = config.to_dict() | {"surrogate": {"name": "random_forest"}}
+    with open(sections["evaluator"]["path"], newline="") as file:
+        rows = list(csv.DictReader(file))
+    chosen = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:num]]
+    records = [
+        finished(id, [], 0.0)
+        | {"genome": [int(row["depth"]), int(row["width"]), row["operation"]]}
+        | {"metrics": {"accuracy": float(row["accuracy"])}}
+        for id, row in enumerate(chosen)
+    ]
+    return write(workdir, records, json.loads(json.dumps(sections)))
+
+
+def test_command_prints_tables_and_leaves_them_in_the_workdir(tmp_path):
+    workdir = run_of_a_table(tmp_path / "run", 40)
+    done = command(workdir, "--ablate=3", "--targets=scores")
+    assert done.returncode == 0, done.stderr
+    assert "units of the score" in done.stdout
+    with (workdir / "importance.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["measure"] for row in rows} == {"sobol first", "sobol total", "permutation", "effect", "ablation"}
+    assert {row["gene"] for row in rows if row["measure"] == "sobol total"} == {"depth", "width", "operation"}
+    effects = {
+        row["choice"]: float(row["value"]) for row in rows if (row["measure"], row["gene"]) == ("effect", "width")
+    }
+    assert max(effects, key=effects.get) == "64"
+    losses = [float(row["value"]) for row in rows if row["measure"] == "ablation"]
+    assert len(losses) == 3
+    log = (workdir / "ablation.jsonl").read_bytes()
+    assert command(workdir, "--ablate=3", "--targets=scores").stdout == done.stdout
+    assert (workdir / "ablation.jsonl").read_bytes() == log
+
+
+def test_too_few_trials_are_one_line(tmp_path):
+    done = command(run_of_a_table(tmp_path / "run", 9))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["error: 9 trials have a score, and importance needs 10 of them"]

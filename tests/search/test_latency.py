@@ -1,0 +1,60 @@
+import json
+import time
+
+import pytest
+
+from nas_jax.errors import UserError
+from nas_jax.search import latency
+from nas_jax.search.latency import measure_calls, read_latency, write_latency
+
+
+class Sleeper:
+    """A network that takes a hundredth of a second a call, and longer to compile."""
+
+    image_shape = (4, 5, 3)
+
+    def __init__(self):
+        self.shapes = []
+
+    def predict(self, images):
+        time.sleep(0.01 if images.shape in self.shapes else 0.3)
+        self.shapes.append(images.shape)
+
+
+@pytest.fixture
+def network(monkeypatch):
+    sleeper = Sleeper()
+    monkeypatch.setattr(latency, "load_best", lambda best: sleeper)
+    return sleeper
+
+
+def test_latency_is_that_of_a_call_without_the_compilation(network, tmp_path):
+    path = write_latency(tmp_path)
+    latencies, machine = read_latency(tmp_path)
+    assert path == tmp_path / "latency.json"
+    assert [each.batch_size for each in latencies] == [1, 64]
+    assert set(network.shapes) == {(1, 4, 5, 3), (64, 4, 5, 3)}
+    for each in latencies:
+        assert 0.01 <= each.low <= each.median <= each.high
+        assert each.median < 0.2
+    assert set(machine) == {"device", "num_cpus", "load"}
+    assert machine["device"] == "cpu: cpu"
+
+
+def test_latency_is_measured_once(network, tmp_path):
+    record = {"device": "d", "num_cpus": 1, "load": 0.0, "latencies": []}
+    (tmp_path / "latency.json").write_text(json.dumps(record))
+    write_latency(tmp_path)
+    assert network.shapes == []
+    assert read_latency(tmp_path) == ([], {"device": "d", "num_cpus": 1, "load": 0.0})
+
+
+def test_slow_calls_are_few():
+    assert measure_calls(lambda: time.sleep(0.5), 1).num_calls == 5
+    assert measure_calls(lambda: None, 1).num_calls == 50
+
+
+def test_without_a_network_there_is_no_latency(tmp_path):
+    assert read_latency(tmp_path) == ([], {})
+    with pytest.raises(UserError, match="no exported network"):
+        write_latency(tmp_path)

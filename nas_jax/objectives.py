@@ -1,8 +1,8 @@
-"""Metrics to scores. The only module that knows a metric by name, or that smaller can be better."""
+"""Metrics to values. The only module that knows a metric by name, or that smaller can be better."""
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ def is_fraction(metric: str) -> bool:
 
 @dataclass(frozen=True)
 class Objective:
-    """What the search maximises: whatever a strategy or a surrogate sees of a measurement comes from here."""
+    """A metric to make large, or small: its value is the metric with the sign with which higher is better."""
 
     metric: str = "val_accuracy"
     maximize: bool = True
@@ -35,24 +35,81 @@ class Objective:
                 f"metric: {self.metric!r} is of the test split, which no search may see; take one of 'val_…'"
             )
 
-    def score(self, metrics: dict[str, Any]) -> float:
-        """The score of a finished trial; higher is better."""
+    @property
+    def sign(self) -> int:
+        """By which a metric is multiplied to give a value, and a value to give the metric."""
+        return 1 if self.maximize else -1
+
+    def value(self, metrics: Mapping[str, Any]) -> float:
+        """The value of a finished trial's metrics; higher is better.
+
+        Raises:
+            UserError: the metric is not among them.
+        """
         if self.metric not in metrics:
             raise UserError(f"objective.metric: no metric {self.metric!r}; there are {', '.join(sorted(metrics))}")
-        value = float(metrics[self.metric])
-        return value if self.maximize else -value
+        return self.sign * float(metrics[self.metric])
 
-    def finite_score(self, trial: Trial) -> float | None:
-        """The score of a trial, None where it has none that is finite."""
-        score = None if trial.metrics is None else self.score(trial.metrics)
-        return score if score is not None and math.isfinite(score) else None
+    def finite_value(self, trial: Trial) -> float | None:
+        """The value of a trial, None where it has none that is finite."""
+        value = None if trial.metrics is None else self.value(trial.metrics)
+        return value if value is not None and math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What a search maximises: whatever a strategy or a surrogate sees of a measurement comes from here.
+
+    Raises:
+        ValueError: there are none, or a metric is there twice.
+    """
+
+    each: tuple[Objective, ...]
+
+    def __post_init__(self) -> None:
+        metrics = [objective.metric for objective in self.each]
+        if not metrics or len(set(metrics)) < len(metrics):
+            raise ValueError(f"at least one metric is needed, and none twice; got {metrics}")
+
+    def __iter__(self) -> Iterator[Objective]:
+        return iter(self.each)
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(objective.metric for objective in self.each)
+
+    def values(self, trial: Trial) -> np.ndarray | None:
+        """The values `[k]` of a trial, None where one of them is missing or not finite."""
+        values = [objective.finite_value(trial) for objective in self.each]
+        return None if None in values else np.array(values, np.float64)
 
     def history(self, trials: Iterable[Trial]) -> History:
-        """The trials as a strategy may see them. A finished trial without a finite score counts as failed."""
-        scored = [(trial, self.finite_score(trial)) for trial in sorted(trials, key=lambda trial: trial.id)]
+        """The trials as a strategy may see them. A finished trial without finite values counts as failed."""
+        ordered = sorted(trials, key=lambda trial: trial.id)
+        scored = [(trial, values) for trial in ordered if (values := self.values(trial)) is not None]
+        finished = {trial.id for trial, _ in scored}
+        failed = [trial for trial in ordered if trial.id not in finished and trial.status != "pending"]
         return History(
-            genomes=tuple(trial.genome for trial, score in scored if score is not None),
-            scores=np.array([score for _, score in scored if score is not None], np.float64),
-            failed=tuple(trial.genome for trial, score in scored if score is None and trial.status != "pending"),
-            pending=tuple(trial.genome for trial, _ in scored if trial.status == "pending"),
+            ids=tuple(trial.id for trial, _ in scored),
+            genomes=tuple(trial.genome for trial, _ in scored),
+            values=np.array([values for _, values in scored], np.float64).reshape(-1, len(self.each)),
+            budgets=tuple(trial.budget for trial, _ in scored),
+            failed=tuple(trial.genome for trial in failed),
+            pending=tuple(trial.genome for trial in ordered if trial.status == "pending"),
         )
+
+    def front(self, trials: Iterable[Trial]) -> list[Trial]:
+        """The trials that no other one dominates: at least as good in every objective, and better in one.
+
+        Of equals the first one stays, so that one objective has a front of one trial, its best. Trials without
+        values are left out.
+        """
+        scored = [(trial, values) for trial in trials if (values := self.values(trial)) is not None]
+        front: list[tuple[Trial, np.ndarray]] = []
+        for trial, values in scored:
+            if not any(np.all(other >= values) for _, other in front):
+                front = [(kept, other) for kept, other in front if not np.all(values >= other)] + [(trial, values)]
+        return [trial for trial, _ in front]

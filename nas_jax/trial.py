@@ -25,8 +25,14 @@ FULL: tuple[Stage, ...] = ("final", *BASELINES)
 CONTENDERS: tuple[Stage, ...] = ("final", "baseline", "random")  # what may win: all that the search found
 
 
+class Budget(NamedTuple):
+    """What a measurement may spend. A trial without one has the full budget, which is the recipe's."""
+
+    epochs: int
+
+
 class Prediction(NamedTuple):
-    """What the surrogate said of a genome before it was measured, in units of the score."""
+    """What a surrogate says of an objective before a measurement, in units of its value: higher is better."""
 
     mean: float
     std: float
@@ -37,8 +43,9 @@ class Trial:
     """One genome, measured once. A later trial with the same id replaces an earlier one.
 
     `metrics` is None until the trial has finished; `failure` says in what way it failed and `error` why. `seconds`
-    splits the time into "compile" and "train". `seed` is all the randomness of the measurement. `num_attempts` counts
-    how often it was begun in the process that ended it: more than once where machines failed.
+    splits the time into "compile" and "train". `seed` is all the randomness of the measurement. `predictions` has one
+    for each objective, or none. `num_attempts` counts how often the trial was begun in the process that ended it: more
+    than once where machines failed. `continues` is the id of the trial whose training it takes further.
     """
 
     id: int
@@ -49,17 +56,21 @@ class Trial:
     status: Status = "pending"
     metrics: dict[str, Any] | None = None
     seconds: dict[str, float] | None = None
-    prediction: Prediction | None = None
+    predictions: tuple[Prediction, ...] = ()
     error: str | None = None
     failure: FailureKind | None = None
     num_attempts: int = 1
+    budget: Budget | None = None
+    continues: int | None = None
 
 
 class History(NamedTuple):
-    """What a strategy may know of the past: no metrics, only scores (higher is better)."""
+    """What a strategy may know of the past: no metrics, only the values of the objectives (higher is better)."""
 
-    genomes: tuple[Genome, ...]  # finished, in the order of their ids
-    scores: np.ndarray  # [n], float64, of `genomes`
+    ids: tuple[int, ...]  # of the finished trials, ascending
+    genomes: tuple[Genome, ...]  # of the finished trials
+    values: np.ndarray  # [n, k], float64: of the finished trials, k objectives
+    budgets: tuple[Budget | None, ...]  # of the finished trials
     failed: tuple[Genome, ...]
     pending: tuple[Genome, ...]
 
@@ -67,6 +78,17 @@ class History(NamedTuple):
     def known(self) -> frozenset[Genome]:
         """Every genome that was ever handed out."""
         return frozenset(self.genomes + self.failed + self.pending)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The values `[n]` of the one objective, for a strategy that has room for no more.
+
+        Raises:
+            ValueError: there are several objectives.
+        """
+        if self.values.shape[1] != 1:
+            raise ValueError(f"there are {self.values.shape[1]} objectives, and this strategy has room for one")
+        return self.values[:, 0]
 
 
 def freeze(value: Any) -> Any:
@@ -77,18 +99,19 @@ def freeze(value: Any) -> Any:
 
 
 def trial_to_json(trial: Trial) -> dict[str, Any]:
-    prediction = trial.prediction and trial.prediction._asdict()
-    return {**vars(trial), "prediction": prediction}
+    budget = trial.budget and trial.budget._asdict()
+    return {**vars(trial), "predictions": [each._asdict() for each in trial.predictions], "budget": budget}
 
 
 def trial_from_json(record: dict[str, Any]) -> Trial:
     """The trial of a record. Keys that this version does not know are left out."""
     known = {name: record[name] for name in Trial.__dataclass_fields__ if name in record}
-    prediction = known.get("prediction")
+    budget = known.get("budget")
     return Trial(
         **{
             **known,
             "genome": freeze(known["genome"]),
-            "prediction": prediction and Prediction(**prediction),
+            "predictions": tuple(Prediction(**each) for each in known.get("predictions", ())),
+            "budget": budget and Budget(**budget),
         }
     )

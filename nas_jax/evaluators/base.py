@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from nas_jax.errors import UserError, storage_problem
 from nas_jax.trial import FailureKind, Trial
@@ -13,6 +13,21 @@ class Measurement(NamedTuple):
 
     metrics: dict[str, Any]
     seconds: dict[str, float]
+
+
+class Progress(NamedTuple):
+    """How far a measurement has come: the metrics of an epoch, as soon as it has ended."""
+
+    trial: int  # its id
+    num_epochs: int  # that have ended
+    metrics: dict[str, float]
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+
+def ignore(progress: Progress) -> None:
+    """A report that nobody reads."""
 
 
 class Failure(NamedTuple):
@@ -32,7 +47,8 @@ class Evaluator(Protocol):
     """Turns pending trials into finished or failed ones, in any order.
 
     It pulls from `requests` when it has room for another trial, so that each proposal can know all that was
-    finished until then. Closing the generator stops what is running; those trials stay as they were.
+    finished until then. Closing the generator stops what is running; those trials stay as they were. `report` is
+    called in the thread that pulls from the generator.
     """
 
     @property
@@ -40,7 +56,7 @@ class Evaluator(Protocol):
         """The metrics that an objective can name."""
         ...
 
-    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]: ...
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]: ...
 
 
 @runtime_checkable
@@ -50,7 +66,9 @@ class Measuring(Protocol):
     @property
     def metric_names(self) -> tuple[str, ...]: ...
 
-    def measure(self, trial: Trial) -> Measurement: ...
+    def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
+        """The measurement of a trial. `report` is told of each epoch; what measures at once need not call it."""
+        ...
 
 
 @runtime_checkable
@@ -61,13 +79,13 @@ class HasTestMetrics(Protocol):
 
 
 def evaluate_serially(
-    measure: Callable[[Trial], Measurement], requests: Iterator[Trial]
+    measure: Callable[[Trial, Report], Measurement], requests: Iterator[Trial], report: Report = ignore
 ) -> Generator[Trial, None, None]:
     """Measures one trial after the other, in this process."""
-    return (attempt(measure, trial) for trial in requests)
+    return (attempt(measure, trial, report) for trial in requests)
 
 
-def attempt(measure: Callable[[Trial], Measurement], trial: Trial) -> Trial:
+def attempt(measure: Callable[[Trial, Report], Measurement], trial: Trial, report: Report = ignore) -> Trial:
     """The trial with its measurement, or failed with the reason.
 
     The one place where the exceptions of a measurement are caught: whatever a network does, the search goes on.
@@ -76,7 +94,7 @@ def attempt(measure: Callable[[Trial], Measurement], trial: Trial) -> Trial:
         UserError: what the next trial would meet as well: the measurement's own UserErrors, and a full disk.
     """
     try:
-        measurement = measure(trial)
+        measurement = measure(trial, report)
     except UserError:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from nas_jax.spaces.base import Space
-from nas_jax.trial import Genome, History, Prediction
+from nas_jax.trial import Budget, Genome, History, Prediction
 
 NO_DETAILS: Mapping[str, Any] = {}
 
@@ -15,7 +15,9 @@ class Proposal(NamedTuple):
     """A genome to try, and what the strategy thought of it."""
 
     genome: Genome
-    prediction: Prediction | None = None  # of its measurement, noise included
+    budget: Budget | None = None  # None for the full one
+    continues: int | None = None  # the id of the trial whose training goes on, None for a new one
+    predictions: tuple[Prediction, ...] = ()  # of the measurement, noise included: one for each objective, or none
     details: Mapping[str, Any] = NO_DETAILS  # plain data for the diagnostics: how it was chosen
 
 
@@ -24,7 +26,11 @@ class Strategy(Protocol):
     """Says what to try next. It remembers nothing: all it knows is in the history."""
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        """The next `num` genomes, all different and none of `history.known`; fewer only if no more exist."""
+        """The next `num` proposals; fewer only if no more exist.
+
+        A genome is new, none of `history.known`, unless the proposal continues a trial of it or gives it another
+        budget.
+        """
         ...
 
 

@@ -89,15 +89,15 @@ class Objectives:
     def history(self, trials: Iterable[Trial]) -> History:
         """The trials as a strategy may see them. A finished trial without finite values counts as failed."""
         ordered = sorted(trials, key=lambda trial: trial.id)
-        scored = [(trial, values) for trial in ordered if (values := self.values(trial)) is not None]
-        finished = {trial.id for trial, _ in scored}
-        failed = [trial for trial in ordered if trial.id not in finished and trial.status != "pending"]
+        valued = [(place, trial, self.values(trial)) for place, trial in enumerate(ordered)]
+        finished = [(place, trial, values) for place, trial, values in valued if values is not None]
         return History(
-            ids=tuple(trial.id for trial, _ in scored),
-            genomes=tuple(trial.genome for trial, _ in scored),
-            values=np.array([values for _, values in scored], np.float64).reshape(-1, len(self.each)),
-            budgets=tuple(trial.budget for trial, _ in scored),
-            failed=tuple(trial.genome for trial in failed),
+            ids=tuple(trial.id for _, trial, _ in finished),
+            places=tuple(place for place, _, _ in finished),
+            genomes=tuple(trial.genome for _, trial, _ in finished),
+            values=np.array([values for _, _, values in finished], np.float64).reshape(-1, len(self.each)),
+            budgets=tuple(trial.budget for _, trial, _ in finished),
+            failed=tuple(t.genome for _, t, values in valued if values is None and t.status != "pending"),
             pending=tuple(trial.genome for trial in ordered if trial.status == "pending"),
         )
 

@@ -68,6 +68,7 @@ class History(NamedTuple):
     """What a strategy may know of the past: no metrics, only the values of the objectives (higher is better)."""
 
     ids: tuple[int, ...]  # of the finished trials, ascending
+    places: tuple[int, ...]  # of the finished trials among all, in the order in which they were proposed, from 0
     genomes: tuple[Genome, ...]  # of the finished trials
     values: np.ndarray  # [n, k], float64: of the finished trials, k objectives
     budgets: tuple[Budget | None, ...]  # of the finished trials

@@ -8,25 +8,20 @@ noise made lucky: on a finite space the question is whether another candidate be
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
 
-from nas_jax.errors import UserError
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one
-from nas_jax.strategies.pools import Pool, make_pool, unit_features
-from nas_jax.strategies.targets import Targets, check_targets, targets_of
+from nas_jax.strategies.learner import Learned, Learner, is_by_spread
+from nas_jax.strategies.pools import Pool, make_pool, scale_of
 from nas_jax.surrogates import acquisition
-from nas_jax.surrogates.base import Posterior, State, Surrogate
+from nas_jax.surrogates.base import Conditioning, Explaining, Posterior, Sampling, Surrogate
 from nas_jax.trial import History
 
 ACQUISITIONS = ("expected_improvement", "probability_of_improvement", "upper_confidence_bound", "thompson", "mean")
 _INITIAL_DRAWS = 8  # random genomes, of which the initial design takes the one farthest from all others
-# Features in units of their spread tell rare ones apart sooner, those in units of their range get stuck more rarely:
-# only the former at first, then either, by the toss of a coin.
-_ALWAYS_BY_SPREAD = 50
 _MAX_JOINT = 1000  # candidates of a joint Thompson draw, which costs their factorisation
 
 
@@ -59,9 +54,13 @@ class Bayesopt:
     def __post_init__(self) -> None:
         if self.acquisition not in ACQUISITIONS:
             raise ValueError(f"unknown acquisition {self.acquisition!r}; choose from {', '.join(ACQUISITIONS)}")
-        check_targets(self.targets)
+        Learner(self.space, self.surrogate, self.targets)  # refuses unknown targets
         if min(self.num_initial, self.num_candidates) < 1 or self.max_enumerated < 0 or self.beta < 0:
             raise ValueError(f"num_initial and num_candidates have to be at least 1, no number negative: {self}")
+
+    @property
+    def learner(self) -> Learner:
+        return Learner(self.space, self.surrogate, self.targets)
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """One after the other, each as if those before it were pending: never the first `num` of one ranking."""
@@ -70,20 +69,20 @@ class Bayesopt:
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:
             return self._initial(rng, history)
-        by_spread = len(history.known) < _ALWAYS_BY_SPREAD or bool(rng.integers(2))
+        by_spread = is_by_spread(len(history.known), rng)
         pool = make_pool(self.space, rng, history, self.num_candidates, self.max_enumerated, by_spread=by_spread)
         if not pool.candidates:
             return None
-        # A failure is worse than anything that was measured: it counts as the worst score.
-        scores = np.append(history.scores, np.full(len(history.failed), history.scores.min()))
-        targets = targets_of(scores, self.targets)
-        state = self._fit(jax.random.key(int(rng.integers(1 << 31))), pool, targets)
-        posterior = self.surrogate.predict(state, pool.x)
-        values = self._values(rng, state, pool, posterior, best=float(targets.values.max()))
+        learned = self._learn(jax.random.key(int(rng.integers(1 << 31))), pool, history)
+        posterior = self.surrogate.predict(learned.state, pool.x)
+        values = self._values(rng, learned, pool, posterior)
         choice = int(rng.choice(np.flatnonzero(values == values.max())))
-        mean, std = (float(part[0]) for part in self.surrogate.predict(state, pool.x[[choice]], with_noise=True))
-        details = {"acquisition": self.acquisition, "value": float(values[choice]), **_describe(state)}
-        return Proposal(pool.candidates[choice], targets.prediction(mean, std), details)
+        expected = self.surrogate.predict(learned.state, pool.x[[choice]], with_noise=True)
+        mean, std = (float(part[0]) for part in expected)
+        details = {"acquisition": self.acquisition, "value": float(values[choice])}
+        if isinstance(self.surrogate, Explaining):
+            details |= self.surrogate.describe(learned.state)
+        return Proposal(pool.candidates[choice], predictions=(learned.targets.prediction(mean, std),), details=details)
 
     def _initial(self, rng: np.random.Generator, history: History) -> Proposal | None:
         """The one of a few random genomes that is farthest from all known ones."""
@@ -93,40 +92,38 @@ class Bayesopt:
             return None
         if not known:
             return Proposal(draws[0])
-        x = unit_features(self.space, [*draws, *known])
+        x = self.space.encode([*draws, *known])
+        x = scale_of(x)(x)
         distances = np.linalg.norm(x[: len(draws), None] - x[None, len(draws) :], axis=2).min(axis=1)
         return Proposal(draws[int(np.argmax(distances))])
 
-    def _fit(self, key: jax.Array, pool: Pool, targets: Targets) -> State:
-        num_measured = len(targets.values)
-        measured, pending = pool.known[:num_measured], pool.known[num_measured:]
-        try:
-            state = self.surrogate.fit(key, measured, targets.values)
-        except ValueError as error:
-            raise UserError(f"surrogate: {error}; strategy.targets={self.targets!r} are what it was given") from error
+    def _learn(self, key: jax.Array, pool: Pool, history: History) -> Learned:
+        """What was measured, and as if it were the posterior mean of each pending genome."""
+        learned = self.learner.fit(key, pool.known, history)
+        pending = pool.known[len(learned.targets.values) :]
         if not len(pending):
-            return state
-        fantasies = np.asarray(self.surrogate.predict(state, pending).mean, np.float64)
-        if hasattr(self.surrogate, "condition"):  # keeps the hyperparameters
-            return self.surrogate.condition(state, pending, fantasies)
-        return self.surrogate.fit(key, pool.known, np.append(targets.values, fantasies))
+            return learned
+        fantasies = np.asarray(self.surrogate.predict(learned.state, pending).mean, np.float64)
+        if isinstance(self.surrogate, Conditioning):  # keeps the hyperparameters
+            return learned._replace(state=self.surrogate.condition(learned.state, pending, fantasies))
+        values = np.append(learned.targets.values, fantasies)
+        return learned._replace(state=self.surrogate.fit(key, pool.known, values))
 
-    def _values(
-        self, rng: np.random.Generator, state: State, pool: Pool, posterior: Posterior, best: float
-    ) -> np.ndarray:
-        """The acquisition of each candidate, where `best` is the largest target; higher is better."""
+    def _values(self, rng: np.random.Generator, learned: Learned, pool: Pool, posterior: Posterior) -> np.ndarray:
+        """The acquisition of each candidate; higher is better."""
         mean = np.asarray(posterior.mean)
         posterior = _padded(posterior)
         if self.acquisition == "thompson":
             key = jax.random.key(int(rng.integers(1 << 31)))
-            if hasattr(self.surrogate, "sample") and len(mean) <= _MAX_JOINT:
-                return np.asarray(self.surrogate.sample(state, key, pool.x, 1))[0]
+            if isinstance(self.surrogate, Sampling) and len(mean) <= _MAX_JOINT:
+                return np.asarray(self.surrogate.sample(learned.state, key, pool.x, 1))[0]
             return np.asarray(acquisition.thompson_draws(posterior, key, 1))[0, : len(mean)]
         if self.acquisition == "upper_confidence_bound":
             return np.asarray(acquisition.upper_confidence_bound(posterior, self.beta))[: len(mean)]
         if self.acquisition == "mean":
             return mean
         if self.acquisition == "probability_of_improvement":  # over the largest mean it would take that mean itself
+            best = float(learned.targets.values.max())
             return np.asarray(acquisition.log_probability_of_improvement(posterior, best))[: len(mean)]
         return np.asarray(acquisition.log_expected_improvement(posterior, mean.max()))[: len(mean)]
 
@@ -139,16 +136,3 @@ def _padded(posterior: Posterior) -> Posterior:
     num_padding = -len(posterior.mean) % 1024
     mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
     return Posterior(jax.device_put(mean), jax.device_put(std))
-
-
-def _describe(state: State) -> dict[str, Any]:
-    """Of the state's hyperparameters what a diagnostic can use."""
-    details: dict[str, Any] = {}
-    if hasattr(state, "lengthscales"):
-        lengthscales = np.asarray(state.lengthscales)
-        is_single = bool(np.all(lengthscales == lengthscales[0]))
-        details["lengthscales"] = lengthscales[: 1 if is_single else None].tolist()
-        details |= {"signal_std": float(state.signal_std), "noise_std": float(state.noise_std)}
-    if hasattr(state, "chosen"):
-        details["surrogate"] = state.chosen
-    return details

@@ -13,6 +13,7 @@ from nas_jax.trial import Genome, History
 _NUM_ELITES = 10
 _MAX_EDITS = 3
 _MAX_NEIGHBORS = 500
+_NUM_RANDOM = 1000
 
 
 class Pool(NamedTuple):
@@ -35,7 +36,7 @@ def make_pool(
     """All untried genomes where the space has at most `max_enumerated`, else `num_candidates` promising ones.
 
     Rows of `known` are the history's finished, failed and pending genomes, in this order. Features are scaled over all
-    known genomes and candidates together, see `unit_features`.
+    known genomes and candidates together, see `scale_of`.
     """
     order = (*history.genomes, *history.failed, *history.pending)
     if space.num_genomes <= max_enumerated:
@@ -49,28 +50,42 @@ def make_pool(
         candidates: Sequence[Genome] = [genome for genome in genomes if genome not in history.known]
     else:
         candidates = _promising(space, rng, history, num_candidates)
-    x = unit_features(space, [*order, *candidates], by_spread)
+    x = space.encode([*order, *candidates])
+    x = scale_of(x, by_spread)(x)
     return Pool(x[: len(order)], candidates, x[len(order) :])
 
 
-def unit_features(space: Space, genomes: Sequence[Genome], by_spread: bool = False) -> Float[np.ndarray, "n d"]:
-    """The space's features, each from 0 and in units of its range over `genomes`; one that does not vary is 0.
+class Scale(NamedTuple):
+    """Features from zero, in units of their own."""
 
-    With `by_spread` in units of its standard deviation: what few genomes have then sets them further apart.
+    low: Float[np.ndarray, " d"]
+    unit: Float[np.ndarray, " d"]  # one for a feature that does not vary
+
+    def __call__(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+        return (features - self.low) / self.unit
+
+
+def scale_of(features: Float[np.ndarray, "n d"], by_spread: bool = False) -> Scale:
+    """Units are the ranges of features or, with `by_spread`, their standard deviations.
+
+    In units of its spread, what few genomes have sets them further apart.
     """
-    return _in_units(space.encode(genomes), by_spread)
+    spans = np.ptp(features, axis=0)
+    return Scale(features.min(axis=0), np.where(spans > 0, features.std(axis=0) if by_spread else spans, 1))
 
 
-def _in_units(x: Float[np.ndarray, "n d"], by_spread: bool) -> Float[np.ndarray, "n d"]:
-    unit = x.std(axis=0) if by_spread else np.ptp(x, axis=0)
-    return (x - x.min(axis=0)) / np.where(np.ptp(x, axis=0) > 0, unit, 1)
+def scale_over_space(
+    space: Space, rng: np.random.Generator, genomes: Sequence[Genome], by_spread: bool = False
+) -> Scale:
+    """The scale over `genomes` and 1,000 random ones."""
+    return scale_of(space.encode([*genomes, *space.sample(rng, _NUM_RANDOM)]), by_spread)
 
 
 @lru_cache(maxsize=4)
 def _enumerated(space: Space, by_spread: bool) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome, int]]:
     """Every genome of the space, their features, and the place of each."""
     genomes, x, places = _encoded(space)
-    return genomes, _in_units(x, by_spread), places
+    return genomes, scale_of(x, by_spread)(x), places
 
 
 @lru_cache(maxsize=2)  # a space is a frozen dataclass

@@ -1,0 +1,137 @@
+"""How a search learns from its trials: in which units a surrogate sees features, and what it is given as targets.
+
+The strategy, the choice of the finalists and the report all learn through here, so that what a report says of a
+surrogate is said of the one that searched.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from nas_jax.errors import UserError
+from nas_jax.spaces.base import Space
+from nas_jax.strategies.pools import scale_over_space
+from nas_jax.strategies.targets import Targets, check_targets, targets_of
+from nas_jax.surrogates.base import Posterior, State, Surrogate
+from nas_jax.surrogates.mixtures import mixture_moments
+from nas_jax.trial import History, Prediction
+
+# Features in units of their spread tell rare ones apart sooner, those in units of their range get stuck more rarely:
+# below so many known genomes only the former, from there on either.
+_ALWAYS_BY_SPREAD = 50
+
+
+def is_by_spread(num_known: int, rng: np.random.Generator | None = None) -> bool:
+    """Whether features are scaled by their spread: of many known genomes by the toss of a coin, without `rng` not."""
+    return num_known < _ALWAYS_BY_SPREAD or (rng is not None and bool(rng.integers(2)))
+
+
+class Learned(NamedTuple):
+    """A fitted surrogate, and the targets that it learned."""
+
+    state: State
+    targets: Targets
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The surrogate, and whether it learns the "ranks" of scores or the "scores" themselves (`targets.py`).
+
+    Raises:
+        ValueError: an unknown kind of targets.
+    """
+
+    space: Space
+    surrogate: Surrogate
+    targets: str = "ranks"
+
+    def __post_init__(self) -> None:
+        check_targets(self.targets)
+
+    def targets_of(self, history: History) -> Targets:
+        """Targets of the finished trials, then of those that failed.
+
+        A failure is worse than anything that was measured: it counts as the worst score.
+        """
+        scores = history.scores
+        return targets_of(np.append(scores, np.full(len(history.failed), scores.min())), self.targets)
+
+    def fit(self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History) -> Learned:
+        """Learns from the finished and the failed genomes of `history`, whose scaled features are the first rows of `x`.
+
+        Raises:
+            UserError: the surrogate refuses the targets.
+        """
+        targets = self.targets_of(history)
+        try:
+            state = self.surrogate.fit(key, x[: len(targets.values)], targets.values)
+        except ValueError as error:
+            raise UserError(
+                f"surrogate: {error}; targets={self.targets!r} are what it was given: set another --config.targets, or "
+                "another --config.surrogate"
+            ) from error
+        return Learned(state, targets)
+
+    def predict_on_average(
+        self,
+        key: jax.Array,
+        x: Float[np.ndarray, "n d"],
+        history: History,
+        x_new: Float[np.ndarray, "m d"],
+        num_fits: int,
+    ) -> list[Prediction]:
+        """What `num_fits` fits with different keys expect of measurements at `x_new`, as one mixture.
+
+        The draw of one fit, of hyperparameters or of bootstrap samples, settles much of a ranking; that of a mixture
+        little.
+
+        Returns:
+            A prediction for each row, in units of the score.
+
+        Raises:
+            UserError: as `fit`.
+        """
+        posteriors: list[Posterior] = []
+        for number in range(num_fits):
+            state, targets = self.fit(jax.random.fold_in(key, number), x, history)
+            posteriors.append(self.surrogate.predict(state, x_new, with_noise=True))
+        means, stds = (np.array([np.asarray(each[part], np.float64) for each in posteriors]) for part in (0, 1))
+        mean, variance = mixture_moments(means, stds**2)
+        return [targets.prediction(float(m), float(s)) for m, s in zip(mean, np.sqrt(variance), strict=True)]
+
+    def cross_validate(self, history: History, seed: int, num_folds: int = 10) -> list[Prediction]:
+        """Predicts each finished trial by a fit to all but those of its fold, from targets made without that fold.
+
+        Returns:
+            Predictions in the order of `history.genomes`, in units of the score, noise included.
+
+        Raises:
+            UserError: as `fit`.
+            ValueError: fewer than two finished trials or folds.
+        """
+        num = len(history.genomes)
+        if min(num, num_folds) < 2:
+            raise ValueError(f"cross-validation needs two folds and two trials, got {num_folds} and {num}")
+        rng, key = np.random.default_rng(seed), jax.random.key(seed)
+        x, order = self.features(history, rng), rng.permutation(num)
+        predictions: list[Prediction] = [Prediction(0.0, 0.0)] * num
+        for number, held_out in enumerate(np.array_split(order, min(num_folds, num))):
+            seen = np.setdiff1d(order, held_out)
+            part = history._replace(
+                genomes=tuple(history.genomes[place] for place in seen), values=history.values[seen]
+            )
+            rows = np.append(seen, np.arange(num, len(x)))
+            state, targets = self.fit(jax.random.fold_in(key, number), x[rows], part)
+            posterior = self.surrogate.predict(state, x[held_out], with_noise=True)
+            for place, mean, std in zip(held_out, *map(np.asarray, posterior), strict=True):
+                predictions[place] = targets.prediction(float(mean), float(std))
+        return predictions
+
+    def features(self, history: History, rng: np.random.Generator) -> Float[np.ndarray, "n d"]:
+        """The scaled features of the finished and the failed genomes."""
+        genomes = [*history.genomes, *history.failed]
+        scale = scale_over_space(self.space, rng, genomes, is_by_spread(len(history.known)))
+        return scale(self.space.encode(genomes))

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objectives
 from nas_jax.surrogates import metrics
 from nas_jax.surrogates.base import Posterior
 from nas_jax.trial import Trial
@@ -30,19 +31,29 @@ class Assessment(NamedTuple):
         )
 
 
-def assess(trials: Iterable[Trial], objective: Objective) -> Assessment | None:
-    """The assessment of all predictions whose trials have a score; None where they are fewer than three."""
-    pairs = [(trial.prediction, objective.finite_score(trial)) for trial in trials if trial.prediction]
-    known = [(*prediction, score) for prediction, score in pairs if prediction and score is not None]
+def assess(trials: Iterable[Trial], objectives: Objectives) -> dict[str, Assessment]:
+    """By metric of the objectives, the assessment of all predictions whose trials have values.
+
+    Empty where there are fewer than three.
+    """
+    known = [(trial.predictions, values) for trial in trials if (values := objectives.values(trial)) is not None]
+    known = [(predictions, values) for predictions, values in known if predictions]
     if len(known) < _MIN_TRIALS:
-        return None
-    mean, std, scores = np.array(known).T
+        return {}
+    predicted = np.array([predictions for predictions, _ in known])  # [n, k, 2]
+    measured = np.array([values for _, values in known])  # [n, k]
+    return {
+        metric: _assess(*predicted[:, place].T, measured[:, place]) for place, metric in enumerate(objectives.metrics)
+    }
+
+
+def _assess(mean: Float[np.ndarray, " n"], std: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> Assessment:
     # Not jnp.asarray, which compiles a copy for each new number of trials.
     posterior = Posterior(*jax.device_put((mean.astype(np.float32), std.astype(np.float32))))
     return Assessment(
-        num_predicted=len(known),
-        tau=metrics.kendall_tau(mean, scores),
-        rho=metrics.spearman(mean, scores),
-        log_density=-metrics.nlpd(posterior, scores),
-        coverage=metrics.coverage(posterior, scores),
+        num_predicted=len(values),
+        tau=metrics.kendall_tau(mean, values),
+        rho=metrics.spearman(mean, values),
+        log_density=-metrics.nlpd(posterior, values),
+        coverage=metrics.coverage(posterior, values),
     )

@@ -39,6 +39,21 @@ def find(package: str, section: Mapping[str, Any]) -> Any:
     return module.make
 
 
+def find_function(field: str, name: str, known: Mapping[str, Any]) -> Any:
+    """The function that a field of the config names: one of `known`, or `my_lab.stages.plot` of a module of your own.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name in known:
+        return known[name]
+    path, _, attribute = name.rpartition(".")
+    module = importlib.import_module(path) if path and _exists(path) else None
+    if module is None or not callable(getattr(module, attribute, None)):
+        raise UserError(f"{field}: there is no {name!r}; choose from {', '.join(known)}, or name a function: module.name")
+    return getattr(module, attribute)
+
+
 def _kind(package: str) -> str:
     return package.rpartition(".")[2]
 
@@ -46,7 +61,8 @@ def _kind(package: str) -> str:
 def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any) -> Any:
     """Calls the dataclass `make` with `fields`, and with those of `provided` that it has fields for.
 
-    Lists become tuples, so that what is built hashes.
+    Lists become tuples, so that what is built hashes. A field that is None counts as left out where the program fills
+    it, or where it has no default: a complete config names such fields too.
 
     Raises:
         UserError: an unknown or missing field, or a value that `make` refuses; the message begins with `title`.
@@ -54,19 +70,24 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
     all_fields = [field for field in dataclasses.fields(make) if field.init]
     known = {field.name: field for field in all_fields}
     configurable = sorted(set(known) - set(provided))
+    required = {name for name, field in known.items() if not _has_default(field)}
+    fields = {n: value for n, value in fields.items() if value is not None or n not in required | provided.keys()}
     for name in fields:
         if name not in configurable:
             raise UserError(f"{title} has no field {name!r}; its fields are {', '.join(configurable)}")
     arguments = {name: value for name, value in provided.items() if name in known}
     arguments |= {name: freeze(value) for name, value in fields.items()}
-    for name, field in known.items():
-        has_default = not (field.default is field.default_factory is dataclasses.MISSING)
-        if name not in arguments and not has_default:
+    for name in known:
+        if name in required and name not in arguments:
             raise UserError(f"{title} needs a value for {name!r}")
     try:
         return make(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{title}: {error}") from error
+
+
+def _has_default(field: dataclasses.Field) -> bool:
+    return not (field.default is field.default_factory is dataclasses.MISSING)
 
 
 def _exists(path: str) -> bool:

@@ -22,8 +22,10 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def start(main: Callable[[Sequence[str]], None]) -> None:
-    """Parses the flags, calls `main` and exits.
+def start(
+    main: Callable[[Sequence[str]], None], before: Callable[[Sequence[str]], list[str]] = list
+) -> None:
+    """Parses the flags, calls `main` and exits. What `before` makes of the arguments is what is parsed.
 
     Exit codes: 0 done, 2 bad input or a full disk, 130 interrupted by the user, 143 by the system (SIGTERM). Any other
     exception is a bug and keeps its traceback. A second signal ends the process at once.
@@ -46,7 +48,7 @@ def start(main: Callable[[Sequence[str]], None]) -> None:
             return 128 + interrupted.number
         return 0
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, before))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -74,12 +76,18 @@ def _fail(error: Exception) -> int:
     return BAD_INPUT
 
 
-def _parse(argv: Sequence[str]) -> Sequence[str]:
+def refuse_arguments(argv: Sequence[str]) -> None:
+    """Raises UserError if `argv` has more than the command's name: what is left after the flags."""
+    if argv[1:]:
+        raise UserError(f"{argv[1]!r} is no flag; a field of the config is set by --config.{argv[1].lstrip('-')}")
+
+
+def _parse(argv: Sequence[str], before: Callable[[Sequence[str]], list[str]]) -> Sequence[str]:
     """As absl's parser, with errors of a config's fields reported like those of any other flag."""
     try:
         if {"--help", "-h", "--helpshort", "--helpfull"} & set(argv):
             return app.parse_flags_with_usage(list(argv))
-        return _parse_strictly(argv)
+        return _parse_strictly(before(argv))
     except UserError as error:
         sys.exit(_fail(error))
 

@@ -1,7 +1,9 @@
 """What a person sees while a run goes on: a live panel on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,18 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_jax.assessment import Assessment
-from nas_jax.objectives import Objective
+from nas_jax.evaluators.base import Progress
+from nas_jax.listeners import Outcome, Round
+from nas_jax.objectives import Objectives, title_of
 from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment
+_MAX_FRONT = 5  # trials of the front that are shown
 _PLAIN_WIDTH = 160  # of tables that go to a file or a pipe
 
 
 class Display:
-    """Shows the phase, a bar with the time left, the last trial and the best one."""
+    """Shows the stage, a bar with the time left, the last trial and the best one, of several objectives the front."""
 
-    def __init__(self, objective: Objective, console: Console | None = None) -> None:
-        self._objective = objective
+    def __init__(self, objectives: Objectives, console: Console | None = None) -> None:
+        self._objectives = objectives
         self._console = console or Console()
         if not self._console.is_terminal:
             self._console.width = _PLAIN_WIDTH
@@ -36,9 +41,10 @@ class Display:
             console=self._console,
         )
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
-        self._best: Trial | None = None
+        self._best: list[Trial] = []  # the front
         self._last: Trial | None = None
-        self._assessment: Assessment | None = None
+        self._running: dict[int, Progress] = {}  # by id
+        self._assessments: Mapping[str, Assessment] = {}
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -55,24 +61,29 @@ class Display:
         """A line that stays."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, phase: str, num_trials: int, ended: list[Trial]) -> None:
-        """A phase of `num_trials` trials, of which `ended` were there before."""
-        self._best = self._last = self._assessment = None
-        for trial in ended:
-            self._update_best(trial)
+    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
+        """A stage of `num_trials` trials, of which `ended` were there before."""
+        self._last, self._running, self._assessments = None, {}, {}
+        self._best = self._objectives.front(ended)
         for task in self._progress.tasks:
             self._progress.update(task.id, visible=False)
-        self._progress.add_task(phase, total=num_trials, completed=len(ended))
+        self._progress.add_task(stage, total=num_trials, completed=len(ended))
         if ended:
-            self.note(f"{phase}: resumes, {len(ended)} of {num_trials} trials are done")
+            self.note(f"{stage}: resumes, {len(ended)} of {num_trials} trials are done")
         elif not self._live:
-            self.note(f"{phase}: {num_trials} trials")
+            self.note(f"{stage}: {num_trials} trials")
         self._refresh()
 
-    def show(self, trial: Trial) -> None:
-        """A trial that has ended."""
+    def progress(self, progress: Progress) -> None:
+        """A trial has come further, which a terminal shows."""
+        self._running[progress.trial] = progress
+        self._refresh()
+
+    def trial(self, trial: Trial) -> None:
+        """A trial has ended."""
         self._last = trial
-        self._update_best(trial)
+        self._running.pop(trial.id, None)
+        self._best = self._objectives.front([*self._best, trial])
         task = self._progress.tasks[-1]
         self._progress.advance(task.id)
         if not self._live:
@@ -80,53 +91,79 @@ class Display:
             self.note(f"{clock}  {int(task.completed)}/{int(task.total or 0)}  {self._line(trial)}")
         self._refresh()
 
-    def show_assessment(self, assessment: Assessment | None) -> None:
+    def round(self, round: Round) -> None:
         """How good the predictions of the search have been so far; without a terminal only now and then."""
-        self._assessment = assessment
-        if assessment and not self._live and assessment.num_predicted % _PLAIN_ASSESSMENTS == 0:
-            self.note(f"predictions so far: {assessment}")
+        self._assessments = round.assessments
+        for line in self._assessed():
+            if not self._live and self._is_due():
+                self.note(f"predictions so far: {line}")
         self._refresh()
 
-    def _update_best(self, trial: Trial) -> None:
-        score = self._objective.finite_score(trial)
-        best = None if self._best is None else self._objective.finite_score(self._best)
-        if score is not None and (best is None or score > best):
-            self._best = trial
+    def _assessed(self) -> list[str]:
+        several = len(self._assessments) > 1
+        return [f"{metric}: {each}" if several else str(each) for metric, each in self._assessments.items()]
+
+    def _is_due(self) -> bool:
+        return any(each.num_predicted % _PLAIN_ASSESSMENTS == 0 for each in self._assessments.values())
 
     def _line(self, trial: Trial) -> str:
         if trial.metrics is None:
             return f"failed: {trial.error}  ({trial.description})"
         seconds = sum((trial.seconds or {}).values())
-        value = trial.metrics[self._objective.metric]
-        return f"{self._objective.metric} {value:.4f}  {seconds:5.1f} s  {trial.description}"
+        return f"{self._objectives.describe(trial.metrics)}  {seconds:5.1f} s  {trial.description}"
 
     def _refresh(self) -> None:
         if self._live:
             rows = Table.grid(padding=(0, 1))
-            for name, trial in (("last", self._last), ("best", self._best)):
-                if trial is not None:
-                    rows.add_row(Text(name, style="dim"), Text(self._line(trial)))
-            if self._assessment:
-                rows.add_row(Text("predictions", style="dim"), Text(str(self._assessment)))
+            if self._running:
+                epochs = ", ".join(f"{each.trial} (epoch {each.num_epochs})" for each in self._running.values())
+                rows.add_row(Text("running", style="dim"), Text(epochs))
+            for name, trials in (("last", [self._last]), ("best", self._best[-_MAX_FRONT:])):
+                for trial in trials:
+                    if trial is not None:
+                        rows.add_row(Text(name, style="dim"), Text(self._line(trial)))
+            for line in self._assessed():
+                rows.add_row(Text("predictions", style="dim"), Text(line))
             self._live.update(Group(self._progress, rows))
 
-    def summary(self, finals: list[Trial], winner: Trial, metrics: dict, places: dict[str, str]) -> None:
-        """The finalists, the winner and where things lie. `metrics` are those of `best/metrics.json`."""
-        name, sign = self._objective.metric, 1 if self._objective.maximize else -1
+    def end(self, outcome: Outcome) -> None:
+        """The finalists, the winner and where things lie."""
+        if outcome.finalists:
+            self._console.print(self._table(outcome))
+        if outcome.winner is not None:
+            self.note(f"Winner: {outcome.winner.description}")
+        if outcome.winner is not None and outcome.metrics:
+            self._note_results(outcome.winner, outcome.metrics)
+        for what, where in outcome.places.items():
+            self.note(f"{what + ':':<9} {where}")
+
+    def _table(self, outcome: Outcome) -> Table:
         table = Table(title="Finalists", title_justify="left", title_style="bold")
         table.add_column("architecture", overflow="fold")
-        for column in ("predicted (as in search)", f"{name} (as finalist)", "parameters"):
-            table.add_column(column, justify="right")
-        others = [trial for trial in finals if trial.id != winner.id]
-        for trial in (winner, *others):
-            predicted = trial.prediction and f"{sign * trial.prediction.mean:.4f} ± {trial.prediction.std:.4f}"
-            measured = f"{trial.metrics[name]:.4f}" if trial.metrics else f"failed: {trial.error}"
+        for metric in self._objectives.metrics:
+            for column in (f"{metric}, predicted (as in search)", f"{metric} (as finalist)"):
+                table.add_column(column, justify="right")
+        table.add_column("parameters", justify="right")
+        winner = [] if outcome.winner is None else [outcome.winner]
+        for trial in (*winner, *(trial for trial in outcome.finalists if trial not in winner)):
             size = (trial.metrics or {}).get("num_params")
-            num_params = "" if size is None else f"{size:,.0f}"
-            style = "bold" if trial is winner else ""
-            table.add_row(escape(trial.description), predicted or "", escape(measured), num_params, style=style)
-        self._console.print(table)
-        self.note(f"Winner: {winner.description}")
+            cells = [escape(cell) for cell in self._cells(trial)]
+            cells.append("" if size is None else f"{size:,.0f}")
+            table.add_row(escape(trial.description), *cells, style="bold" if trial in winner else "")
+        return table
+
+    def _cells(self, trial: Trial) -> Iterator[str]:
+        """For each objective, what was predicted of a finalist and what was measured."""
+        for place, objective in enumerate(self._objectives):
+            if trial.predictions:
+                mean, std = trial.predictions[place]
+                yield f"{objective.sign * mean:.4f} ± {std:.4f}"
+            else:
+                yield ""
+            yield f"{trial.metrics[objective.metric]:.4f}" if trial.metrics else f"failed: {trial.error}"
+
+    def _note_results(self, winner: Trial, metrics: Mapping[str, Any]) -> None:
+        """What was measured of the winner, and of what it is compared with."""
         self.note(_sentence(self._results(metrics)))
         if seeds := metrics.get("seeds"):
             exported = self._results(metrics["exported"])
@@ -136,14 +173,16 @@ class Display:
                 is_winner = baseline["trial"] == winner.id
                 results = "the winner itself" if is_winner else self._results(baseline)
                 self.note(f"{_sentence(title)}, trained as a finalist: {results}")
-        for what, where in places.items():
-            self.note(f"{what + ':':<9} {where}")
 
-    def _results(self, metrics: dict) -> str:
-        """What was measured of a finalist: the accuracies on test and validation split and the objective's metric."""
-        titles = {"test_accuracy": "test accuracy", "val_accuracy": "validation accuracy"}
-        titles.setdefault(self._objective.metric, self._objective.metric)
-        return ", ".join(f"{title} {metrics[name]:.4f}" for name, title in titles.items() if name in metrics)
+    def _results(self, metrics: Mapping[str, Any]) -> str:
+        """The objectives' metrics, on the test split first where they were measured there too."""
+        names: dict[str, str] = {}
+        for metric in self._objectives.metrics:
+            split, _, name = metric.partition("_")
+            if split == "val":
+                names[f"test_{name}"] = f"test {name}"
+            names[metric] = title_of(metric)
+        return ", ".join(f"{title} {metrics[name]:.4f}" for name, title in names.items() if name in metrics)
 
 
 def _sentence(text: str) -> str:

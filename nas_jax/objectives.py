@@ -22,6 +22,13 @@ def is_fraction(metric: str) -> bool:
     return re.fullmatch(r"(train|val|test)_(\w+_)?accuracy", metric) is not None
 
 
+def title_of(metric: str) -> str:
+    """A metric as people call it: "val_accuracy" is the validation accuracy."""
+    split, _, name = metric.partition("_")
+    splits = {"train": "training", "val": "validation", "test": "test"}
+    return f"{splits[split]} {name}".replace("_", " ") if name and split in splits else metric.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric to make large, or small: its value is the metric with the sign with which higher is better."""
@@ -80,6 +87,10 @@ class Objectives:
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(objective.metric for objective in self.each)
+
+    def describe(self, metrics: Mapping[str, Any]) -> str:
+        """The objectives' metrics as a person reads them."""
+        return ", ".join(f"{objective.metric} {metrics[objective.metric]:.4f}" for objective in self.each)
 
     def values(self, trial: Trial) -> np.ndarray | None:
         """The values `[k]` of a trial, None where one of them is missing or not finite."""

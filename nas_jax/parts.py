@@ -5,45 +5,56 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.build import build, construct, find
-from nas_jax.data.arrays import Dataset, check_seed, load
+from nas_jax.build import build, construct
+from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
+from nas_jax.data.arrays import DataSource, check_seed, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
-from nas_jax.surrogates.base import Surrogate
+from nas_jax.strategies.learner import Learner
+from nas_jax.tasks.base import Problem, Task
 from nas_jax.trackers.base import Tracker
 from nas_jax.train.recipe import Recipe
 
-SECTIONS = ("data", "space", "objective", "strategy", "search", "evaluator", "recipe", "surrogate", "finalists")
-OPTIONAL_SECTIONS = ("execution",)  # without it the evaluator runs in this process
-TRAINING_SECTIONS = ("data", "recipe")  # missing, or None, where the evaluator trains nothing
+
+class Searching(NamedTuple):
+    """The search's settings, and what measures its trials."""
+
+    settings: SearchSettings
+    evaluator: Evaluator
+
+
+class Finals(NamedTuple):
+    """The finalists' settings, what measures them, and the recipe by which they are trained, if they are."""
+
+    settings: FinalistSettings
+    evaluator: Evaluator
+    recipe: Recipe | None = None
 
 
 class Parts(NamedTuple):
-    """Everything that a run is made of. Without training there is no data set and no recipe."""
+    """Everything that a run is made of. Without training there is no problem to learn."""
 
-    dataset: Dataset | None
+    seed: int
+    objectives: Objectives
     space: Space
     strategy: Strategy
-    surrogate: Surrogate
-    objective: Objective
-    search_settings: SearchSettings
-    search_evaluator: Evaluator
-    final_settings: FinalistSettings
-    final_evaluator: Evaluator
-    final_recipe: Recipe | None
+    learner: Learner
+    search: Searching
+    finals: Finals
+    problem: Problem | None = None
 
 
 def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     """Builds every part, loading the data set if there is one, and checks that they fit together.
 
     Args:
-        config: sections as in `configs/quickstart.py`, as plain dictionaries. Fields beside them that are no sections
-            belong to the config itself, which sets several others by one.
+        config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the config
+            itself, which sets several others by one.
         checkpoint_dir: where the finalists' networks are left.
 
     Raises:
@@ -51,67 +62,38 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     """
     _check_sections(config)
     # The cheap parts first: a wrong name should not have to wait for the data.
-    objective = construct(Objective, "objective", config["objective"])
+    objectives = Objectives((construct(Objective, "objective", config["objective"]),))
     search_settings = construct(SearchSettings, "search", config["search"])
-    finalists = dict(config["finalists"])
-    final_recipe_section = finalists.pop("recipe", None)
-    final_section = _final_evaluator_section(config)
-    finalists.pop("evaluator", None)
-    reference = finalists.pop("reference", None)
-    final_settings = construct(FinalistSettings, "finalists", finalists)
-    surrogate = build("nas_jax.surrogates", config["surrogate"])
+    surrogate = _build(config, "surrogate")
+    training = _build_training(config)
+    provided = training.provided if training else {}
+    space = _build(config, "space", **(training.shapes if training else {}))
+    learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
+    strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
 
-    recipe = final_recipe = source = dataset = None
-    shapes: dict[str, Any] = {}
-    if config.get("data"):
-        recipe = construct(Recipe, "recipe", config["recipe"])
-        final_recipe = construct(Recipe, "finalists.recipe", final_recipe_section or config["recipe"])
-        source = build("nas_jax.data", config["data"])
-        dataset = load(source)
-        for section, part in (("recipe", recipe), ("finalists.recipe", final_recipe)):
-            if part.batch_size > len(dataset.train.labels):
-                raise UserError(
-                    f"{section}.batch_size={part.batch_size}: there are only {len(dataset.train.labels)} training "
-                    "images; lower it, or raise data.num_train"
-                )
-        shapes = {"image_shape": dataset.image_shape, "num_classes": dataset.num_classes}
-    space = build("nas_jax.spaces", config["space"], **shapes)
-    if reference is not None:
-        genome = find_genome(space, reference, "finalists.reference")
-        final_settings = dataclasses.replace(final_settings, reference=genome)
-
-    def build_evaluator(section: Mapping[str, Any], recipe: Recipe | None, checkpoint_dir: Path | None) -> Evaluator:
-        provided = {"space": space, "source": source, "recipe": recipe, "checkpoint_dir": checkpoint_dir}
-        evaluator = build("nas_jax.evaluators", section, **provided)
+    def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
+        evaluator = build("nas_jax.evaluators", section, space=space, **{**provided, **more})
         if config.get("execution"):
-            if isinstance(evaluator, HasTestMetrics):
-                raise UserError(
-                    f"execution: the evaluator {section['name']!r} looks results up, which needs no other processes; "
-                    "leave the section out (tabular has a num_workers of its own)"
-                )
-            if not isinstance(evaluator, Measuring):
-                raise UserError(
-                    f"execution: the evaluator {section['name']!r} has no method measure, so its trials cannot be run "
-                    "elsewhere; leave the section out"
-                )
-            evaluator = build("nas_jax.executors", config["execution"], evaluator=evaluator)
-        if objective.metric not in evaluator.metric_names:
-            raise UserError(
-                f"objective.metric: no {objective.metric!r}; choose from {', '.join(evaluator.metric_names)}"
-            )
+            evaluator = _executed(config, evaluator)
+        for metric in objectives.metrics:
+            if metric not in evaluator.metric_names:
+                raise UserError(f"objective.metric: no {metric!r}; choose from {', '.join(evaluator.metric_names)}")
         return evaluator
 
+    final_recipe = training and training.final_recipe
     return Parts(
-        dataset=dataset,
+        seed=config["seed"],
+        objectives=objectives,
         space=space,
-        strategy=build("nas_jax.strategies", config["strategy"], space=space, surrogate=surrogate),
-        surrogate=surrogate,
-        objective=objective,
-        search_settings=search_settings,
-        search_evaluator=build_evaluator(config["evaluator"], recipe, None),
-        final_settings=final_settings,
-        final_evaluator=build_evaluator(final_section, final_recipe, checkpoint_dir),
-        final_recipe=final_recipe if _trains(final_section) else None,
+        strategy=strategy,
+        learner=learner,
+        search=Searching(search_settings, build_evaluator(config["evaluator"], checkpoint_dir=None)),
+        finals=Finals(
+            _finalist_settings(config, space),
+            build_evaluator(_final_evaluator(config), recipe=final_recipe, checkpoint_dir=checkpoint_dir),
+            final_recipe if final_recipe is not None and trains(_final_evaluator(config)) else None,
+        ),
+        problem=training and training.problem,
     )
 
 
@@ -137,38 +119,109 @@ def build_trackers(config: Mapping[str, Any]) -> dict[str, Tracker]:
     return trackers
 
 
-def _final_evaluator_section(config: Mapping[str, Any]) -> dict[str, Any]:
+class _Training(NamedTuple):
+    """What a network is trained on, and how."""
+
+    source: DataSource
+    problem: Problem
+    recipe: Recipe
+    final_recipe: Recipe
+
+    @property
+    def shapes(self) -> dict[str, Any]:
+        """What a space asks of the data."""
+        spec = self.problem.dataset.spec
+        return {"image_shape": spec.image_shape, "num_outputs": self.problem.task.num_outputs(spec)}
+
+    @property
+    def provided(self) -> dict[str, Any]:
+        """What an evaluator asks for."""
+        return {"source": self.source, "task": self.problem.task, "recipe": self.recipe}
+
+
+def _build_training(config: Mapping[str, Any]) -> _Training | None:
+    if not config.get("data"):
+        return None
+    recipe = construct(Recipe, "recipe", config["recipe"])
+    changes = _given(config["finalists"].get("recipe") or {})
+    final_recipe = construct(Recipe, "finalists.recipe", {**config["recipe"], **changes})
+    task: Task = _build(config, "task")
+    source: DataSource = _build(config, "data")
+    dataset = load(source)
+    try:
+        task.check(dataset)
+    except ValueError as error:
+        raise UserError(f"task {config['task']['name']!r}: {error}") from error
+    for section, part in (("recipe", recipe), ("finalists.recipe", final_recipe)):
+        if part.batch_size > len(dataset.train):
+            raise UserError(
+                f"{section}.batch_size={part.batch_size}: there are only {len(dataset.train)} training examples; lower "
+                "it, or raise data.num_train"
+            )
+    return _Training(source, Problem(task, dataset), recipe, final_recipe)
+
+
+def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
+    return build(PARTS[section][0], config[section], **provided)
+
+
+def _executed(config: Mapping[str, Any], evaluator: Evaluator) -> Evaluator:
+    """The evaluator, run where the section `execution` says."""
+    name = config["evaluator"]["name"]
+    if isinstance(evaluator, HasTestMetrics):
+        raise UserError(
+            f"execution: the evaluator {name!r} looks results up, which needs no other processes; leave the section "
+            "out (tabular has a num_workers of its own)"
+        )
+    if not isinstance(evaluator, Measuring):
+        raise UserError(
+            f"execution: the evaluator {name!r} has no method measure, so its trials cannot be run elsewhere; leave the "
+            "section out"
+        )
+    return _build(config, "execution", evaluator=evaluator)
+
+
+def _finalist_settings(config: Mapping[str, Any], space: Space) -> FinalistSettings:
+    fields = {name: value for name, value in config["finalists"].items() if name not in ("recipe", "evaluator")}
+    settings = construct(FinalistSettings, "finalists", fields)
+    if settings.reference is None:
+        return settings
+    genome = find_genome(space, settings.reference, "finalists.reference")
+    return dataclasses.replace(settings, reference=genome)
+
+
+def _final_evaluator(config: Mapping[str, Any]) -> dict[str, Any]:
     """How finalists are evaluated: as in the search, but for the fields of `finalists.evaluator`, if there is one.
 
     One with a name stands alone.
     """
-    changes = config["finalists"].get("evaluator") or {}
-    return dict(changes) if "name" in changes else {**config["evaluator"], **changes}
+    changes = _given(config["finalists"].get("evaluator") or {})
+    return changes if "name" in changes else {**config["evaluator"], **changes}
 
 
-def _trains(evaluator_section: Mapping[str, Any]) -> bool:
-    """Whether an evaluator takes a data set."""
-    make = find("nas_jax.evaluators", evaluator_section)
-    return "source" in {field.name for field in dataclasses.fields(make)}
+def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a section of changes does not leave to another section."""
+    return {name: value for name, value in changes.items() if value is not None}
 
 
 def _check_sections(config: Mapping[str, Any]) -> None:
     """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
-    unknown = sections - {*SECTIONS, *OPTIONAL_SECTIONS}
-    missing = {"seed", *SECTIONS} - {*TRAINING_SECTIONS, *config}
+    unknown = sections - {*PARTS, *SETTINGS}
+    missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}
     if wrong := unknown | missing:
         raise UserError(
-            f"the config has to have the fields seed, {', '.join(SECTIONS)}; see {', '.join(sorted(wrong))}"
+            f"the config has to have the fields seed, targets, {', '.join([*PARTS, *SETTINGS])}; see "
+            f"{', '.join(sorted(wrong))}"
         )
     try:
         check_seed(config["seed"])
     except ValueError as error:
         raise UserError(str(error)) from error
-    evaluators = (config["evaluator"], _final_evaluator_section(config))
-    training = [section["name"] for section in evaluators if _trains(section)]
-    given = [name for name in TRAINING_SECTIONS if config.get(name)]
-    if training and len(given) < len(TRAINING_SECTIONS):
+    evaluators = (config["evaluator"], _final_evaluator(config))
+    training = [section["name"] for section in evaluators if trains(section)]
+    given = [name for name in ("data", "recipe") if config.get(name)]
+    if training and len(given) < 2:
         raise UserError(
             f"the evaluator {training[0]!r} trains networks, which needs the sections data and recipe; "
             "configs/quickstart.py has both"
@@ -176,5 +229,5 @@ def _check_sections(config: Mapping[str, Any]) -> None:
     if given and not training:
         raise UserError(
             f"the evaluator {config['evaluator']['name']!r} trains nothing: leave out the sections "
-            f"{' and '.join(given)}, and give image_shape and num_classes to a space that needs them"
+            f"{' and '.join(given)}, and give image_shape and num_outputs to a space that needs them"
         )

@@ -1,9 +1,7 @@
 """The settings of a run's stages."""
 
 from dataclasses import dataclass
-
-from nas_jax.strategies.targets import check_targets
-from nas_jax.trial import Genome
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,9 +9,12 @@ class SearchSettings:
     """How many trials a search has, and how many it may lose, all in a row from the first, before it gives up.
 
     With a `batch_size` above one, so many genomes are proposed at once, whenever the evaluator asks for more.
+
+    Raises:
+        ValueError: a number that is too small.
     """
 
-    num_trials: int
+    num_trials: int = 100
     max_failures: int = 10
     batch_size: int = 1
 
@@ -26,19 +27,26 @@ class SearchSettings:
 class FinalistSettings:
     """How many untried genomes are ranked beside those of the search, and how many of all are trained in full.
 
-    With a baseline the best genome of the search is trained in full too, so that what the final choice adds can be
-    told from what the search had found already; and the best of the random trials that a search begins with, to tell
-    what the search itself adds. `reference` is a genome that owes nothing to the search: a network as people write
-    them. The surrogate learns the "scores" of the trials, or their "ranks" (see `strategies/targets.py`).
+    Args:
+        num_fits: How many fits of the surrogate, with different keys, rank them together.
+        with_baseline: The best genome of the search is trained in full too, so that what the final choice adds can be
+            told from what the search had found already; and the best of the trials that the search drew at random, to
+            tell what the search itself adds.
+        reference: A genome that owes nothing to the search: a network as people write them. A config names it as
+            reports do.
+
+    Raises:
+        ValueError: a number that is too small.
     """
 
-    num_candidates: int
-    num_finalists: int
+    num_candidates: int = 1000
+    num_finalists: int = 10
+    num_fits: int = 32
     with_baseline: bool = True
-    targets: str = "scores"
-    reference: Genome | None = None
+    reference: Any = None
 
     def __post_init__(self) -> None:
-        if self.num_candidates < 0 or self.num_finalists < 1:
-            raise ValueError(f"num_candidates has to be at least 0 and num_finalists at least 1: {self}")
-        check_targets(self.targets)
+        if self.num_candidates < 0 or min(self.num_finalists, self.num_fits) < 1:
+            raise ValueError(
+                f"num_candidates has to be at least 0, num_finalists and num_fits at least 1: {self}"
+            )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from nas_jax.spaces.base import Space
+from nas_jax.strategies.learner import Learner
 from nas_jax.trial import Budget, Genome, History, Prediction
 
 NO_DETAILS: Mapping[str, Any] = {}
@@ -31,6 +32,24 @@ class Strategy(Protocol):
         A genome is new, none of `history.known`, unless the proposal continues a trial of it or gives it another
         budget.
         """
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A strategy that asks a surrogate."""
+
+    @property
+    def learner(self) -> Learner: ...
+
+
+@runtime_checkable
+class RandomStart(Protocol):
+    """A strategy whose first proposals are random draws from the space."""
+
+    @property
+    def num_random(self) -> float:
+        """How many; infinity for all."""
         ...
 
 

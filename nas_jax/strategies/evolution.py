@@ -26,6 +26,10 @@ class Evolution:
         if not 1 <= self.tournament_size <= self.population_size:
             raise ValueError(f"tournament_size has to lie between 1 and population_size: {self}")
 
+    @property
+    def num_random(self) -> int:
+        return self.population_size
+
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         return one_by_one(self._next, rng, history, num)
 

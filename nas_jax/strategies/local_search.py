@@ -24,6 +24,10 @@ class LocalSearch:
         if self.num_initial < 1:
             raise ValueError(f"num_initial has to be at least 1: {self}")
 
+    @property
+    def num_random(self) -> int:
+        return self.num_initial
+
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         return one_by_one(self._next, rng, history, num)
 

@@ -1,5 +1,6 @@
 """Random search: the baseline that is hard to beat by little effort (Li & Talwalkar 2019)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,10 @@ class RandomSearch:
     """Draws from the space, never the same genome twice."""
 
     space: Space
+
+    @property
+    def num_random(self) -> float:
+        return math.inf
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         return random_proposals(self.space, rng, history, num)

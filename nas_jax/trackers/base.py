@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from nas_jax.assessment import Assessment
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Genome, Trial
 
@@ -21,7 +20,7 @@ class TrackedRun(NamedTuple):
     workdir: Path
     config: Mapping[str, Any]
     space: Space
-    objective: Objective
+    objectives: Objectives
 
     @property
     def title(self) -> str:
@@ -34,8 +33,7 @@ class Ended(NamedTuple):
 
     trial: Trial
     position: int  # among those of its stage, from 1
-    value: float | None  # of the objective's metric, where it is finite
-    best: float | None  # the best value of its stage until then
+    points: Mapping[str, float]  # each objective's metric, and its best value in this stage until then, where finite
     genes: Mapping[str, Scalar]
 
 
@@ -60,8 +58,8 @@ class Writer(Protocol):
         """A trial that is not among the held ones. What is left of an earlier try is written over."""
         ...
 
-    def round(self, position: int, assessment: Assessment) -> None:
-        """How good predictions have been, after `position` trials of the search."""
+    def round(self, position: int, quality: Mapping[str, float]) -> None:
+        """How good predictions have been, after `position` trials of the search: `val_accuracy/tau` and others."""
         ...
 
     def end(self, metrics: Mapping[str, Any]) -> None:

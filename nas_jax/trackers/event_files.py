@@ -35,15 +35,15 @@ class EventFile:
         """Markdown, which the dashboard shows cleaned of HTML that could act."""
         self._write(0, text_pb(tag, text).value)
 
-    def columns(self, choices: Mapping[str, Sequence[Any]], metric: str) -> None:
-        """The columns of the tab "hparams": parameters, with their choices where these are known, and a scalar's tag.
+    def columns(self, choices: Mapping[str, Sequence[Any]], metrics: Sequence[str]) -> None:
+        """The columns of the tab "hparams": parameters, with their choices where these are known, and tags of scalars.
 
         A column whose choices are of several types gets no list of them.
         """
         parameters = [
             HParam(name, Discrete(listed) if _is_of_one_type(listed) else None) for name, listed in choices.items()
         ]
-        self._write(0, hparams_config_pb(parameters, [Metric(metric)]).value)
+        self._write(0, hparams_config_pb(parameters, [Metric(metric) for metric in metrics]).value)
 
     def row(self, name: str, parameters: Mapping[str, bool | int | float | str]) -> None:
         """A row of the tab, to which all that is in this folder belongs."""

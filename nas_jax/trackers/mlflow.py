@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
-from nas_jax.assessment import Assessment
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, numbers
 from nas_jax.trial import Stage
 
@@ -70,9 +69,9 @@ class _Writer:
             self._client.update_run(self._id, status="RUNNING")
 
     def trial(self, ended: Ended) -> None:
-        trial, metric = ended.trial, self._run.objective.metric
+        trial = ended.trial
         if ended.position not in self._points[trial.stage]:
-            point = numbers({metric: ended.value, f"best_{metric}": ended.best, "trial": trial.id})
+            point = numbers({**ended.points, "trial": trial.id})
             self._log(self._id, _metrics(point, ended.position, prefix=f"{trial.stage}/"))
         seconds = numbers(trial.seconds or {})
         tags = {_PARENT: self._id, _TRIAL: str(trial.id), "stage": trial.stage, "architecture": trial.description}
@@ -91,8 +90,8 @@ class _Writer:
         self._log(child, logged, ended.genes)
         self._client.set_terminated(child, "FINISHED" if trial.status == "finished" else "FAILED", end_time=now)
 
-    def round(self, position: int, assessment: Assessment) -> None:
-        self._log(self._id, _metrics(numbers(assessment._asdict()), position, prefix="surrogate/"))
+    def round(self, position: int, quality: Mapping[str, float]) -> None:
+        self._log(self._id, _metrics(numbers(quality), position, prefix="surrogate/"))
 
     def end(self, metrics: Mapping[str, Any]) -> None:
         self._log(self._id, _metrics(numbers(flatten(metrics)), 0, prefix="winner/"))
@@ -124,7 +123,7 @@ class _Writer:
                 trials.add(int(child.data.tags[_TRIAL]))
             else:
                 self._client.delete_run(child.info.run_id)
-        num_assessed = max(self._steps("surrogate/tau"), default=0)
+        num_assessed = max(self._steps(f"surrogate/{self._run.objectives.metrics[0]}/tau"), default=0)
         return Held(frozenset(trials), num_assessed, is_complete=self._parent.info.status == "FINISHED")
 
     def _search(self, query: str) -> list[Any]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_jax.assessment import Assessment
 from nas_jax.spaces.base import GeneSpace
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, numbers
 
@@ -46,7 +45,7 @@ class _Writer:
         self._file = new_file(folder / "run")
         if held == Held():
             choices = run.space.gene_choices if isinstance(run.space, GeneSpace) else {"architecture": ()}
-            self._file.columns(choices, f"metric/{run.objective.metric}")
+            self._file.columns(choices, [f"metric/{metric}" for metric in run.objectives.metrics])
             self._file.text("config", _code(run.config))
 
     def trial(self, ended: Ended) -> None:
@@ -58,13 +57,12 @@ class _Writer:
             with tempfile.TemporaryDirectory(prefix=".tensorboard-", dir=self._run.workdir) as parent:
                 self._write_trial(Path(parent) / "trial", ended)
                 (Path(parent) / "trial").rename(folder)
-        metric = self._run.objective.metric
-        point = {metric: ended.value, f"best_{metric}": ended.best, "failed": trial.status == "failed"}
+        point = {**ended.points, "failed": trial.status == "failed"}
         point |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
         self._file.scalars(ended.position, _under(trial.stage, numbers({**point, "trial": trial.id})))
 
-    def round(self, position: int, assessment: Assessment) -> None:
-        self._file.scalars(position, _under("surrogate", numbers(assessment._asdict())))
+    def round(self, position: int, quality: Mapping[str, float]) -> None:
+        self._file.scalars(position, _under("surrogate", numbers(quality)))
 
     def end(self, metrics: Mapping[str, Any]) -> None:
         self._file.text("winner", _code(metrics))

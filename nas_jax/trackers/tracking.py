@@ -11,27 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from nas_jax.assessment import Assessment
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
-from nas_jax.spaces.base import Space
+from nas_jax.evaluators.base import Progress
+from nas_jax.listeners import Outcome, Round
+from nas_jax.parts import Parts
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
 from nas_jax.trial import Stage, Trial
-
-T = TypeVar("T")
-
-
-def in_turn(*listeners: Callable[[T], None]) -> Callable[[T], None]:
-    """One listener that calls all."""
-
-    def call(value: T) -> None:
-        for listener in listeners:
-            listener(value)
-
-    return call
-
 
 class Tracking:
     """The trackers of a run, by name. With none, it does nothing.
@@ -56,14 +44,12 @@ class Tracking:
             with self._without_failures(name):
                 channel.writer.close()
 
-    def begin(
-        self, workdir: Path, config: Mapping[str, Any], space: Space, objective: Objective, trials: Iterable[Trial]
-    ) -> None:
+    def open(self, workdir: Path, config: Mapping[str, Any], parts: Parts, trials: Iterable[Trial]) -> None:
         """Opens all trackers, and tells them of those of the `trials` that have ended."""
         if not self._trackers:
             return
         self._log = workdir / "trackers.log"
-        run = TrackedRun(_run_id(workdir / "tracking_id"), workdir, config, space, objective)
+        run = TrackedRun(_run_id(workdir / "tracking_id"), workdir, config, parts.space, parts.objectives)
         ended = [trial for trial in trials if trial.status != "pending"]
         for name, tracker in self._trackers.items():
             with self._without_failures(name):
@@ -77,18 +63,24 @@ class Tracking:
             with self._without_failures(name):
                 channel.trial(trial)
 
-    def round(self, assessment: Assessment | None) -> None:
-        """The search has proposed again; `assessment` is that of its predictions until then."""
+    def round(self, round: Round) -> None:
+        """The search has proposed again."""
         for name, channel in list(self._channels.items()):
             with self._without_failures(name):
-                channel.round(assessment)
+                channel.round(round.assessments)
 
-    def end(self, metrics: Mapping[str, Any]) -> None:
-        """The run is complete; `metrics` are those of the winner."""
+    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
+        """What has ended before was told when the trackers were opened."""
+
+    def progress(self, progress: Progress) -> None:
+        """Trackers have the curve of a trial when it ends."""
+
+    def end(self, outcome: Outcome) -> None:
+        """The run is complete; trackers are told once, when a network or a genome has been exported."""
         for name, channel in list(self._channels.items()):
             with self._without_failures(name):
-                if not channel.held.is_complete:
-                    channel.writer.end(metrics)
+                if outcome.metrics and not channel.held.is_complete:
+                    channel.writer.end(outcome.metrics)
 
     @contextmanager
     def _without_failures(self, name: str) -> Iterator[None]:
@@ -117,7 +109,7 @@ class _Channel:
         self._told = set(self.held.trials)
         self._num_assessed = self.held.num_assessed
         self._num: Counter[Stage] = Counter()
-        self._best: dict[Stage, float] = {}
+        self._best: dict[tuple[Stage, str], float] = {}
         for trial in ended:
             if trial.id in self._told:
                 self._count(trial)
@@ -127,23 +119,30 @@ class _Channel:
             return
         self._told.add(trial.id)
         self._count(trial)
-        value, best = (
-            score if score is None or self._run.objective.maximize else -score
-            for score in (self._run.objective.finite_score(trial), self._best.get(trial.stage))
-        )
         genes = genes_of(self._run.space, trial.genome)
-        self.writer.trial(Ended(trial, self._num[trial.stage], value, best, genes))
+        self.writer.trial(Ended(trial, self._num[trial.stage], self._points(trial), genes))
 
-    def round(self, assessment: Assessment | None) -> None:
-        if assessment and self._num["search"] > self._num_assessed:
+    def round(self, assessments: Mapping[str, Assessment]) -> None:
+        if assessments and self._num["search"] > self._num_assessed:
             self._num_assessed = self._num["search"]
-            self.writer.round(self._num_assessed, assessment)
+            named = {f"{metric}/{name}": v for metric, each in assessments.items() for name, v in each._asdict().items()}
+            self.writer.round(self._num_assessed, named)
 
     def _count(self, trial: Trial) -> None:
         self._num[trial.stage] += 1
-        score = self._run.objective.finite_score(trial)
-        if score is not None:
-            self._best[trial.stage] = max(score, self._best.get(trial.stage, score))
+        for objective in self._run.objectives:
+            value, key = objective.finite_value(trial), (trial.stage, objective.metric)
+            if value is not None:
+                self._best[key] = max(value, self._best.get(key, value))
+
+    def _points(self, trial: Trial) -> dict[str, float]:
+        """Each objective's metric, and its best value until now, where there is one."""
+        points = {}
+        for objective in self._run.objectives:
+            value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))
+            named = {objective.metric: value, f"best_{objective.metric}": best}
+            points |= {name: objective.sign * each for name, each in named.items() if each is not None}
+        return points
 
 
 def _run_id(path: Path) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas_jax.assessment import Assessment
 from nas_jax.store import read_trials
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, genes_of, numbers
 from nas_jax.trial import Trial
@@ -54,7 +53,7 @@ class _Writer:
         told = json.loads(self._path.read_text()) if self._path.exists() else {}
         self._trials: list[int] = told.get("trials", [])
         self.held = Held(frozenset(self._trials), is_complete=told.get("is_complete", False))
-        self._assessment: Assessment | None = None
+        self._quality: Mapping[str, float] = {}
         self._wandb = wandb
         self._wandb_run: Any = None
         if not self.held.is_complete:
@@ -77,21 +76,20 @@ class _Writer:
             )
 
     def trial(self, ended: Ended) -> None:
-        trial, metric = ended.trial, self._run.objective.metric
+        trial = ended.trial
         self._trials.append(trial.id)
         self._save(is_complete=False)
         row: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
-        row |= {**(trial.metrics or {}), f"best_{metric}": ended.best}
+        row |= {**(trial.metrics or {}), **ended.points}
         row |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
         row = {**numbers(row), **{f"gene: {name}": value for name, value in ended.genes.items()}}
         step = {f"{trial.stage}/{name}": value for name, value in row.items()}
-        if self._assessment is not None:
-            step |= {f"surrogate/{name}": value for name, value in numbers(self._assessment._asdict()).items()}
-            self._assessment = None
+        step |= {f"surrogate/{name}": value for name, value in numbers(self._quality).items()}
+        self._quality = {}
         self._wandb_run.log(step, step=len(self._trials), commit=True)
 
-    def round(self, position: int, assessment: Assessment) -> None:
-        self._assessment = assessment  # a step is written once: it goes with the next trial
+    def round(self, position: int, quality: Mapping[str, float]) -> None:
+        self._quality = quality  # a step is written once: it goes with the next trial
 
     def end(self, metrics: Mapping[str, Any]) -> None:
         self._save(is_complete=True)

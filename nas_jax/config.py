@@ -1,0 +1,201 @@
+"""A config file and flags become a complete config: every part has a section, and every section all its fields.
+
+A config file names what differs from the parts' own defaults. `--config.surrogate=random_forest` takes another part in
+place of the one that the config names; what the config had set for that one goes. Any other field is set by its own
+flag, `--config.surrogate.num_trees=200`, whether the config names it or not.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from absl import flags
+from ml_collections import ConfigDict, FieldReference, config_flags
+from ml_collections.config_dict import placeholder
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser
+
+from nas_jax.build import find
+from nas_jax.objectives import Objective
+from nas_jax.settings import FinalistSettings, SearchSettings
+from nas_jax.train.recipe import Recipe
+
+# The sections that name a part: the package of such parts, and the fields that the program itself fills.
+PARTS: dict[str, tuple[str, frozenset[str]]] = {
+    "data": ("nas_jax.data", frozenset()),
+    "task": ("nas_jax.tasks", frozenset()),
+    "space": ("nas_jax.spaces", frozenset()),
+    "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets"})),
+    "surrogate": ("nas_jax.surrogates", frozenset()),
+    "evaluator": ("nas_jax.evaluators", frozenset({"space", "source", "task", "recipe", "checkpoint_dir"})),
+    "execution": ("nas_jax.executors", frozenset({"evaluator"})),
+}
+SETTINGS = {"objective": Objective, "search": SearchSettings, "recipe": Recipe, "finalists": FinalistSettings}
+TRAINING = ("data", "task", "recipe", "execution")  # sections without which nothing is trained
+STAGES = ("search", "finalists", "export", "card", "latency", "report")
+
+# A config without such a section has this one.
+RECOMMENDED: dict[str, dict[str, Any]] = {
+    "task": {"name": "classification"},
+    "strategy": {"name": "bayesopt"},
+    "surrogate": {  # scales and targets are the search's own (`strategies/learner.py`)
+        "name": "gaussian_process",
+        "ard": False,
+        "hyperparameters": "drawn",
+        "warp": "identity",
+        "scale_inputs": False,
+    },
+    "evaluator": {"name": "training"},
+    "execution": {"name": "in_process"},
+}
+_FIELDS = {"seed": 0, "targets": "ranks", "stages": STAGES, "trackers": ()}
+
+
+def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> ConfigDict:
+    """Completes a config in place, and returns it, locked.
+
+    Args:
+        named: by section, the part to take in place of the config's.
+
+    Raises:
+        UserError: a part that there is not.
+    """
+    config.unlock()
+    for name, value in _FIELDS.items():
+        if name not in config:
+            config[name] = FieldReference(value, field_type=object if name == "trackers" else None)
+    replaced = [section for section, part in (named or {}).items() if _replace(config, section, part)]
+    if "evaluator" in replaced and not trains(config.evaluator):
+        _leave_out(config, *TRAINING)
+    is_training = bool(config.get("data"))
+    for section in (*PARTS, *SETTINGS):
+        if not config.get(section) and section != "data" and (is_training or section not in TRAINING):
+            config[section] = ConfigDict(RECOMMENDED.get(section, {}))
+
+    for section, (package, provided) in PARTS.items():
+        if config.get(section):
+            _fill(config[section], find(package, config[section]), provided)
+    for section, make in SETTINGS.items():
+        if section in config and config[section] is not None:
+            _fill(config[section], make)
+    _complete_finalists(config, replaced)
+    return config.lock()
+
+
+def _complete_finalists(config: ConfigDict, replaced: Sequence[str]) -> None:
+    """Adds what finalists may have of their own; None stands for what the search has."""
+    finalists = config.finalists
+    if "space" in replaced:
+        _leave_out(finalists, "reference")  # it is a genome of the other space
+        finalists.reference = placeholder(str)
+    if "evaluator" in replaced:
+        _leave_out(finalists, "evaluator")
+    for section in ("recipe", "evaluator"):
+        if not finalists.get(section):
+            finalists[section] = ConfigDict()
+    if config.get("data"):
+        _fill(finalists.recipe, Recipe, is_change=True)
+    package, provided = PARTS["evaluator"]
+    own = "name" in finalists.evaluator
+    _fill(
+        finalists.evaluator,
+        find(package, finalists.evaluator if own else config.evaluator),
+        provided,
+        is_change=not own,
+    )
+
+
+def _leave_out(section: ConfigDict, *names: str) -> None:
+    for name in names:
+        if name in section:
+            del section[name]
+
+
+def _replace(config: ConfigDict, section: str, part: str) -> bool:
+    """Takes the named part, unless the config has it already."""
+    if config.get(section) and config[section].get("name") == part:
+        return False
+    recommended = RECOMMENDED.get(section, {})
+    config[section] = ConfigDict(recommended if recommended.get("name") == part else {"name": part})
+    return True
+
+
+def trains(evaluator: Mapping[str, Any]) -> bool:
+    """Whether an evaluator takes a data set."""
+    return "source" in {field.name for field in dataclasses.fields(find("nas_jax.evaluators", evaluator))}
+
+
+def _fill(
+    section: ConfigDict, make: Any, provided: frozenset[str] = frozenset(), *, is_change: bool = False
+) -> None:
+    """Adds the fields of `make` that the section lacks, for flags to set.
+
+    One without a default is None, and so are all of a section that `is_change`, which says what differs from another.
+    """
+    for name, default, kind in _fields(make, provided):
+        if name not in section:
+            value = None if is_change else default
+            section[name] = ConfigDict(value) if isinstance(value, Mapping) else FieldReference(value, kind)
+
+
+def _fields(make: Any, provided: frozenset[str]) -> list[tuple[str, Any, type]]:
+    """Name, default and type of each field of a part that a config can set."""
+    hints = get_type_hints(make)
+    fields = [field for field in dataclasses.fields(make) if field.init and field.name not in provided]
+    return [(field.name, _default(field), _flag_type(hints[field.name])) for field in fields]
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _flag_type(hint: Any) -> type:
+    """The type by which a flag is read: that of the field, or `object` for any literal, and text beside."""
+    if get_origin(hint) in (Union, UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        return _flag_type(kinds[0]) if len(kinds) == 1 else object
+    kind = get_origin(hint) or hint
+    return kind if kind in (bool, int, float, str, tuple) else object
+
+
+class _PartsParser(ConfigFileFlagParser):
+    """Reads a config file, takes the parts that flags name, and completes the config."""
+
+    named: dict[str, str]
+
+    def parse(self, path: str) -> ConfigDict:
+        return complete(super().parse(path), self.named)
+
+
+class ConfigFlag:
+    """The flag `--config`, and those of its fields."""
+
+    def __init__(self) -> None:
+        self._arguments: list[str] = []
+        text = "Path of a config, with :variant behind it if it has any."
+        self._holder = config_flags.DEFINE_config_file("config", None, text, sys_argv=self._arguments)
+        self._parser = _PartsParser("config")
+        flags.FLAGS["config"].parser = self._parser
+
+    @property
+    def value(self) -> ConfigDict:
+        return self._holder.value
+
+    def take_parts(self, arguments: Sequence[str]) -> list[str]:
+        """Notes the flags that name a part, in either spelling, and returns the other arguments.
+
+        `--config.strategy=evolution` and `--config.strategy.name=evolution` are the same.
+        """
+        self._parser.named, left = {}, []
+        words = iter(arguments)
+        for word in words:
+            match = re.fullmatch(rf"--?config\.({'|'.join(PARTS)})(\.name)?(=(.*))?", word, re.DOTALL)
+            if match is None:
+                left.append(word)
+            else:
+                self._parser.named[match[1]] = match[4] if match[3] else next(words, "")
+        self._arguments[:] = left
+        return left

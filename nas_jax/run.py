@@ -1,0 +1,82 @@
+"""A run: what every stage needs. It is opened once and passed alone."""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nas_jax.display import Display
+from nas_jax.listeners import Listeners
+from nas_jax.parts import Parts, build_parts, build_trackers
+from nas_jax.diagnostics import Diagnostics
+from nas_jax.store import TrialStore
+from nas_jax.strategies.base import Learning, Strategy
+from nas_jax.trackers.tracking import Tracking
+from nas_jax.trial import FULL, Stage, Trial
+from nas_jax.workdir import claim_workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The parts, the trials, who is told of them, and where files go.
+
+    `config` is the complete one, as plain dictionaries; parts come from it.
+    """
+
+    parts: Parts
+    store: TrialStore
+    listeners: Listeners = Listeners()
+    workdir: Path = Path()
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Where the finalists' networks are left, by trial and seed."""
+        return checkpoint_dir_of(self.workdir)
+
+    @property
+    def best(self) -> Path:
+        """The folder to take home."""
+        return self.workdir / "best"
+
+    def begin(self, stage: str, num_trials: int, *stages: Stage) -> None:
+        """Tells the listeners that a stage begins, whose trials are of `stages` in the store."""
+        ended = [trial for trial in self.store.trials(*stages) if trial.status != "pending"]
+        self.listeners.begin(stage, num_trials, ended)
+
+
+@contextmanager
+def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
+    """Builds the parts, opens the trial log and tells the trackers what it holds.
+
+    Raises:
+        UserError: a setting that is wrong, or a `workdir` that another run has.
+    """
+    parts = build_parts(config, checkpoint_dir_of(workdir))
+    trackers, log = build_trackers(config), workdir / "trials.jsonl"
+    with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
+        claim_workdir(workdir, config, (*changeable(store, config, parts.strategy), "trackers", "stages"))
+        if store.repaired:
+            display.note(store.repaired)
+        tracking.open(workdir, config, parts, store.trials())
+        listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
+        yield Run(parts, store, listeners, workdir, config)
+
+
+def checkpoint_dir_of(workdir: Path) -> Path:
+    return (workdir / "finalists").absolute()  # workers may run in other folders
+
+
+def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -> Collection[str]:
+    """The fields of the config on which no stored trial depends."""
+    if not store.trials():
+        return config
+    if store.trials(*FULL):
+        return ()
+    return ("finalists",) if isinstance(strategy, Learning) else ("surrogate", "targets", "finalists")
+
+
+def unfinished(store: TrialStore, *stages: Stage) -> list[Trial]:
+    """What an earlier process began and did not end."""
+    return [trial for trial in store.trials(*stages) if trial.status == "pending"]

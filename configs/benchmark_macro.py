@@ -16,38 +16,21 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from full, smoke")
     config = ConfigDict()
     config.seed = 0
-    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
-    config.space = ConfigDict({"name": "macro", "image_shape": (32, 32, 3), "num_classes": 10})
-    config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
-    config.strategy = ConfigDict({"name": "bayesopt"})
-    config.search = ConfigDict({"num_trials": 150, "max_failures": 10})
+    config.space = ConfigDict({"name": "macro", "image_shape": (32, 32, 3), "num_outputs": 10})
+    config.search = ConfigDict({"num_trials": 150})
     config.evaluator = ConfigDict(
         {
             "name": "tabular",
             "path": "",
             "key": "key",
             "metrics": {"val_accuracy": "mean_acc"},
-            "seconds": "",  # the column of a trial's training seconds, if the table has one
-            "num_workers": 1,
         }
     )
-    config.surrogate = ConfigDict(
-        {
-            "name": "gaussian_process",
-            "kernel": "matern52",
-            "ard": False,
-            "hyperparameters": "drawn",
-            "warp": "identity",  # ranks need none
-            "scale_inputs": False,  # the strategy scales them over all candidates
-        }
-    )
-    config.finalists = ConfigDict(
-        {"num_candidates": 1000, "num_finalists": 3, "with_baseline": True, "targets": "ranks"}
-    )
+    config.finalists = ConfigDict({"num_finalists": 3})
 
     if variant == "smoke":
         config.search.num_trials = 6
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
-    return config.lock()
+    return config

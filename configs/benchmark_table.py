@@ -15,7 +15,6 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from full, smoke")
     config = ConfigDict()
     config.seed = 0
-    config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
     # One flag each for what several sections need.
     config.target = "accuracy"
@@ -28,8 +27,6 @@ def get_config(variant: str = "full") -> ConfigDict:
             "name": "tabular",
             "path": "",
             "metrics": target,
-            "seconds": "",  # the column of a trial's training seconds, if the table has one
-            "num_workers": 1,
         }
     )
     config.space = ConfigDict(
@@ -40,25 +37,12 @@ def get_config(variant: str = "full") -> ConfigDict:
             "exclude": target + "," + exclude,
         }
     )
-    config.objective = ConfigDict({"metric": target, "maximize": True})
-    config.strategy = ConfigDict({"name": "bayesopt"})
-    config.search = ConfigDict({"num_trials": 150, "max_failures": 10})
-    config.surrogate = ConfigDict(
-        {
-            "name": "gaussian_process",
-            "kernel": "matern52",
-            "ard": False,
-            "hyperparameters": "drawn",
-            "warp": "identity",  # ranks need none
-            "scale_inputs": False,  # the strategy scales them over all candidates
-        }
-    )
-    config.finalists = ConfigDict(
-        {"num_candidates": 1000, "num_finalists": 3, "with_baseline": True, "targets": "ranks"}
-    )
+    config.objective = ConfigDict({"metric": target})
+    config.search = ConfigDict({"num_trials": 150})
+    config.finalists = ConfigDict({"num_finalists": 3})
 
     if variant == "smoke":
         config.search.num_trials = 6
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
-    return config.lock()
+    return config

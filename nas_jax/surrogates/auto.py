@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+from jaxtyping import Float
 
-from nas_jax.surrogates.base import Posterior, State
+from nas_jax.surrogates.base import Fitted, Posterior, State
+from nas_jax.surrogates.capabilities import description_of
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.metrics import nlpd
 from nas_jax.surrogates.settings import check_at_least, surrogate_of, title_of
@@ -81,8 +83,24 @@ class Auto:
         Raises:
             ValueError: queries that the choice refuses.
         """
-        choice = self.choices[self.titles.index(state.chosen)]
-        return choice.predict(state.state, x_new, with_noise=with_noise)
+        choice, inner = self.unwrap(state)
+        return choice.predict(inner, x_new, with_noise=with_noise)
+
+    def describe(self, state: AutoState) -> dict[str, Any]:
+        """The name of the choice as "surrogate", and what the choice says of itself."""
+        return {"surrogate": state.chosen, **description_of(*self.unwrap(state))}
+
+    def unwrap(self, state: AutoState) -> Fitted:
+        """The choice and what it learned."""
+        return Fitted(self.choices[self.titles.index(state.chosen)], state.state)
+
+    def wrap(self, state: AutoState, inner: State) -> AutoState:
+        """The choice and its scores stay."""
+        return state._replace(state=inner)
+
+    def wrap_draws(self, state: AutoState, x_new: Any, draws: Float[jax.Array, "num m"]) -> Float[jax.Array, "num m"]:
+        """Draws are those of the choice."""
+        return draws
 
 
 make = Auto

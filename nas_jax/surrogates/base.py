@@ -1,8 +1,13 @@
-"""What every surrogate is: settings that fit a state, and a state that predicts."""
+"""What every surrogate is: settings that fit a state, and a state that predicts; and what some surrogates can besides.
+
+`Surrogate` is required. The other protocols are capabilities, which a surrogate has by defining the method. Whoever
+wants one asks `capabilities.py`, which also looks inside a surrogate that wraps another one.
+"""
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 from jaxtyping import Float
 
 State = Any  # a pytree; what it holds is the surrogate's own business
@@ -13,6 +18,15 @@ class Posterior(NamedTuple):
 
     mean: Float[jax.Array, " m"]
     std: Float[jax.Array, " m"]
+
+
+def as_posterior(mean: Any, std: Any) -> Posterior:
+    """Moments `[m]` from NumPy as float32; a deviation is never zero, not even after rounding.
+
+    Nothing is compiled, where `jnp.asarray` would compile a copy for each new m.
+    """
+    std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)
+    return Posterior(jax.device_put(np.asarray(mean, np.float32)), jax.device_put(std))
 
 
 @runtime_checkable
@@ -29,4 +43,64 @@ class Surrogate(Protocol):
 
     def predict(self, state: State, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Predicts at `x_new` `[m, d]`: the function itself, or with `with_noise` a new measurement of it."""
+        ...
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """Draws whole functions, whose values at several points vary together."""
+
+    def sample(self, state: State, key: jax.Array, x_new: Any, num: int) -> Float[jax.Array, "num m"]:
+        """Joint draws of the function at `x_new` `[m, d]`, in units of the targets."""
+        ...
+
+
+@runtime_checkable
+class Conditioning(Protocol):
+    """Takes measurements, or fantasies, into a state without a new fit."""
+
+    def condition(self, state: State, x: Any, y: Any) -> State:
+        """Adds measurements `y` `[k]` at `x` `[k, d]`; hyperparameters stay what they are."""
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """Describes what it learned."""
+
+    def describe(self, state: State) -> dict[str, Any]:
+        """Plain data by name, which serialise as JSON, for diagnostics."""
+        ...
+
+
+@runtime_checkable
+class RelevanceDetermining(Protocol):
+    """Learns lengthscales: automatic relevance determination where there is one for each feature."""
+
+    def lengthscales(self, state: State) -> Float[np.ndarray, " d"] | None:
+        """The lengthscale of each feature, in units of its training range; None where all features share one."""
+        ...
+
+
+class Fitted(NamedTuple):
+    """A surrogate and what it learned."""
+
+    surrogate: Surrogate
+    state: State
+
+
+@runtime_checkable
+class Wrapping(Protocol):
+    """Fits other surrogates and passes on what one of them says, so that it can do what that one can."""
+
+    def unwrap(self, state: State) -> Fitted:
+        """The surrogate that answers for this state, and its own state."""
+        ...
+
+    def wrap(self, state: State, inner: State) -> State:
+        """This state, with `inner` in place of the inner surrogate's."""
+        ...
+
+    def wrap_draws(self, state: State, x_new: Any, draws: Float[jax.Array, "num m"]) -> Float[jax.Array, "num m"]:
+        """What joint draws of the inner surrogate at `x_new` `[m, d]` become."""
         ...

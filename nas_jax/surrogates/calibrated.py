@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from nas_jax.surrogates.base import Posterior, State
+from nas_jax.surrogates.base import Fitted, Posterior, State, as_posterior
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.settings import check_at_least, surrogate_of
 from nas_jax.surrogates.validation import cross_validate
@@ -79,7 +79,22 @@ class Calibrated:
             ValueError: queries that the surrogate refuses.
         """
         posterior = self.surrogate.predict(state.state, x_new, with_noise=with_noise)
-        return posterior._replace(std=posterior.std * np.float32(state.scale))
+        return as_posterior(posterior.mean, np.asarray(posterior.std) * np.float32(state.scale))
+
+    def unwrap(self, state: CalibratedState) -> Fitted:
+        """The surrogate whose deviations are rescaled."""
+        return Fitted(self.surrogate, state.state)
+
+    def wrap(self, state: CalibratedState, inner: State) -> CalibratedState:
+        """Keeps the factor, which came from what was measured: a fantasy cannot tell how wrong predictions are."""
+        return state._replace(state=inner)
+
+    def wrap_draws(
+        self, state: CalibratedState, x_new: Any, draws: Float[jax.Array, "num m"]
+    ) -> Float[jax.Array, "num m"]:
+        """Multiplies the draws' distances from the posterior mean by the factor of the deviations."""
+        mean = np.asarray(self.surrogate.predict(state.state, x_new).mean)[None, :]
+        return jax.device_put(mean + np.float32(state.scale) * (np.asarray(draws) - mean))
 
 
 make = Calibrated

@@ -9,45 +9,30 @@ are GPJax's, in `kernels.py`, the algebra in `exact.py`. Training rows are padde
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from nas_jax.surrogates import programs
-from nas_jax.surrogates.base import Posterior
-from nas_jax.surrogates.checks import hyperparameter_arrays, noise_array, query_array, training_arrays
-from nas_jax.surrogates.exact import Factorisation
+from nas_jax.surrogates.base import Posterior, as_posterior
+from nas_jax.surrogates.checks import hyperparameter_arrays, query_array, training_arrays
+from nas_jax.surrogates.gaussian_process_state import (
+    GaussianProcessState,
+    hyperparameters_of,
+    scaled_data,
+    state_of,
+)
 from nas_jax.surrogates.hyperparameters import Hyperparameters, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.scaling import Scaling, scaling_of
-from nas_jax.surrogates.warps import WARPS
+from nas_jax.surrogates.settings import check_warp
 
 _CHUNKS = (32, 512)  # how many points one call predicts: few, or many
-
-
-class GaussianProcessState(NamedTuple):
-    """A conditioned Gaussian process: NumPy arrays in float64.
-
-    Lengthscales are in units of a feature's training range; `y`, the deviations and the likelihood are in units of
-    the warped targets' standard deviation.
-    """
-
-    x: np.ndarray  # [n, d], scaled
-    y: np.ndarray  # [n], warped and standardised
-    known_noise_std: np.ndarray  # [n], given with the data
-    lengthscales: np.ndarray  # [d]
-    signal_std: float
-    noise_std: float  # of every measurement beyond the known one; includes what a factorisation needed
-    shape: np.ndarray  # [1] for the alpha of "rational_quadratic", else [0]
-    inverse_factor: np.ndarray  # [n, n], inverse of the lower Cholesky factor of the covariance of `y`
-    weights: np.ndarray  # [n], inverse covariance times `y`
-    log_marginal_likelihood: float  # log p(y | x, hyperparameters)
-    scaling: Scaling
 
 
 @dataclass(frozen=True)
@@ -92,10 +77,7 @@ class GaussianProcess:
             raise ValueError(f"sharing must lie between 0 and 1, and min_noise_std above 0: {self}")
         if min(self.num_starts, self.max_evaluations) < 1:
             raise ValueError(f"num_starts and max_evaluations must be at least 1: {self}")
-        if self.warp not in WARPS:
-            raise ValueError(f"unknown warp {self.warp!r}; choose from {', '.join(WARPS)}")
-        if (self.warp == "log_distance") != (self.upper_bound is not None):
-            raise ValueError(f"upper_bound must come with warp='log_distance', and only then: {self}")
+        check_warp(self.warp, self.upper_bound)
         if self.hyperparameters not in ("optimised", "drawn"):
             raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
         if self.hyperparameters == "drawn" and (self.ard or num_shapes(self.kernel)):
@@ -116,7 +98,7 @@ class GaussianProcess:
             ValueError: empty data, shapes that do not match, NaN, infinite or huge values, negative noise.
         """
         x, y = training_arrays(x, y)
-        data = _scale(scaling := self._scaling(x, y), x, y, noise_std)
+        data = scaled_data(scaling := self._scaling(x, y), x, y, noise_std)
         num_varying = int(np.count_nonzero(np.ptp(x, axis=0)))
         if self.hyperparameters == "drawn":
             if noise_std is not None:
@@ -164,7 +146,7 @@ class GaussianProcess:
         x, y = training_arrays(x, y)
         given = hyperparameter_arrays(lengthscales, signal_std, noise_std, shape, x.shape[1], num_shapes(self.kernel))
         scaling = self._scaling(x, y)
-        return self._condition(_scale(scaling, x, y, known_noise_std), Hyperparameters(*given), scaling)
+        return self._condition(scaled_data(scaling, x, y, known_noise_std), Hyperparameters(*given), scaling)
 
     def condition(self, state: GaussianProcessState, x: Any, y: Any, *, noise_std: Any = None) -> GaussianProcessState:
         """Adds measurements `y` `[k]` at `x` `[k, d]`; hyperparameters, scales and warp stay what they are.
@@ -176,10 +158,10 @@ class GaussianProcess:
         """
         x, y = training_arrays(x, y)
         x = query_array(x, state.x.shape[1], name="x")
-        added = _scale(state.scaling, x, y, noise_std)
+        added = scaled_data(state.scaling, x, y, noise_std)
         known = (state.x, state.y, state.known_noise_std**2)
         data = tuple(np.concatenate(pair) for pair in zip(known, added, strict=True))
-        return self._condition(data, _hyperparameters_of(state), state.scaling)
+        return self._condition(data, hyperparameters_of(state), state.scaling)
 
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
@@ -205,7 +187,7 @@ class GaussianProcess:
             mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
 
         side_by_side(predict_chunk, range(0, len(queries), length))
-        return _posterior(mean, std)
+        return as_posterior(mean, std)
 
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:
         """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets, as float32.
@@ -220,10 +202,11 @@ class GaussianProcess:
             raise ValueError(f"num must be at least 1, got {num}")
         queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
         if not len(queries):
-            return jnp.zeros((num, 0), jnp.float32)
+            return jax.device_put(np.zeros((num, 0), np.float32))
         padded = pad(queries, *np.zeros((2, len(queries))))
         draws = in_double_precision(programs.sample, padded, *self._fitted(state), key, num=num)
-        return jnp.asarray(state.scaling.inverse_targets(draws[:, : len(queries)]), jnp.float32)
+        functions = state.scaling.inverse_targets(draws[:, : len(queries)])
+        return jax.device_put(np.asarray(functions, np.float32))  # which compiles nothing, whatever m
 
     def leave_one_out(self, state: GaussianProcessState) -> Posterior:
         """Predicts each training measurement, noise included, from all others: `[n]`, ready to be held against y.
@@ -232,7 +215,20 @@ class GaussianProcess:
         eq. 5.12; a lone point is predicted by the prior.
         """
         precision = np.sum(state.inverse_factor**2, axis=0)
-        return _posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
+        return as_posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
+
+    def describe(self, state: GaussianProcessState) -> dict[str, Any]:
+        """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal."""
+        is_single = bool(np.all(state.lengthscales == state.lengthscales[0]))
+        return {
+            "lengthscales": state.lengthscales[: 1 if is_single else None].tolist(),
+            "signal_std": state.signal_std,
+            "noise_std": state.noise_std,
+        }
+
+    def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
+        """The lengthscale of each feature, in units of its training range, or None without `ard`."""
+        return state.lengthscales if self.ard else None
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)
@@ -252,49 +248,13 @@ class GaussianProcess:
         self, data: tuple[np.ndarray, ...], given: Hyperparameters, scaling: Scaling
     ) -> GaussianProcessState:
         result = in_double_precision(programs.factorise, stationary_kernel(self.kernel), given, pad(*data))
-        return _state(data, given, result, scaling)
+        return state_of(data, given, result, scaling)
 
     def _fitted(self, state: GaussianProcessState) -> tuple[Any, Hyperparameters, Rows, np.ndarray]:
         """What the programs take of a state, padded: the rows hold the weights in place of the targets."""
         rows = pad(state.x, state.weights, state.known_noise_std**2)
         inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
-        return stationary_kernel(self.kernel), _hyperparameters_of(state), rows, inverse_factor
+        return stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor
 
 
 make = GaussianProcess
-
-
-def _scale(scaling: Scaling, x: np.ndarray, y: np.ndarray, noise_std: Any) -> tuple[np.ndarray, ...]:
-    """Scaled inputs, targets and known noise variances."""
-    noise_std = scaling.noise(y, noise_array(noise_std, len(y)))
-    return scaling.inputs(x), scaling.targets(y), noise_std**2
-
-
-def _hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
-    variances = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
-    return Hyperparameters(state.lengthscales, *variances, state.shape)
-
-
-def _state(
-    data: tuple[np.ndarray, ...], found: Hyperparameters, result: Factorisation, scaling: Scaling
-) -> GaussianProcessState:
-    x, y, noise_variance = data
-    return GaussianProcessState(
-        x=x,
-        y=y,
-        known_noise_std=np.sqrt(noise_variance),
-        lengthscales=np.array(found.lengthscales),
-        signal_std=float(np.sqrt(found.signal_variance)),
-        noise_std=float(np.sqrt(result.noise_variance)),
-        shape=np.array(found.shape),
-        inverse_factor=result.inverse_factor,
-        weights=result.weights,
-        log_marginal_likelihood=result.log_likelihood,
-        scaling=scaling,
-    )
-
-
-def _posterior(mean: np.ndarray, std: np.ndarray) -> Posterior:
-    std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)  # never zero, not even after rounding
-    # jnp.asarray would compile a copy for each new number of points.
-    return Posterior(jax.device_put(np.asarray(mean, np.float32)), jax.device_put(std))

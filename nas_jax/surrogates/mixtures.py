@@ -3,11 +3,10 @@
 All in scaled units (`scaling.py`), but for what `posterior_of` returns.
 """
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.surrogates.scaling import Scaling
 
 LEAST_STD = 1e-3  # of predictions and of noise, in deviations of the targets: members that agree are not certain
@@ -48,5 +47,4 @@ def held_out_noise(
 def posterior_of(scaling: Scaling, mean: Float[np.ndarray, " m"], variance: Float[np.ndarray, " m"]) -> Posterior:
     """What is normal in scaled units, in units of the targets, as float32. A deviation below 1e-3 becomes 1e-3."""
     centre, std = scaling.moments(mean, np.sqrt(np.maximum(variance, LEAST_STD**2)))
-    std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)  # never zero, not even after rounding
-    return Posterior(jnp.asarray(centre, jnp.float32), jnp.asarray(std))
+    return as_posterior(centre, std)

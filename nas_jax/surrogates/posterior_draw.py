@@ -36,7 +36,8 @@ def draw_hyperparameters(
     """
     keys = jax.random.split(key, 3)
     if len(y) > _MAX_ROWS:
-        chosen = np.sort(np.asarray(jax.random.choice(keys[2], len(y), (_MAX_ROWS,), replace=False)))
+        rng = np.random.default_rng(int(jax.random.bits(keys[2])))  # JAX would compile for each number of rows
+        chosen = np.sort(rng.choice(len(y), _MAX_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
     lengthscales = _LENGTHSCALES * np.sqrt(max(1, num_varying))
     rows = pad(x, y, np.zeros(len(y)))

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nas_jax.surrogates.gaussian_process import GaussianProcess, GaussianProcessState
+from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.surrogates.gaussian_process_state import GaussianProcessState
 from nas_jax.surrogates.scaling import Scaling
 from nas_jax.surrogates.warps import WARPS
 

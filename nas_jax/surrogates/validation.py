@@ -3,10 +3,9 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nas_jax.surrogates.base import Posterior, Surrogate
+from nas_jax.surrogates.base import Posterior, Surrogate, as_posterior
 from nas_jax.surrogates.checks import training_arrays
 
 
@@ -27,10 +26,10 @@ def cross_validate(surrogate: Surrogate, key: jax.Array, x: Any, y: Any, num_fol
     if min(num_folds, num_rows) < 2:
         raise ValueError(f"cross-validation needs two folds and two points, got {num_folds} and {num_rows}")
     shuffle_key, fit_key = jax.random.split(key)
-    order = np.asarray(jax.random.permutation(shuffle_key, num_rows))
+    order = np.random.default_rng(int(jax.random.bits(shuffle_key))).permutation(num_rows)
     mean, std = np.empty(num_rows, np.float32), np.empty(num_rows, np.float32)
     for number, held_out in enumerate(np.array_split(order, min(num_folds, num_rows))):
         seen = np.setdiff1d(order, held_out)
         state = surrogate.fit(jax.random.fold_in(fit_key, number), x[seen], y[seen])
         mean[held_out], std[held_out] = surrogate.predict(state, x[held_out], with_noise=True)
-    return Posterior(jnp.asarray(mean), jnp.asarray(std))
+    return as_posterior(mean, std)

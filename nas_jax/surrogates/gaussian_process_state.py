@@ -1,0 +1,65 @@
+"""What a Gaussian process learned, and how it is made of data, hyperparameters and a factorisation."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nas_jax.surrogates.checks import noise_array
+from nas_jax.surrogates.exact import Factorisation
+from nas_jax.surrogates.hyperparameters import Hyperparameters
+from nas_jax.surrogates.scaling import Scaling
+
+
+class GaussianProcessState(NamedTuple):
+    """A conditioned Gaussian process: NumPy arrays in float64.
+
+    Lengthscales are in units of a feature's training range; `y`, the deviations and the likelihood are in units of
+    the warped targets' standard deviation.
+    """
+
+    x: np.ndarray  # [n, d], scaled
+    y: np.ndarray  # [n], warped and standardised
+    known_noise_std: np.ndarray  # [n], given with the data
+    lengthscales: np.ndarray  # [d]
+    signal_std: float
+    noise_std: float  # of every measurement beyond the known one; includes what a factorisation needed
+    shape: np.ndarray  # [1] for the alpha of "rational_quadratic", else [0]
+    inverse_factor: np.ndarray  # [n, n], inverse of the lower Cholesky factor of the covariance of `y`
+    weights: np.ndarray  # [n], inverse covariance times `y`
+    log_marginal_likelihood: float  # log p(y | x, hyperparameters)
+    scaling: Scaling
+
+
+def scaled_data(scaling: Scaling, x: np.ndarray, y: np.ndarray, noise_std: Any) -> tuple[np.ndarray, ...]:
+    """Scaled inputs `[n, d]`, targets `[n]` and known noise variances `[n]`.
+
+    Raises:
+        ValueError: known deviations of another shape, or that are negative or not finite.
+    """
+    noise_std = scaling.noise(y, noise_array(noise_std, len(y)))
+    return scaling.inputs(x), scaling.targets(y), noise_std**2
+
+
+def state_of(
+    data: tuple[np.ndarray, ...], found: Hyperparameters, result: Factorisation, scaling: Scaling
+) -> GaussianProcessState:
+    """The state of scaled data that were conditioned on with these hyperparameters."""
+    x, y, noise_variance = data
+    return GaussianProcessState(
+        x=x,
+        y=y,
+        known_noise_std=np.sqrt(noise_variance),
+        lengthscales=np.array(found.lengthscales),
+        signal_std=float(np.sqrt(found.signal_variance)),
+        noise_std=float(np.sqrt(result.noise_variance)),
+        shape=np.array(found.shape),
+        inverse_factor=result.inverse_factor,
+        weights=result.weights,
+        log_marginal_likelihood=result.log_likelihood,
+        scaling=scaling,
+    )
+
+
+def hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
+    variances = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
+    return Hyperparameters(state.lengthscales, *variances, state.shape)

@@ -50,7 +50,9 @@ def find_function(field: str, name: str, known: Mapping[str, Any]) -> Any:
     path, _, attribute = name.rpartition(".")
     module = importlib.import_module(path) if path and _exists(path) else None
     if module is None or not callable(getattr(module, attribute, None)):
-        raise UserError(f"{field}: there is no {name!r}; choose from {', '.join(known)}, or name a function: module.name")
+        raise UserError(
+            f"{field}: there is no {name!r}; choose from {', '.join(known)}, or name a function: module.name"
+        )
     return getattr(module, attribute)
 
 

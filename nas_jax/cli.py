@@ -22,9 +22,7 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def start(
-    main: Callable[[Sequence[str]], None], before: Callable[[Sequence[str]], list[str]] = list
-) -> None:
+def start(main: Callable[[Sequence[str]], None], before: Callable[[Sequence[str]], list[str]] = list) -> None:
     """Parses the flags, calls `main` and exits. What `before` makes of the arguments is what is parsed.
 
     Exit codes: 0 done, 2 bad input or a full disk, 130 interrupted by the user, 143 by the system (SIGTERM). Any other

@@ -126,9 +126,7 @@ def trains(evaluator: Mapping[str, Any]) -> bool:
     return "source" in {field.name for field in dataclasses.fields(find("nas_jax.evaluators", evaluator))}
 
 
-def _fill(
-    section: ConfigDict, make: Any, provided: frozenset[str] = frozenset(), *, is_change: bool = False
-) -> None:
+def _fill(section: ConfigDict, make: Any, provided: frozenset[str] = frozenset(), *, is_change: bool = False) -> None:
     """Adds the fields of `make` that the section lacks, for flags to set.
 
     One without a default is None, and so are all of a section that `is_change`, which says what differs from another.

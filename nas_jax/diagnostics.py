@@ -41,5 +41,5 @@ class Diagnostics:
     def end(self, outcome: Outcome) -> None: ...
 
 
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+def _finite(values: Mapping[str, float | int]) -> dict[str, float | int | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}

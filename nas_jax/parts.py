@@ -17,7 +17,6 @@ from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.tasks.base import Problem, Task
-from nas_jax.trackers.base import Tracker
 from nas_jax.train.recipe import Recipe
 
 
@@ -53,8 +52,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     """Builds every part, loading the data set if there is one, and checks that they fit together.
 
     Args:
-        config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the config
-            itself, which sets several others by one.
+        config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the
+            config itself, which sets several others by one.
         checkpoint_dir: where the finalists' networks are left.
 
     Raises:
@@ -95,28 +94,6 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         ),
         problem=training and training.problem,
     )
-
-
-def build_trackers(config: Mapping[str, Any]) -> dict[str, Tracker]:
-    """The trackers of the field `trackers`, by name: names, or sections where one has settings.
-
-    They are no parts of the run: a report of it is written where their packages are not installed, too.
-
-    Raises:
-        UserError: a setting that is unknown or impossible, a package that is not installed, or a name that is there
-            twice.
-    """
-    trackers: dict[str, Tracker] = {}
-    given = config.get("trackers") or ()
-    for entry in [given] if isinstance(given, str) else given:
-        # A flag may give several names with commas between them.
-        sections = [entry] if isinstance(entry, Mapping) else [{"name": name.strip()} for name in str(entry).split(",")]
-        for section in sections:
-            name = str(section.get("name"))
-            if name in trackers:
-                raise UserError(f"trackers: {name!r} is named twice")
-            trackers[name] = build("nas_jax.trackers", section)
-    return trackers
 
 
 class _Training(NamedTuple):
@@ -175,8 +152,8 @@ def _executed(config: Mapping[str, Any], evaluator: Evaluator) -> Evaluator:
         )
     if not isinstance(evaluator, Measuring):
         raise UserError(
-            f"execution: the evaluator {name!r} has no method measure, so its trials cannot be run elsewhere; leave the "
-            "section out"
+            f"execution: the evaluator {name!r} has no method measure, so its trials cannot be run elsewhere; "
+            "leave the section out"
         )
     return _build(config, "execution", evaluator=evaluator)
 

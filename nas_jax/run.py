@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
-from nas_jax.parts import Parts, build_parts, build_trackers
-from nas_jax.diagnostics import Diagnostics
+from nas_jax.parts import Parts, build_parts
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
-from nas_jax.trackers.tracking import Tracking
+from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import claim_workdir
 
@@ -26,7 +26,7 @@ class Run:
 
     parts: Parts
     store: TrialStore
-    listeners: Listeners = Listeners()
+    listeners: Listeners = dataclasses.field(default_factory=Listeners)
     workdir: Path = Path()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -47,6 +47,4 @@ class FinalistSettings:
 
     def __post_init__(self) -> None:
         if self.num_candidates < 0 or min(self.num_finalists, self.num_fits) < 1:
-            raise ValueError(
-                f"num_candidates has to be at least 0, num_finalists and num_fits at least 1: {self}"
-            )
+            raise ValueError(f"num_candidates has to be at least 0, num_finalists and num_fits at least 1: {self}")

@@ -4,10 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
-from nas_jax.trial import Trial
+from nas_jax.objectives import Objective, Objectives, title_of
+from nas_jax.trial import Budget, Trial
+
+ACCURACY = Objectives((Objective(),))
+BOTH = Objectives((Objective(), Objective("num_params", maximize=False)))
 
 
 def trial(id, status="finished", **metrics):
@@ -18,21 +23,34 @@ def test_history_sorts_trials_by_what_became_of_them():
     trials = [
         trial(3, "pending"),
         trial(1, "failed"),
-        trial(2, val_accuracy=0.7),
+        replace(trial(2, val_accuracy=0.7), budget=Budget(3)),
         trial(0, val_accuracy=0.5),
         trial(4, val_accuracy=float("nan")),
+        trial(7, val_accuracy=0.6),
     ]
-    history = Objective().history(trials)
-    assert history.genomes == ((0,), (2,))
-    np.testing.assert_array_equal(history.scores, [0.5, 0.7])
+    history = ACCURACY.history(trials)
+    assert history.genomes == ((0,), (2,), (7,))
+    assert history.ids == (0, 2, 7)
+    assert history.places == (0, 2, 5)
+    assert history.budgets == (None, Budget(3), None)
+    np.testing.assert_array_equal(history.values, [[0.5], [0.7], [0.6]])
+    np.testing.assert_array_equal(history.scores, [0.5, 0.7, 0.6])
     assert history.failed == ((1,), (4,))
     assert history.pending == ((3,),)
-    assert history.known == {(i,) for i in range(5)}
+    assert history.known == {(0,), (1,), (2,), (3,), (4,), (7,)}
 
 
-def test_a_smaller_loss_is_a_higher_score():
+def test_of_several_objectives_each_has_a_column_and_a_missing_one_is_a_failure():
+    history = BOTH.history([trial(0, val_accuracy=0.5, num_params=10), trial(1, val_accuracy=0.7, num_params=np.inf)])
+    np.testing.assert_array_equal(history.values, [[0.5, -10.0]])
+    assert history.failed == ((1,),)
+    with pytest.raises(ValueError, match="2 objectives, and this strategy has room for one"):
+        history.scores  # noqa: B018, the property raises
+
+
+def test_a_smaller_loss_is_a_higher_value():
     objective = Objective("val_loss", maximize=False)
-    assert objective.score({"val_loss": 0.1}) > objective.score({"val_loss": 0.2})
+    assert objective.value({"val_loss": 0.1}) > objective.value({"val_loss": 0.2})
 
 
 def test_test_metrics_are_out_of_reach():
@@ -40,10 +58,48 @@ def test_test_metrics_are_out_of_reach():
         Objective("test_accuracy")
     seen = trial(0, val_accuracy=0.5, test_accuracy=0.9)
     without = replace(seen, metrics={"val_accuracy": 0.5})
-    for one, other in zip(Objective().history([seen]), Objective().history([without]), strict=True):
+    for one, other in zip(ACCURACY.history([seen]), ACCURACY.history([without]), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_an_unknown_metric_lists_those_that_exist():
     with pytest.raises(UserError, match="no metric 'val_acc'; there are val_accuracy, val_loss"):
-        Objective("val_acc").score({"val_loss": 1.0, "val_accuracy": 0.5})
+        Objective("val_acc").value({"val_loss": 1.0, "val_accuracy": 0.5})
+
+
+@pytest.mark.parametrize("each", [(), (Objective(), Objective(maximize=False))])
+def test_objectives_are_at_least_one_and_of_different_metrics(each):
+    with pytest.raises(ValueError, match="at least one metric is needed, and none twice"):
+        Objectives(each)
+
+
+def test_the_front_of_one_objective_is_its_best_the_earliest_of_equals():
+    trials = [trial(0, "failed"), trial(1, val_accuracy=0.5), trial(2, val_accuracy=0.7), trial(3, val_accuracy=0.7)]
+    assert [each.id for each in ACCURACY.front(trials)] == [2]
+    assert ACCURACY.front(trials[:1]) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+def test_a_front_is_what_no_other_dominates(pairs):
+    """By brute force, for points on a grid, where many are equal in one objective or in both."""
+    trials = [trial(id, val_accuracy=float(a), num_params=float(b)) for id, (a, b) in enumerate(pairs)]
+    points = [(a, -b) for a, b in pairs]
+    expected = [
+        id
+        for id, (a, b) in enumerate(points)
+        if points.index((a, b)) == id and not any(c >= a and d >= b and (c, d) != (a, b) for c, d in points)
+    ]
+    assert [each.id for each in BOTH.front(trials)] == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [
+        ("val_accuracy", "validation accuracy"),
+        ("test_mean_iou", "test mean iou"),
+        ("num_params", "num params"),
+        ("val", "val"),
+    ],
+)
+def test_titles_are_words(metric, title):
+    assert title_of(metric) == title

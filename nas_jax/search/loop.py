@@ -52,9 +52,7 @@ def new_trial(run: Run, id: int, proposal: Proposal, stage: Stage) -> Trial:
     genome, budget, continues, predictions, _ = proposal
     seed = int(np.random.SeedSequence((run.parts.seed, id)).generate_state(1)[0] >> 1)
     description = run.parts.space.describe(genome)
-    return Trial(
-        id, genome, description, stage, seed, predictions=predictions, budget=budget, continues=continues
-    )
+    return Trial(id, genome, description, stage, seed, predictions=predictions, budget=budget, continues=continues)
 
 
 def _requests(run: Run) -> Iterator[Trial]:

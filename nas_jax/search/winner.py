@@ -1,13 +1,6 @@
 """The last stages of a run: the winner is chosen, exported, described and timed."""
 
-import json
-
-from nas_jax.errors import UserError
-from nas_jax.listeners import Outcome
-from nas_jax.report.card import write_card
 from nas_jax.run import Run
-from nas_jax.search.finalists import choose_winner, find_baselines
-from nas_jax.search.latency import write_latency
 from nas_jax.trial import CONTENDERS, Trial
 
 

@@ -13,15 +13,15 @@ import jax
 import numpy as np
 
 from nas_jax.spaces.base import Space
-from nas_jax.strategies.base import Proposal, one_by_one
+from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
-from nas_jax.strategies.pools import Pool, make_pool, scale_of
+from nas_jax.strategies.pools import Pool, make_pool
 from nas_jax.surrogates import acquisition
-from nas_jax.surrogates.base import Conditioning, Explaining, Posterior, Sampling, Surrogate
+from nas_jax.surrogates.base import Posterior, Surrogate
+from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
 from nas_jax.trial import History
 
 ACQUISITIONS = ("expected_improvement", "probability_of_improvement", "upper_confidence_bound", "thompson", "mean")
-_INITIAL_DRAWS = 8  # random genomes, of which the initial design takes the one farthest from all others
 _MAX_JOINT = 1000  # candidates of a joint Thompson draw, which costs their factorisation
 
 
@@ -30,7 +30,7 @@ class Bayesopt:
     """Settings of a Bayesian optimisation. Pending genomes count as measured, with their posterior mean as the result.
 
     Args:
-        num_initial: Genomes of the initial design, before the surrogate is asked.
+        num_initial: Random genomes, before the surrogate is asked.
         acquisition: One of ACQUISITIONS. "thompson" draws the function at all candidates together where the surrogate
             can (has `sample`) and they are at most 1,000, else point by point.
         targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
@@ -59,6 +59,10 @@ class Bayesopt:
             raise ValueError(f"num_initial and num_candidates have to be at least 1, no number negative: {self}")
 
     @property
+    def num_random(self) -> int:
+        return self.num_initial
+
+    @property
     def learner(self) -> Learner:
         return Learner(self.space, self.surrogate, self.targets)
 
@@ -68,7 +72,7 @@ class Bayesopt:
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:
-            return self._initial(rng, history)
+            return random_proposal(self.space, rng, history)
         by_spread = is_by_spread(len(history.known), rng)
         pool = make_pool(self.space, rng, history, self.num_candidates, self.max_enumerated, by_spread=by_spread)
         if not pool.candidates:
@@ -80,22 +84,8 @@ class Bayesopt:
         expected = self.surrogate.predict(learned.state, pool.x[[choice]], with_noise=True)
         mean, std = (float(part[0]) for part in expected)
         details = {"acquisition": self.acquisition, "value": float(values[choice])}
-        if isinstance(self.surrogate, Explaining):
-            details |= self.surrogate.describe(learned.state)
+        details |= description_of(self.surrogate, learned.state)
         return Proposal(pool.candidates[choice], predictions=(learned.targets.prediction(mean, std),), details=details)
-
-    def _initial(self, rng: np.random.Generator, history: History) -> Proposal | None:
-        """The one of a few random genomes that is farthest from all known ones."""
-        draws = self.space.sample(rng, _INITIAL_DRAWS, exclude=history.known)
-        known = [*history.genomes, *history.failed, *history.pending]
-        if not draws:
-            return None
-        if not known:
-            return Proposal(draws[0])
-        x = self.space.encode([*draws, *known])
-        x = scale_of(x)(x)
-        distances = np.linalg.norm(x[: len(draws), None] - x[None, len(draws) :], axis=2).min(axis=1)
-        return Proposal(draws[int(np.argmax(distances))])
 
     def _learn(self, key: jax.Array, pool: Pool, history: History) -> Learned:
         """What was measured, and as if it were the posterior mean of each pending genome."""
@@ -104,8 +94,9 @@ class Bayesopt:
         if not len(pending):
             return learned
         fantasies = np.asarray(self.surrogate.predict(learned.state, pending).mean, np.float64)
-        if isinstance(self.surrogate, Conditioning):  # keeps the hyperparameters
-            return learned._replace(state=self.surrogate.condition(learned.state, pending, fantasies))
+        condition = conditioner_of(self.surrogate, learned.state)
+        if condition is not None:  # keeps the hyperparameters
+            return learned._replace(state=condition(pending, fantasies))
         values = np.append(learned.targets.values, fantasies)
         return learned._replace(state=self.surrogate.fit(key, pool.known, values))
 
@@ -115,8 +106,9 @@ class Bayesopt:
         posterior = _padded(posterior)
         if self.acquisition == "thompson":
             key = jax.random.key(int(rng.integers(1 << 31)))
-            if isinstance(self.surrogate, Sampling) and len(mean) <= _MAX_JOINT:
-                return np.asarray(self.surrogate.sample(learned.state, key, pool.x, 1))[0]
+            sample = sampler_of(self.surrogate, learned.state)
+            if sample is not None and len(mean) <= _MAX_JOINT:
+                return np.asarray(sample(key, pool.x, 1))[0]
             return np.asarray(acquisition.thompson_draws(posterior, key, 1))[0, : len(mean)]
         if self.acquisition == "upper_confidence_bound":
             return np.asarray(acquisition.upper_confidence_bound(posterior, self.beta))[: len(mean)]

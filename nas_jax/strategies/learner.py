@@ -60,7 +60,10 @@ class Learner:
         return targets_of(np.append(scores, np.full(len(history.failed), scores.min())), self.targets)
 
     def fit(self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History) -> Learned:
-        """Learns from the finished and the failed genomes of `history`, whose scaled features are the first rows of `x`.
+        """Learns from the finished and the failed genomes of `history`.
+
+        Args:
+            x: scaled features; the first rows are those of these genomes, and others are not looked at.
 
         Raises:
             UserError: the surrogate refuses the targets.

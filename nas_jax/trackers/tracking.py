@@ -14,12 +14,36 @@ from types import TracebackType
 from typing import Any
 
 from nas_jax.assessment import Assessment
+from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Outcome, Round
 from nas_jax.parts import Parts
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
 from nas_jax.trial import Stage, Trial
+
+
+def build_trackers(config: Mapping[str, Any]) -> dict[str, Tracker]:
+    """The trackers of the field `trackers`, by name: names, or sections where one has settings.
+
+    They are no parts of the run: a report of it is written where their packages are not installed, too.
+
+    Raises:
+        UserError: a setting that is unknown or impossible, a package that is not installed, or a name that is there
+            twice.
+    """
+    trackers: dict[str, Tracker] = {}
+    given = config.get("trackers") or ()
+    for entry in [given] if isinstance(given, str) else given:
+        # A flag may give several names with commas between them.
+        sections = [entry] if isinstance(entry, Mapping) else [{"name": name.strip()} for name in str(entry).split(",")]
+        for section in sections:
+            name = str(section.get("name"))
+            if name in trackers:
+                raise UserError(f"trackers: {name!r} is named twice")
+            trackers[name] = build("nas_jax.trackers", section)
+    return trackers
+
 
 class Tracking:
     """The trackers of a run, by name. With none, it does nothing.
@@ -125,7 +149,9 @@ class _Channel:
     def round(self, assessments: Mapping[str, Assessment]) -> None:
         if assessments and self._num["search"] > self._num_assessed:
             self._num_assessed = self._num["search"]
-            named = {f"{metric}/{name}": v for metric, each in assessments.items() for name, v in each._asdict().items()}
+            named = {
+                f"{metric}/{name}": v for metric, each in assessments.items() for name, v in each._asdict().items()
+            }
             self.writer.round(self._num_assessed, named)
 
     def _count(self, trial: Trial) -> None:

@@ -1,43 +1,42 @@
 """The loop and the finalists, on a space whose answer is known."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from fakes import Lookup, Numbers, dies_at
+from made_runs import ACCURACY, SPACE, make_parts, make_run
 
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
+from nas_jax.evaluators.base import Measurement, evaluate_serially
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.finalists import choose_winner, find_baselines, pick_baselines, pick_finalists, train_finalists
 from nas_jax.search.loop import search
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.store import TrialStore
-from nas_jax.strategies.random_search import RandomSearch
+from nas_jax.strategies.base import Proposal
+from nas_jax.strategies.local_search import LocalSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
-from nas_jax.trial import BASELINES, Prediction, Trial
+from nas_jax.trial import BASELINES, Budget, Trial
 
-SPACE = Numbers()
-SURROGATE = GaussianProcess(num_starts=1)
+WITHOUT_BASELINE = FinalistSettings(30, 3, num_fits=1, with_baseline=False)
 
 
-def run(store, evaluator=None, seed=0, num_trials=12, with_baseline=True):
-    evaluator = evaluator or Lookup()
-    objective = Objective()
-    search(SPACE, RandomSearch(SPACE), evaluator, objective, store, SearchSettings(num_trials), seed=seed)
-    return train_finalists(
-        SPACE,
-        SURROGATE,
-        evaluator,
-        objective,
-        store,
-        FinalistSettings(num_candidates=30, num_finalists=3, with_baseline=with_baseline),
-        seed=seed,
-    )
+def run_all(store, **parts):
+    """A search and its finalists; returns the run."""
+    run = make_run(store, **parts)
+    search(run)
+    train_finalists(run)
+    return run
+
+
+def searched(store, **parts):
+    search(make_run(store, **parts))
+    return store.trials("search")
 
 
 def test_every_trial_is_new_and_finished():
-    store = TrialStore()
-    run(store)
+    run_all(store := TrialStore())
     trials = store.trials("search")
     assert [trial.id for trial in trials] == list(range(12))
     assert len({trial.genome for trial in trials}) == 12
@@ -49,7 +48,7 @@ def test_the_same_seed_gives_the_same_run_and_another_one_does_not():
     runs = []
     for seed in (0, 0, 1):
         runs.append(store := TrialStore())
-        run(store, seed=seed)
+        run_all(store, seed=seed)
     assert runs[0].trials() == runs[1].trials()
     assert runs[0].trials() != runs[2].trials()
 
@@ -57,66 +56,84 @@ def test_the_same_seed_gives_the_same_run_and_another_one_does_not():
 @pytest.mark.parametrize("dies", range(0, 15))
 def test_a_run_that_is_interrupted_anywhere_ends_as_if_it_had_not_been(tmp_path, dies):
     undisturbed = TrialStore()
-    run(undisturbed, with_baseline=False)
+    run_all(undisturbed, finals=WITHOUT_BASELINE)
     path = tmp_path / "trials.jsonl"
     with TrialStore(path) as store, pytest.raises(KeyboardInterrupt):
-        run(store, dies_at(dies), with_baseline=False)
+        run_all(store, evaluator=dies_at(dies), finals=WITHOUT_BASELINE)
     with TrialStore(path) as store:
         assert store.trials()[-1].status == "pending"
-        finals = run(store, with_baseline=False)
+        run_all(store, finals=WITHOUT_BASELINE)
         assert store.trials() == undisturbed.trials()
-    assert choose_winner(Objective(), finals) == choose_winner(Objective(), undisturbed.trials("final"))
 
 
 def test_finalists_whose_writing_was_cut_short_are_completed(tmp_path):
     undisturbed = TrialStore()
-    run(undisturbed)
+    run_all(undisturbed)
     path = tmp_path / "trials.jsonl"
     with TrialStore(path) as store, pytest.raises(KeyboardInterrupt):
-        run(store, dies_at(12))
+        run_all(store, evaluator=dies_at(12))
     lines = path.read_bytes().splitlines(keepends=True)
     first_final = next(i for i, line in enumerate(lines) if b'"final"' in line)
     for num_kept in (first_final, first_final + 1, first_final + 2):
         path.write_bytes(b"".join(lines[:num_kept]))
         with TrialStore(path) as store:
-            run(store)
+            run_all(store)
             assert store.trials() == undisturbed.trials()
 
 
 def test_an_exhausted_space_ends_the_search():
-    store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(99), seed=0)
-    assert {trial.genome for trial in store.trials()} == {(i,) for i in range(50)}
+    trials = searched(TrialStore(), search=SearchSettings(99))
+    assert {trial.genome for trial in trials} == {(i,) for i in range(50)}
 
 
 def test_failures_are_recorded_with_their_reason_and_the_search_goes_on():
-    store = TrialStore()
-    finals = run(store, Lookup(fails=lambda genome: genome[0] % 3 == 0))
+    run_all(store := TrialStore(), evaluator=Lookup(fails=lambda genome: genome[0] % 3 == 0))
     failed = [trial for trial in store.trials("search") if trial.status == "failed"]
     assert failed
     assert all(trial.genome[0] % 3 == 0 and trial.metrics is None for trial in failed)
     assert failed[0].error == f"ArithmeticError: no result for {failed[0].genome}"
-    assert choose_winner(Objective(), finals).genome[0] % 3
+    assert choose_winner(ACCURACY, store.trials("final")).genome[0] % 3
 
 
 def test_a_search_in_which_everything_fails_stops():
     with pytest.raises(
         UserError, match="the first 10 trials have all failed \\(error: 10\\), the last one with: ArithmeticError"
     ):
-        run(TrialStore(), Lookup(fails=lambda genome: True), num_trials=20)
+        searched(TrialStore(), evaluator=Lookup(fails=lambda genome: True), search=SearchSettings(20))
 
 
 def test_finalists_are_the_best_by_the_surrogate_among_tried_and_untried():
-    store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(25), seed=0)
-    finalists = pick_finalists(
-        SPACE, SURROGATE, Objective(), store.trials(), FinalistSettings(num_candidates=25, num_finalists=5), seed=0
-    )
+    trials = searched(TrialStore(), search=SearchSettings(25))
+    finalists = pick_finalists(make_parts(finals=FinalistSettings(25, 5, num_fits=2)), trials)
     # The score is linear in the encoding, so the surrogate ranks all 50 numbers almost without error.
     assert {finalist.genome for finalist in finalists} == {(i,) for i in range(45, 50)}
-    means = [finalist.prediction.mean for finalist in finalists]
+    means = [finalist.predictions[0].mean for finalist in finalists]
     assert means == sorted(means, reverse=True)
     np.testing.assert_allclose(means, [finalist.genome[0] for finalist in finalists], atol=1.0)
+
+
+def test_finalists_hardly_depend_on_the_draw_of_hyperparameters():
+    """Of the ten that one seed picks, another picks nine or more; of one draw alone they shared six."""
+    rng = np.random.default_rng(1)
+    space = Numbers(400)
+    noisy = {(i,): float(np.sin(i / 25) + 0.3 * rng.normal()) for i in range(400)}
+    genomes = space.sample(rng, 40)
+    trials = [
+        Trial(i, genome, "", "search", 0, "finished", {"val_accuracy": noisy[genome]})
+        for i, genome in enumerate(genomes)
+    ]
+    drawn = GaussianProcess(ard=False, hyperparameters="drawn", scale_inputs=False, warp="identity")
+
+    def picked(num_fits, seed):
+        finals = FinalistSettings(400, 10, num_fits=num_fits)
+        parts = make_parts(space, surrogate=drawn, targets="ranks", finals=finals)
+        # The candidates are the whole space, whatever the seed: only the keys of the fits differ.
+        return {finalist.genome for finalist in pick_finalists(parts._replace(seed=seed), trials)}
+
+    default = FinalistSettings().num_fits
+    shared = [len(picked(default, seed) & picked(default, seed + 100)) for seed in range(6)]
+    assert np.mean(shared) >= 9
+    assert np.mean(shared) > np.mean([len(picked(1, seed) & picked(1, seed + 100)) for seed in range(6)])
 
 
 @pytest.mark.parametrize(("best_is_tried", "num_baselines"), [(True, 0), (False, 1)])
@@ -124,40 +141,38 @@ def test_the_best_trial_of_the_search_is_the_baseline_unless_it_is_a_finalist(be
     """The score rises with the number; the finalists are the three largest of all that were tried or not."""
     store = TrialStore()
     numbers = [1, 5, 9, 20, 30, 49 if best_is_tried else 40]
-    for id, number in enumerate(numbers):
-        metrics = {"val_accuracy": float(number), "num_params": 1}
-        store.put(Trial(id, (number,), str(number), "search", 0, "finished", metrics))
-    settings = FinalistSettings(num_candidates=50, num_finalists=3)
-    train_finalists(SPACE, SURROGATE, Lookup(), Objective(), store, settings, seed=0)
+    store.put(*(measured(id, number) for id, number in enumerate(numbers)))
+    train_finalists(make_run(store, finals=FinalistSettings(50, 3, num_fits=1)))
     assert {trial.genome for trial in store.trials("final")} == {(47,), (48,), (49,)}
     assert [trial.genome for trial in store.trials("baseline")] == [(numbers[-1],)] * num_baselines
 
 
-def measured(id, number, stage="search", score=None, is_predicted=False):
+def measured(id, number, stage="search", score=None):
     metrics = {"val_accuracy": float(number if score is None else score), "num_params": 1}
-    prediction = Prediction(0.0, 1.0) if is_predicted else None
-    return Trial(id, (number,), str(number), stage, 0, "finished", metrics, prediction=prediction)
+    return Trial(id, (number,), str(number), stage, 0, "finished", metrics)
 
 
 def test_baselines_are_the_best_of_all_the_best_random_trial_and_the_reference():
-    random = [measured(id, number) for id, number in enumerate([3, 8, 5])]
-    guided = [measured(id, number, is_predicted=True) for id, number in enumerate([7, 20, 9], start=3)]
+    """A local search says that its first three trials are random; random search, that all are."""
+    trials = [measured(id, number) for id, number in enumerate([3, 8, 5, 7, 20, 9])]
     settings = FinalistSettings(5, 1, reference=(33,))
+    local = make_parts(strategy=LocalSearch(SPACE, num_initial=3), finals=settings)
     best, reference = ("baseline", (20,)), ("reference", (33,))
-    assert pick_baselines(Objective(), [*random, *guided], settings) == [best, ("random", (8,)), reference]
-    assert pick_baselines(Objective(), random, FinalistSettings(5, 1)) == [("baseline", (8,))]
-    assert pick_baselines(Objective(), random, replace(settings, with_baseline=False)) == [reference]
+    assert pick_baselines(local, trials) == [best, ("random", (8,)), reference]
+    assert pick_baselines(make_parts(finals=settings), trials) == [best, reference]
+    without = make_parts(finals=replace(settings, with_baseline=False))
+    assert pick_baselines(without, trials) == [reference]
 
 
 def test_a_baseline_that_is_a_finalist_is_not_trained_again():
     store = TrialStore()
-    for id, number in enumerate([1, 5, 9, 20, 30, 40]):
-        store.put(measured(id, number, is_predicted=id >= 3))
-    settings = FinalistSettings(num_candidates=50, num_finalists=3, reference=(48,))
-    train_finalists(SPACE, SURROGATE, Lookup(), Objective(), store, settings, seed=0)
+    store.put(*(measured(id, number) for id, number in enumerate([1, 5, 9, 20, 30, 40])))
+    finals = FinalistSettings(50, 3, num_fits=1, reference=(48,))
+    run = make_run(store, strategy=LocalSearch(SPACE, num_initial=3), finals=finals)
+    train_finalists(run)
     assert {trial.genome for trial in store.trials("final")} == {(47,), (48,), (49,)}
     assert [trial.stage for trial in store.trials(*BASELINES)] == ["baseline", "random"]
-    found = find_baselines(Objective(), store.trials(), settings)
+    found = find_baselines(run.parts, store.trials())
     assert {stage: trial.genome for stage, trial in found.items()} == {
         "baseline": (40,),
         "random": (9,),
@@ -168,38 +183,139 @@ def test_a_baseline_that_is_a_finalist_is_not_trained_again():
 
 def test_a_baseline_that_failed_is_left_out():
     trials = [measured(0, 5), measured(1, 5, "final", score=4), replace(measured(2, 33, "reference"), metrics=None)]
-    settings = FinalistSettings(5, 1, reference=(33,))
-    assert find_baselines(Objective(), trials, settings) == {"baseline": trials[1]}
+    parts = make_parts(finals=FinalistSettings(5, 1, reference=(33,)))
+    assert find_baselines(parts, trials) == {"baseline": trials[1]}
 
 
 def test_scores_that_the_surrogate_refuses_are_a_user_error():
-    store = TrialStore()
-    search(SPACE, RandomSearch(SPACE), Lookup(), Objective(), store, SearchSettings(5), seed=0)
-    with pytest.raises(UserError, match=r"surrogate: y must be below upper_bound=1\.0.*the trials are kept"):
-        pick_finalists(
-            SPACE,
-            GaussianProcess(warp="log_distance", upper_bound=1.0),
-            Objective(),
-            store.trials(),
-            FinalistSettings(5, 1),
-            seed=0,
-        )
+    trials = searched(TrialStore(), search=SearchSettings(5))
+    bounded = GaussianProcess(warp="log_distance", upper_bound=1.0)
+    with pytest.raises(UserError, match=r"surrogate: y must be below upper_bound=1\.0.*set another --config\.targets"):
+        pick_finalists(make_parts(surrogate=bounded), trials)
 
 
 def test_too_few_scores_for_a_surrogate_is_a_user_error():
     with pytest.raises(UserError, match="0 of 0 trials have a score"):
-        pick_finalists(SPACE, SURROGATE, Objective(), [], FinalistSettings(5, 1), seed=0)
+        pick_finalists(make_parts(), [])
 
 
 def test_what_the_search_had_found_wins_where_no_finalist_is_better():
     final, equal, better = measured(1, 7, "final", 0.8), measured(2, 8, "baseline", 0.8), measured(3, 9, "random", 0.9)
-    assert choose_winner(Objective(), [final, equal]) == final
-    assert choose_winner(Objective(), [final, equal, better]) == better
-    assert choose_winner(Objective(), [replace(final, metrics=None, status="failed"), equal]) == equal
+    assert choose_winner(ACCURACY, [final, equal]) == final
+    assert choose_winner(ACCURACY, [final, equal, better]) == better
+    assert choose_winner(ACCURACY, [replace(final, metrics=None, status="failed"), equal]) == equal
 
 
 def test_no_finalist_left_is_a_user_error():
-    run(store := TrialStore(), with_baseline=False)
+    run_all(store := TrialStore(), finals=WITHOUT_BASELINE)
     failed = [replace(trial, status="failed", metrics=None, error="why") for trial in store.trials("final")]
     with pytest.raises(UserError, match="all 3 finalists failed, the last one with: why"):
-        choose_winner(Objective(), failed)
+        choose_winner(ACCURACY, failed)
+    with pytest.raises(UserError, match="there are no finalists to choose from"):
+        choose_winner(ACCURACY, [])
+
+
+# What comes later finds its place: a strategy with budgets, and one with two objectives.
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """Measures each number for one epoch, and takes the best third of every nine for another two."""
+
+    space: object = SPACE
+
+    def propose(self, rng, history, num):
+        first = [place for place, budget in enumerate(history.budgets) if budget == Budget(1)]
+        continued = {history.genomes[place] for place, budget in enumerate(history.budgets) if budget == Budget(3)}
+        if len(first) == 9:
+            best = sorted(first, key=lambda place: -history.scores[place])[:3]
+            left = [place for place in best if history.genomes[place] not in continued]
+            if left:
+                return [Proposal(history.genomes[left[0]], Budget(3), continues=history.ids[left[0]])]
+        return [Proposal(genome, Budget(1)) for genome in self.space.sample(rng, num, exclude=history.known)]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The accuracy of number i grows with the epochs, from where the trial that is continued stood."""
+
+    metric_names = ("val_accuracy", "num_params")
+
+    def measure(self, trial, report):
+        start = 0 if trial.continues is None else 1
+        accuracy = trial.genome[0] * trial.budget.epochs / (trial.budget.epochs + 1)
+        metrics = {"val_accuracy": accuracy, "num_params": 100 - trial.genome[0], "epochs": trial.budget.epochs - start}
+        return Measurement(metrics, {"train": 1.0})
+
+    def evaluate(self, requests, report=None):
+        return evaluate_serially(self.measure, requests)
+
+
+def test_a_strategy_can_propose_a_genome_at_two_budgets_and_continue_a_trial(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    settings = SearchSettings(12)
+    with TrialStore(path) as store:
+        searched(store, strategy=Rungs(), evaluator=Curves(), search=settings)
+    with TrialStore(path) as store:
+        trials = store.trials()
+        history = ACCURACY.history(trials)
+    first, second = trials[:9], trials[9:]
+    assert {trial.budget for trial in first} == {Budget(1)}
+    assert [trial.budget for trial in second] == [Budget(3)] * 3
+    best = sorted(first, key=lambda trial: -trial.metrics["val_accuracy"])[:3]
+    assert [trial.continues for trial in second] == [trial.id for trial in best]
+    assert [trial.genome for trial in second] == [trial.genome for trial in best]
+    assert all(trial.metrics["epochs"] == 2 for trial in second)
+    assert history.budgets == (Budget(1),) * 9 + (Budget(3),) * 3
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Number 30 is the largest network: from there on, numbers are better in both."""
+
+    metric_names = ("val_accuracy", "num_params")
+
+    def measure(self, trial, report):
+        (number,) = trial.genome
+        metrics = {"val_accuracy": float(number), "num_params": 30 - abs(number - 30)}
+        return Measurement(metrics, {"train": 1.0})
+
+    def evaluate(self, requests, report=None):
+        return evaluate_serially(self.measure, requests)
+
+
+@dataclass(frozen=True)
+class Thrifty:
+    """Tries what lies next to a random member of the front."""
+
+    space: object = SPACE
+
+    def propose(self, rng, history, num):
+        values = history.values
+        is_best = [not any((other >= value).all() and (other > value).any() for other in values) for value in values]
+        front = [genome for genome, is_on in zip(history.genomes, is_best, strict=True) if is_on]
+        near = [(genome[0] + step,) for genome in front for step in (-1, 1) if 0 <= genome[0] + step < 50]
+        new = [genome for genome in near if genome not in history.known]
+        return [Proposal(new[0] if new else self.space.sample(rng, 1, exclude=history.known)[0])]
+
+
+def test_a_strategy_can_read_two_objectives():
+    both = Objectives((Objective(), Objective("num_params", maximize=False)))
+    trials = searched(TrialStore(), strategy=Thrifty(), evaluator=Sizes(), objectives=both, search=SearchSettings(30))
+    history = both.history(trials)
+    assert history.values.shape == (30, 2)
+    np.testing.assert_array_equal(history.values[:, 1], [-trial.metrics["num_params"] for trial in trials])
+    front = both.front(trials)
+    dominated = [
+        any(
+            other.metrics["val_accuracy"] >= trial.metrics["val_accuracy"]
+            and other.metrics["num_params"] <= trial.metrics["num_params"]
+            and other.genome != trial.genome
+            for other in trials
+        )
+        for trial in trials
+    ]
+    assert front == [trial for trial, is_dominated in zip(trials, dominated, strict=True) if not is_dominated]
+    assert len(front) > 1
+    with pytest.raises(ValueError, match="2 objectives, and this strategy has room for one"):
+        LocalSearch(SPACE).propose(np.random.default_rng(0), history, 1)

@@ -6,18 +6,17 @@ import pkgutil
 import numpy as np
 import pytest
 from fakes import Numbers
+from histories import make_history as history_of
+from made_runs import make_run
 from spaces_of_all_kinds import example_spaces
 
 import nas_jax.strategies
 from nas_jax.build import build
 from nas_jax.evaluators.base import Measurement, evaluate_serially
-from nas_jax.objectives import Objective
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
-from nas_jax.store import TrialStore
-from nas_jax.strategies.base import Strategy
+from nas_jax.strategies.base import RandomStart, Strategy
 from nas_jax.surrogates.gaussian_process import GaussianProcess
-from nas_jax.trial import History
 
 NAMES = [
     module.name
@@ -45,14 +44,15 @@ def pytest_generate_tests(metafunc):
 
 
 def make(name, space):
-    return build("nas_jax.strategies", {"name": name, **SECTIONS.get(name, {})}, space=space, surrogate=SURROGATE)
+    provided = {"space": space, "surrogate": SURROGATE, "targets": "ranks"}
+    return build("nas_jax.strategies", {"name": name, **SECTIONS.get(name, {})}, **provided)
 
 
 def make_history(space, num):
     genomes = tuple(space.sample(np.random.default_rng(5), num + 3))
     num = len(genomes) - 3
     scores = np.random.default_rng(6).normal(size=num)
-    return History(genomes[:num], scores, failed=genomes[num : num + 1], pending=genomes[num + 1 :])
+    return history_of(genomes[:num], scores, failed=genomes[num : num + 1], pending=genomes[num + 1 :])
 
 
 def genomes_of(proposals):
@@ -87,11 +87,39 @@ def test_an_exhausted_space_gives_what_is_left_and_then_nothing(strategy_name):
 
 def test_a_search_goes_on_whatever_fails(strategy_name):
     """Half of all genomes fail, the first ones among them."""
-    space, objective = Numbers(num=40), Objective()
-    store = TrialStore(None)
+    space = Numbers(num=40)
     evaluator = Table(lambda genome: float(genome[0]), fails=lambda genome: genome[0] % 2 == 0)
-    search(space, make(strategy_name, space), evaluator, objective, store, SearchSettings(20, 20), seed=1)
-    assert len({trial.genome for trial in store.trials()}) == 20
+    trials = searched(space, strategy_name, evaluator, SearchSettings(20, 20), seed=1)
+    assert len({trial.genome for trial in trials}) == 20
+
+
+def searched(space, strategy_name, evaluator, settings, seed):
+    run = make_run(space=space, strategy=make(strategy_name, space), evaluator=evaluator, search=settings, seed=seed)
+    search(run)
+    return run.store.trials()
+
+
+def test_first_proposals_are_random_where_a_strategy_says_so(strategy_name):
+    """They are draws of the space, for which scores do not matter."""
+    space = Numbers(num=60)
+    strategy = make(strategy_name, space)
+    assert isinstance(strategy, RandomStart)
+    first = [searched(space, strategy_name, Table(value), SearchSettings(12), seed=2) for value in (by_size, by_turns)]
+    num = int(min(strategy.num_random, 12))
+    assert num >= 3
+    assert [trial.genome for trial in first[0][:num]] == [trial.genome for trial in first[1][:num]]
+    drawn = []
+    for position in range(num):
+        drawn += space.sample(np.random.default_rng((2, position)), 1, exclude=frozenset(drawn))
+    assert [trial.genome for trial in first[0][:num]] == drawn
+
+
+def by_size(genome):
+    return float(genome[0])
+
+
+def by_turns(genome):
+    return float(genome[0] % 7)
 
 
 class Table:
@@ -103,14 +131,14 @@ class Table:
         self.value, self.test, self.fails = value, test, fails
         self.asked = set()
 
-    def measure(self, trial):
+    def measure(self, trial, report=None):
         self.asked.add(trial.genome)
         if self.fails(trial.genome):
             raise ArithmeticError("no result")
         metrics = {"val_accuracy": self.value(trial.genome), "test_accuracy": self.test(trial.genome)}
         return Measurement(metrics, {"train": 0.0})
 
-    def evaluate(self, requests):
+    def evaluate(self, requests, report=None):
         return evaluate_serially(self.measure, requests)
 
 
@@ -119,9 +147,7 @@ def test_no_strategy_sees_test_metrics_or_what_was_not_asked_for(strategy_name):
     space = Numbers(num=60)
 
     def proposed(evaluator):
-        store = TrialStore(None)
-        search(space, make(strategy_name, space), evaluator, Objective(), store, SearchSettings(15), seed=3)
-        return [trial.genome for trial in store.trials()]
+        return [trial.genome for trial in searched(space, strategy_name, evaluator, SearchSettings(15), seed=3)]
 
     first = Table(lambda genome: -abs(genome[0] - 30.0))
     genomes = proposed(first)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from fakes import Numbers
+from histories import make_history
 
 from nas_jax.strategies.evolution import Evolution
-from nas_jax.trial import History
 
 
 def _history(numbers, scores):
-    return History(tuple((number,) for number in numbers), np.array(scores, float), (), ())
+    return make_history([(number,) for number in numbers], scores)
 
 
 def test_the_best_of_a_full_tournament_has_the_mutant():

@@ -2,14 +2,13 @@
 
 import numpy as np
 from fakes import Numbers
+from histories import make_history
 
 from nas_jax.strategies.local_search import LocalSearch
-from nas_jax.trial import History
 
 
 def _history(*pairs, failed=(), pending=()):
-    genomes = tuple((number,) for number, _ in pairs)
-    return History(genomes, np.array([score for _, score in pairs], float), failed, pending)
+    return make_history([(number,) for number, _ in pairs], [score for _, score in pairs], failed, pending)
 
 
 def _next(history, num_initial=1):

@@ -1,0 +1,83 @@
+"""Assessments of predictions, and the rounds in their file."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau, norm, spearmanr
+
+from nas_jax.assessment import assess
+from nas_jax.diagnostics import Diagnostics
+from nas_jax.listeners import Listener, Round
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.strategies.base import Proposal
+from nas_jax.trial import Prediction, Trial
+
+LOSS = Objectives((Objective("val_loss", maximize=False),))
+
+
+def _trials(num=20):
+    rng = np.random.default_rng(0)
+    mean, std = rng.normal(size=num), rng.uniform(0.5, 1.5, num)
+    loss = -(mean + std * rng.normal(size=num))  # smaller is better
+    trials = [
+        Trial(
+            i,
+            (i,),
+            str(i),
+            "search",
+            0,
+            "finished",
+            {"val_loss": float(loss[i])},
+            predictions=(Prediction(mean[i], std[i]),),
+        )
+        for i in range(num)
+    ]
+    return trials, mean, std, -loss
+
+
+def test_an_assessment_is_scipy_s_of_values():
+    trials, mean, std, values = _trials()
+    unpredicted = Trial(99, (99,), "", "search", 0, "finished", {"val_loss": 1e6})
+    failed = Trial(98, (98,), "", "search", 0, "failed", predictions=(Prediction(0.0, 1.0),))
+    found = assess([*trials, unpredicted, failed], LOSS)["val_loss"]
+    assert found.num_predicted == 20
+    assert found.tau == pytest.approx(kendalltau(mean, values).statistic)
+    assert found.rho == pytest.approx(spearmanr(mean, values).statistic)
+    assert found.log_density == pytest.approx(norm.logpdf(values, mean, std).mean(), rel=1e-5)
+    assert found.coverage == pytest.approx(np.mean(np.abs(values - mean) < 1.96 * std))
+
+
+def test_each_objective_has_its_own_assessment():
+    trials, mean, _, values = _trials()
+    both = Objectives((*LOSS, Objective("num_params", maximize=False)))
+    sized = [
+        replace(
+            trial,
+            metrics={**trial.metrics, "num_params": 10 + trial.id},
+            predictions=(*trial.predictions, Prediction(float(-trial.id), 1.0)),
+        )
+        for trial in trials
+    ]
+    found = assess(sized, both)
+    assert found["val_loss"].tau == pytest.approx(kendalltau(mean, values).statistic)
+    assert found["num_params"].tau == pytest.approx(1.0)
+
+
+def test_two_predictions_say_nothing():
+    assert assess(_trials(2)[0], LOSS) == {}
+
+
+def test_rounds_are_lines_of_json_without_nan(tmp_path):
+    path = tmp_path / "diagnostics.jsonl"
+    constant = [replace(trial, predictions=(Prediction(0.0, 1.0),)) for trial in _trials()[0]]
+    diagnostics = Diagnostics(path)
+    assert isinstance(diagnostics, Listener)
+    diagnostics.round(Round(0, [Proposal((1,))], 0.12345678, {}))
+    diagnostics.round(Round(1, [Proposal((2,), details={"value": -1.5})], 0.5, assess(constant, LOSS)))
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    assert first == {"position": 0, "seconds": 0.1235, "proposals": [{}], "assessments": {}}
+    assert second["proposals"] == [{"value": -1.5}]
+    assert second["assessments"]["val_loss"]["tau"] is None  # no ranks among equal predictions
+    assert "NaN" not in path.read_text()

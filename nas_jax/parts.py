@@ -10,12 +10,13 @@ from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
-from nas_jax.objectives import Objective, Objectives
+from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
+from nas_jax.surrogates.base import Bounded, Surrogate
 from nas_jax.tasks.base import Problem, Task
 from nas_jax.train.recipe import Recipe
 
@@ -67,6 +68,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     training = _build_training(config)
     provided = training.provided if training else {}
     space = _build(config, "space", **(training.shapes if training else {}))
+    _check_targets(config["targets"], objectives, surrogate)
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
     strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
 
@@ -136,6 +138,21 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
                 "it, or raise data.num_train"
             )
     return _Training(source, Problem(task, dataset), recipe, final_recipe)
+
+
+def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:
+    """Refuses targets that do not fit the metric, or that the surrogate's warp does not fit."""
+    if targets == "log_errors":
+        for objective in objectives:
+            if not (objective.maximize and is_fraction(objective.metric)):
+                raise UserError(
+                    f"targets=log_errors: {objective.metric} is no accuracy to make large; set --config.targets=ranks"
+                )
+    if isinstance(surrogate, Bounded) and surrogate.upper_bound is not None and targets != "scores":
+        raise UserError(
+            f"surrogate.warp=log_distance with upper_bound={surrogate.upper_bound:g} is for scores as they are, and "
+            f"targets={targets}: set --config.targets=scores, or --config.surrogate.warp=identity without a bound"
+        )
 
 
 def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:

@@ -7,8 +7,12 @@ from rich.console import Console
 
 from nas_jax.assessment import Assessment
 from nas_jax.display import Display
-from nas_jax.objectives import Objective
+from nas_jax.evaluators.base import Progress
+from nas_jax.listeners import Listener, Outcome, Round
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.trial import Prediction, Trial
+
+ACCURACY = Objectives((Objective(),))
 
 
 def trial(id, accuracy, **others):
@@ -18,10 +22,11 @@ def trial(id, accuracy, **others):
     return Trial(id, (id,), f"net [{id}]", "search", 0, status, metrics, seconds, **others)
 
 
-def shown(is_terminal, use):
+def shown(is_terminal, use, objectives=ACCURACY):
     file = io.StringIO()
     console = Console(file=file, force_terminal=is_terminal, width=100)
-    with Display(Objective(), console) as display:
+    with Display(objectives, console) as display:
+        assert isinstance(display, Listener)
         use(display)
     return file.getvalue()
 
@@ -29,8 +34,8 @@ def shown(is_terminal, use):
 def test_each_trial_is_a_plain_line_when_nobody_watches():
     def use(display):
         display.begin("search", 3, [trial(0, 0.5)])
-        display.show(trial(1, 0.75))
-        display.show(trial(2, None, error="no luck"))
+        display.trial(trial(1, 0.75))
+        display.trial(trial(2, None, error="no luck"))
 
     output = shown(False, use)
     assert "search: resumes, 1 of 3 trials are done" in output
@@ -43,7 +48,7 @@ def test_a_terminal_shows_the_last_trial_and_the_best_one():
     def use(display):
         display.begin("search", 3, [])
         for id, accuracy in enumerate((0.5, 0.75, 0.625)):
-            display.show(trial(id, accuracy))
+            display.trial(trial(id, accuracy))
 
     last_frame = shown(True, use).split("search")[-1]
     assert "3/3" in last_frame
@@ -53,10 +58,11 @@ def test_a_terminal_shows_the_last_trial_and_the_best_one():
 
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_the_summary_puts_the_winner_first(is_terminal):
-    finals = [trial(0, 0.5, prediction=Prediction(0.6, 0.1)), trial(1, 0.75, prediction=Prediction(0.5, 0.2))]
+    finals = [trial(0, 0.5, predictions=(Prediction(0.6, 0.1),)), trial(1, 0.75, predictions=(Prediction(0.5, 0.2),))]
     baselines = {"baseline": {"trial": 1, "test_accuracy": 0.7}, "reference": {"trial": 2, "test_accuracy": 0.6}}
     metrics = {"test_accuracy": 0.7, "val_accuracy": 0.75, "baselines": baselines}
-    output = shown(is_terminal, lambda display: display.summary(finals, finals[1], metrics, {"report": "there.md"}))
+    outcome = Outcome(finals, finals[1], metrics, {"report": "there.md"})
+    output = shown(is_terminal, lambda display: display.end(outcome))
     assert output.index("net [1]") < output.index("net [0]")
     assert "0.5000 ± 0.2000" in output
     assert "1,234" in output
@@ -70,12 +76,47 @@ def test_the_summary_puts_the_winner_first(is_terminal):
 def test_the_assessment_of_predictions_is_shown(is_terminal):
     def use(display):
         display.begin("search", 60, [])
-        display.show_assessment(None)
-        display.show_assessment(Assessment(24, 0.31, 0.42, -1.5, 0.875))
-        display.show_assessment(Assessment(25, 0.41, 0.52, -1.25, 0.96))
+        for assessment in (
+            {},
+            {"val_accuracy": Assessment(24, 0.31, 0.42, -1.5, 0.875)},
+            {"val_accuracy": Assessment(25, 0.41, 0.52, -1.25, 0.96)},
+        ):
+            display.round(Round(0, [], 0.1, assessment))
 
     output = shown(is_terminal, use)
     assert "tau 0.41" in output
     if not is_terminal:
         assert "tau 0.31" not in output
         assert "95 % intervals cover 96 % of 25 predicted trials" in output
+
+
+def test_a_terminal_shows_how_far_trials_have_come():
+    def use(display):
+        display.begin("search", 3, [])
+        display.progress(Progress(0, 1, {"val_accuracy": 0.25}))
+        display.progress(Progress(1, 2, {"val_accuracy": 0.25}))
+        display.trial(trial(0, 0.5))
+
+    last_frame = shown(True, use).split("search")[-1]
+    assert "1 (epoch 2)" in last_frame
+    assert "0 (epoch 1)" not in last_frame
+
+
+def test_of_two_objectives_each_is_shown_and_the_front_with_them():
+    both = Objectives((Objective(), Objective("num_params", maximize=False)))
+    small, large = trial(0, 0.5), trial(1, 0.75)
+    small.metrics["num_params"] = 10
+
+    def use(display):
+        display.begin("search", 3, [])
+        for each in (small, large, trial(2, 0.625)):
+            display.trial(each)
+
+    last_frame = shown(True, use, both).split("search")[-1]
+    assert "val_accuracy 0.5000, num_params 10.0000" in last_frame
+    assert "val_accuracy 0.7500, num_params 1234.0000" in last_frame
+
+
+def test_a_run_without_an_export_says_where_things_lie():
+    output = shown(False, lambda display: display.end(Outcome([], None, {}, {"trials": "trials.jsonl"})))
+    assert output.strip() == "trials:   trials.jsonl"

@@ -23,7 +23,7 @@ ROWS = (
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
-    "data objectives build cpu",
+    "data objectives build cpu event_files",
     "trial errors",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

@@ -1,9 +1,11 @@
 """A small run for trackers: trials of two genes, and a tracking that tells them."""
 
 import numpy as np
+from made_runs import make_parts
 
 from nas_jax.assessment import Assessment
-from nas_jax.objectives import Objective
+from nas_jax.listeners import Outcome, Round
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.store import TrialStore
 from nas_jax.trackers.tracking import Tracking
@@ -41,13 +43,15 @@ def track(trackers, workdir, *, stored=(), told=(), is_complete=False, notes=Non
     note = (notes if notes is not None else []).append
     with TrialStore(workdir / "trials.jsonl") as store, Tracking(trackers, note) as tracking:
         store.put(*stored)
-        tracking.begin(workdir, CONFIG, SPACE, objective or Objective(), store.trials())
+        objectives = Objectives((objective or Objective(),))
+        tracking.open(workdir, CONFIG, make_parts(SPACE, objectives=objectives), store.trials())
         for number, each in enumerate(told):
-            tracking.round(assessment(number) if each.stage == "search" else None)
+            assessments = {"val_accuracy": assessment(number)} if each.stage == "search" else {}
+            tracking.round(Round(number, [], 0.1, assessments))
             store.put(each)
             tracking.trial(each)
         if is_complete:
-            tracking.end(METRICS)
+            tracking.end(Outcome([], None, METRICS, {}))
 
 
 def best_until_each():

@@ -1,9 +1,11 @@
-"""Scores as targets for a surrogate: as they are, or as their ranks.
+"""Scores as targets for a surrogate: as they are, as their ranks, or as logarithms of what is left to one.
 
 Where half of all networks are bad, a surrogate of the scores spends itself on telling bad from worse. Ranks are
-indifferent to that: as normal scores they are Gaussian by construction, whatever the scores are.
+indifferent to that: as normal scores they are Gaussian by construction, whatever the scores are. The logarithm of the
+error sets apart accuracies that are nearly one.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,37 +14,20 @@ from scipy.stats import norm, rankdata
 
 from nas_jax.trial import Prediction
 
-TARGETS = ("ranks", "scores")
+TARGETS = ("ranks", "scores", "log_errors")
+FRACTION_BOUND = 1.01  # a little above what an accuracy can reach, so that its logarithm is finite
 
 
 class Targets(NamedTuple):
     """Targets of n scores, and the way back."""
 
     values: Float[np.ndarray, " n"]  # in the order of the scores
-    scores: Float[np.ndarray, " n"]
-    by_rank: bool
+    inverse: Callable[[Float[np.ndarray, " k"]], Float[np.ndarray, " k"]]  # from targets to scores
 
     def prediction(self, mean: float, std: float) -> Prediction:
-        """In units of scores what is normal in units of targets: half the distance of the quantiles at +-1 deviation.
-
-        Beyond the scores' range the slope is that of the outer half of it.
-        """
-        if not self.by_rank:
-            return Prediction(mean, std)
-        low, centre, high = self._inverse(np.array([mean - std, mean, mean + std]))
+        """In units of scores what is normal in units of targets: half the distance of the quantiles at +-1 std."""
+        low, centre, high = self.inverse(np.array([mean - std, mean, mean + std]))
         return Prediction(float(centre), float(max(0.5 * (high - low), np.finfo(np.float32).tiny)))
-
-    def _inverse(self, values: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-        knots, places = np.unique(self.values, return_index=True)
-        heights = self.scores[places]
-        if len(knots) == 1:
-            return np.full(len(values), heights[0])
-        middle = len(knots) // 2
-        slope_low = (heights[middle] - heights[0]) / (knots[middle] - knots[0])
-        slope_high = (heights[-1] - heights[middle - 1]) / (knots[-1] - knots[middle - 1])
-        inside = np.interp(values, knots, heights)
-        below, above = np.minimum(values - knots[0], 0), np.maximum(values - knots[-1], 0)
-        return inside + slope_low * below + slope_high * above
 
 
 def check_targets(kind: str) -> None:
@@ -52,7 +37,35 @@ def check_targets(kind: str) -> None:
 
 
 def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
-    """Targets of at least one score. "ranks": the normal quantiles of (rank - 1/2) / n, equal scores sharing theirs."""
+    """Targets of at least one score.
+
+    "ranks": the normal quantiles of (rank - 1/2) / n, equal scores sharing theirs. "log_errors": -log(1.01 - score), of
+    scores that are fractions.
+
+    Raises:
+        ValueError: "log_errors" of a score above one.
+    """
     if kind == "scores":
-        return Targets(scores, scores, by_rank=False)
-    return Targets(norm.ppf((rankdata(scores) - 0.5) / len(scores)), scores, by_rank=True)
+        return Targets(scores, lambda values: values)
+    if kind == "log_errors":
+        if scores.max() >= FRACTION_BOUND:
+            raise ValueError(f"log_errors are of fractions, and one score is {scores.max():g}")
+        return Targets(-np.log(FRACTION_BOUND - scores), lambda values: FRACTION_BOUND - np.exp(-values))
+    values = norm.ppf((rankdata(scores) - 0.5) / len(scores))
+    return Targets(values, lambda new: _score_of_rank(new, values, scores))
+
+
+def _score_of_rank(
+    new: Float[np.ndarray, " k"], values: Float[np.ndarray, " n"], scores: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " k"]:
+    """Interpolates between the scores; beyond their range the slope is that of the outer half of it."""
+    knots, places = np.unique(values, return_index=True)
+    heights = scores[places]
+    if len(knots) == 1:
+        return np.full(len(new), heights[0])
+    middle = len(knots) // 2
+    slope_low = (heights[middle] - heights[0]) / (knots[middle] - knots[0])
+    slope_high = (heights[-1] - heights[middle - 1]) / (knots[-1] - knots[middle - 1])
+    inside = np.interp(new, knots, heights)
+    below, above = np.minimum(new - knots[0], 0), np.maximum(new - knots[-1], 0)
+    return inside + slope_low * below + slope_high * above

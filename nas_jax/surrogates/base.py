@@ -82,6 +82,16 @@ class RelevanceDetermining(Protocol):
         ...
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """Learns the distance of targets to a bound, if it is given one."""
+
+    @property
+    def upper_bound(self) -> float | None:
+        """What no target reaches; None where any target will do."""
+        ...
+
+
 class Fitted(NamedTuple):
     """A surrogate and what it learned."""
 

@@ -30,7 +30,7 @@ class TensorBoard:
         check_installed("tensorboard")
 
     def begin(self, run: TrackedRun) -> "_Writer":
-        from nas_jax.trackers.event_files import EventFile, read_events  # which import TensorBoard
+        from nas_jax.event_files import EventFile, read_events  # which import TensorBoard
 
         folder = run.workdir / "tensorboard"
         return _Writer(run, folder, _held(read_events(folder / "run")), EventFile)

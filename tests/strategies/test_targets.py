@@ -23,7 +23,19 @@ def test_equal_scores_have_equal_targets():
 def test_scores_pass_through():
     targets = targets_of(np.array([3.0, 1.0]), "scores")
     np.testing.assert_array_equal(targets.values, [3.0, 1.0])
-    assert targets.prediction(2.5, 0.5) == (2.5, 0.5)
+    assert targets.prediction(2.5, 0.5) == pytest.approx((2.5, 0.5))
+
+
+def test_log_errors_are_logarithms_and_the_way_back():
+    accuracies = np.array([0.5, 0.99, 1.0])
+    targets = targets_of(accuracies, "log_errors")
+    np.testing.assert_allclose(targets.values, [-np.log(0.51), -np.log(0.02), -np.log(0.01)])
+    for accuracy, value in zip(accuracies, targets.values, strict=True):
+        assert targets.prediction(float(value), 0.1).mean == pytest.approx(accuracy)
+    spreads = [targets.prediction(float(value), 0.1).std for value in targets.values]
+    np.testing.assert_allclose(spreads, np.sinh(0.1) * np.array([0.51, 0.02, 0.01]))
+    with pytest.raises(ValueError, match="log_errors are of fractions, and one score is 93"):
+        targets_of(np.array([0.5, 93.0]), "log_errors")
 
 
 def test_predictions_of_normal_scores_are_those_of_the_normal():

@@ -104,7 +104,7 @@ def test_tensorflow_is_not_imported_where_it_is_installed(tmp_path):
     (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('imported')")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from nas_jax.trackers.event_files import EventFile, read_events\n"
+        "from nas_jax.event_files import EventFile, read_events\n"
         "file = EventFile(Path(sys.argv[1]) / 'run'); file.row('1', {'a': 1}); file.row_end(is_success=True)\n"
         "file.text('t', 'x'); file.columns({'a': (1, 2)}, 'm'); file.scalars(1, {'s': 2.0})\n"
         "print(len(list(read_events(Path(sys.argv[1]) / 'run'))))"

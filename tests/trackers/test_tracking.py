@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from fakes import Lookup, Numbers, dies_at
+from fakes import Lookup, dies_at
+from made_runs import make_parts
 from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials
 
 from nas_jax.errors import UserError
+from nas_jax.listeners import Listener, Listeners
 from nas_jax.objectives import Objective
-from nas_jax.parts import build_trackers
+from nas_jax.run import Run
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
-from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.trackers.base import Held, Tracker
-from nas_jax.trackers.tracking import Tracking
+from nas_jax.trackers.tracking import Tracking, build_trackers
 
 TRIALS = list(trials())
 
@@ -28,6 +29,7 @@ class Notebook:
     told: list = field(default_factory=list)
     rounds: list = field(default_factory=list)
     ends: list = field(default_factory=list)
+    qualities: list = field(default_factory=list)
     num_closed: int = 0
     ids: set = field(default_factory=set)
     fails: object = staticmethod(lambda what: None)
@@ -46,7 +48,8 @@ class Notebook:
         self.fails(ended.trial.id)
         self.told.append(ended)
 
-    def round(self, position, assessment):
+    def round(self, position, quality):
+        self.qualities.append(quality)
         self.rounds.append(position)
 
     def end(self, metrics):
@@ -70,9 +73,9 @@ def test_positions_and_best_values_are_those_of_a_stage(tmp_path):
     track({"notebook": notebook}, tmp_path, told=TRIALS, is_complete=True)
     *searched, final = notebook.told
     assert [ended.position for ended in searched] == [1, 2, 3, 4, 5, 6]
-    assert [ended.value for ended in searched] == list(ACCURACIES)
-    assert [ended.best for ended in searched] == best_until_each()
-    assert (final.position, final.best) == (1, 0.75)
+    assert [ended.points.get("val_accuracy") for ended in searched] == list(ACCURACIES)
+    assert [ended.points["best_val_accuracy"] for ended in searched] == best_until_each()
+    assert (final.position, final.points["best_val_accuracy"]) == (1, 0.75)
     assert searched[0].genes == {"width": 16, "operation": "conv"}
     assert notebook.ends == [METRICS]
 
@@ -83,8 +86,8 @@ def test_a_metric_that_should_be_small_is_best_where_it_is_smallest(tmp_path):
         trial(i, GENOMES[i], status="finished", metrics={"val_loss": loss}) for i, loss in enumerate((3.0, 1.0, 2.0))
     ]
     track({"notebook": notebook}, tmp_path, told=told, objective=Objective("val_loss", maximize=False))
-    assert [ended.best for ended in notebook.told] == [3.0, 1.0, 1.0]
-    assert [ended.value for ended in notebook.told] == [3.0, 1.0, 2.0]
+    assert [ended.points["best_val_loss"] for ended in notebook.told] == [3.0, 1.0, 1.0]
+    assert [ended.points["val_loss"] for ended in notebook.told] == [3.0, 1.0, 2.0]
 
 
 @pytest.mark.parametrize("num_before", range(8))
@@ -108,6 +111,7 @@ def test_an_assessment_is_told_once_for_as_many_trials(tmp_path):
     notebook = Notebook()
     track({"notebook": notebook}, tmp_path, told=TRIALS[:4])  # told before each of them: after 0, 1, 2 and 3
     assert notebook.rounds == [1, 2, 3]
+    assert notebook.qualities[-1]["val_accuracy/tau"] == 0.5
     track({"notebook": notebook}, tmp_path, told=TRIALS[4:5])
     assert notebook.rounds == [1, 2, 3, 4]
 
@@ -116,11 +120,11 @@ def test_an_interrupted_search_tells_each_trial_once(tmp_path):
     notebook = Notebook()
 
     def go_on(evaluator):
-        space, objective, settings = Numbers(), Objective(), SearchSettings(num_trials=8)
+        parts = make_parts(evaluator=evaluator, search=SearchSettings(num_trials=8))
         with TrialStore(tmp_path / "log") as store, Tracking({"notebook": notebook}, print) as tracking:
-            tracking.begin(tmp_path, {}, space, objective, store.trials())
-            strategy, listener = RandomSearch(space), tracking.trial
-            search(space, strategy, evaluator, objective, store, settings, seed=0, on_trial=listener)
+            assert isinstance(tracking, Listener)
+            tracking.open(tmp_path, {}, parts, store.trials())
+            search(Run(parts, store, Listeners((tracking,))))
 
     with pytest.raises(KeyboardInterrupt):
         go_on(dies_at(5))
@@ -128,7 +132,7 @@ def test_an_interrupted_search_tells_each_trial_once(tmp_path):
     go_on(Lookup())
     assert [ended.trial.id for ended in notebook.told] == list(range(8))
     scores = [ended.trial.metrics["val_accuracy"] for ended in notebook.told]
-    assert [ended.best for ended in notebook.told] == np.maximum.accumulate(scores).tolist()
+    assert [ended.points["best_val_accuracy"] for ended in notebook.told] == np.maximum.accumulate(scores).tolist()
 
 
 @pytest.mark.parametrize("moment", ["begin", 2, "close"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Measurement, evaluate_serially
+from nas_jax.evaluators.base import Measurement, Progress, evaluate_serially, ignore
 from nas_jax.spaces.base import Cost
 
 
@@ -64,14 +64,14 @@ class Lookup:
     def metric_names(self):
         return ("val_accuracy",)
 
-    def measure(self, trial, report=None):
+    def measure(self, trial, report=ignore):
         self.before(trial)
         if self.fails(trial.genome):
             raise ArithmeticError(f"no result\nfor {trial.genome}")
         return Measurement({"val_accuracy": float(trial.genome[0]), "num_params": 1}, {"compile": 0.0, "train": 0.0})
 
-    def evaluate(self, requests, report=None):
-        return evaluate_serially(self.measure, requests)
+    def evaluate(self, requests, report=ignore):
+        return evaluate_serially(self.measure, requests, report)
 
 
 def dies_at(trial_id):
@@ -88,6 +88,8 @@ def dies_at(trial_id):
 class Acting:
     """Does in a worker process what the genome says: ("score", 0.5), ("raise",), ("kill",), ("hang",) and others.
 
+    ("epochs", 3, 0.1) reports three epochs with 0.1 seconds before each; ("epochs_and_kill", 3, 0.1) dies after them.
+
     `folder` holds a file for each trial that was begun, named by its id, with a line for each beginning.
     """
 
@@ -97,12 +99,19 @@ class Acting:
     def metric_names(self):
         return ("val_accuracy",)
 
-    def measure(self, trial, report=None):
+    def measure(self, trial, report=ignore):
         path = Path(self.folder) / str(trial.id)
         with path.open("a") as file:
             file.write(f"{os.getpid()}\n")
         action, *arguments = trial.genome
         if action == "kill" or (action == "kill_once" and len(path.read_text().split()) == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action in ("epochs", "epochs_and_kill"):
+            num_epochs, seconds = arguments
+            for epoch in range(1, num_epochs + 1):
+                time.sleep(seconds)
+                report(Progress(trial.id, epoch, {"val_accuracy": epoch / num_epochs}))
+        if action == "epochs_and_kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if action == "hang":
             time.sleep(1000)
@@ -117,14 +126,10 @@ class Acting:
         if action == "fill":
             raise OSError(errno.ENOSPC, "No space left on device", "finalists/3")
         score = arguments[0] if action == "score" else 1.0
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        metrics = {
-            "val_accuracy": score,
-            "pid": os.getpid(),
-            "num_cores": cores,
-            "malloc": os.environ["MALLOC_TOP_PAD_"],
-        }
+        metrics = {"val_accuracy": score, "pid": os.getpid(), "malloc": os.environ["MALLOC_TOP_PAD_"]}
+        if hasattr(os, "sched_getaffinity"):
+            metrics["num_cores"] = len(os.sched_getaffinity(0))
         return Measurement(metrics, {"compile": 0.0, "train": 0.0})
 
-    def evaluate(self, requests, report=None):
-        return evaluate_serially(self.measure, requests)
+    def evaluate(self, requests, report=ignore):
+        return evaluate_serially(self.measure, requests, report)

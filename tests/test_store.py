@@ -16,7 +16,7 @@ TRIAL = Trial(0, ("conv3x3-16", ("nested", 1, 0.5), "fc-32"), "conv3x3-16, fc-32
 DONE = dataclasses.replace(
     TRIAL, status="finished", metrics={"val_accuracy": 0.5}, seconds={"compile": 1.0, "train": 2.0}
 )
-FINAL = dataclasses.replace(DONE, id=1, stage="final", prediction=Prediction(0.6, 0.1))
+FINAL = dataclasses.replace(DONE, id=1, stage="final", predictions=(Prediction(0.6, 0.1),))
 
 
 @pytest.fixture

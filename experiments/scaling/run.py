@@ -11,14 +11,14 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nas_jax.data.digits import Digits
-from nas_jax.evaluators.base import Measurement, Measuring, evaluate_serially
+from nas_jax.evaluators.base import Measurement, Measuring, Report, evaluate_serially, ignore
 from nas_jax.evaluators.training import Training
 from nas_jax.executors.ray import Ray
 from nas_jax.executors.slurm import Slurm
@@ -36,13 +36,13 @@ class Nothing:
 
     metric_names = ("val_accuracy",)
 
-    def measure(self, trial: Trial) -> Measurement:
+    def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         if trial.genome == WAIT:
             time.sleep(0.2)
         return Measurement({"val_accuracy": 0.0, "process": os.getpid()}, {"compile": 0.0, "train": 0.0})
 
-    def evaluate(self, requests: Iterator[Trial]) -> Iterator[Trial]:
-        return evaluate_serially(self.measure, requests)
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
+        return evaluate_serially(self.measure, requests, report)
 
 
 def make(engine: str, evaluator: Measuring, num_workers: int, folder: str) -> Workers | Ray | Slurm:

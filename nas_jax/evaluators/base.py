@@ -4,12 +4,17 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from nas_jax.data.arrays import DataSource
 from nas_jax.errors import UserError, storage_problem
+from nas_jax.evaluators.plain import plain_metrics, plain_seconds
 from nas_jax.trial import FailureKind, Trial
 
 
 class Measurement(NamedTuple):
-    """What measuring a genome gave: metrics by name, and the seconds of "compile" and "train"."""
+    """What measuring a genome gave: metrics by name, and the seconds of "compile" and "train".
+
+    Both may have NumPy's and JAX's numbers; `attempt` makes plain ones of them, see `evaluators.plain`.
+    """
 
     metrics: dict[str, Any]
     seconds: dict[str, float]
@@ -72,6 +77,17 @@ class Measuring(Protocol):
 
 
 @runtime_checkable
+class HasSource(Measuring, Protocol):
+    """What a measuring evaluator can have beside: a data set, which is sent to other processes in another form.
+
+    It is a dataclass with this field, of which a copy gets another source. None is for no data set.
+    """
+
+    @property
+    def source(self) -> DataSource | None: ...
+
+
+@runtime_checkable
 class HasTestMetrics(Protocol):
     """What an evaluator can have beside: metrics of the test split without a network, for the winner at the end."""
 
@@ -86,22 +102,29 @@ def evaluate_serially(
 
 
 def attempt(measure: Callable[[Trial, Report], Measurement], trial: Trial, report: Report = ignore) -> Trial:
-    """The trial with its measurement, or failed with the reason.
+    """The trial with its measurement, or failed with the reason. What it reports and measures is plain data.
 
-    The one place where the exceptions of a measurement are caught: whatever a network does, the search goes on.
+    The one place where the exceptions of a measurement are caught: whatever a network does, the search goes on. A
+    metric that is no number is such an exception.
 
     Raises:
         UserError: what the next trial would meet as well: the measurement's own UserErrors, and a full disk.
     """
+
+    def report_plain(progress: Progress) -> None:
+        num_epochs = int(progress.num_epochs)
+        report(Progress(progress.trial, num_epochs, plain_metrics(progress.metrics)))
+
     try:
-        measurement = measure(trial, report)
+        measurement = measure(trial, report_plain)
+        metrics, seconds = plain_metrics(measurement.metrics), plain_seconds(measurement.seconds)
     except UserError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and (problem := storage_problem(error)):
             raise UserError(problem) from error
         return failed(trial, failure_of(error))
-    return dataclasses.replace(trial, status="finished", metrics=measurement.metrics, seconds=measurement.seconds)
+    return dataclasses.replace(trial, status="finished", metrics=metrics, seconds=seconds)
 
 
 def failed(trial: Trial, failure: Failure) -> Trial:

@@ -4,14 +4,14 @@ Nothing is trained and nobody waits: seconds are the table's, and workers that r
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from nas_jax.evaluators.base import Measurement, attempt
+from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.objectives import is_fraction, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.names import BenchmarkSpace
@@ -86,7 +86,7 @@ class Tabular:
     def _table(self) -> Table:
         return read_table(self.path)
 
-    def measure(self, trial: Trial) -> Measurement:
+    def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of the table, and `num_params` and `flops` if the space knows them.
 
         Raises:
@@ -105,7 +105,7 @@ class Tabular:
         known = [name for name, column in columns.items() if number(cells[column]) is not None]
         return {name: self._value(cells, name, columns[name]) for name in known}
 
-    def evaluate(self, requests: Iterator[Trial]) -> Iterator[Trial]:
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         """Simulates the workers: pulls while one is free, then yields the trial that ends first, by id among equals.
 
         A failed trial takes no time.
@@ -114,7 +114,7 @@ class Tabular:
         running: list[tuple[float, int, Trial]] = []  # a heap: when it ends, id, trial
         while True:
             while len(running) < self.num_workers and (trial := next(requests, None)) is not None:
-                ended = attempt(self.measure, trial)
+                ended = attempt(self.measure, trial, report)
                 heapq.heappush(running, (clock + (ended.seconds or {}).get("train", 0.0), trial.id, ended))
             if not running:
                 return

@@ -2,16 +2,18 @@
 
 Each trial that runs has an actor, a process of the cluster that holds its CPUs and GPUs and stays alive from trial to
 trial. (A task of Ray would not do: it takes a new process for each trial on a GPU, and nobody is told when it starts.)
-Ray itself starts nothing twice; what is lost is counted and tried again here, so that the trial records it.
+Ray itself starts nothing twice; what is lost is counted and tried again here, so that the trial records it. An actor
+measures as a generator, whose items are the progress of the trial and then the trial itself.
 """
 
 import contextlib
-import dataclasses
 import importlib.util
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,11 +21,12 @@ import jax
 
 from nas_jax.data.arrays import Dataset, load
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Failure, Measuring, attempt
-from nas_jax.executors.concurrent import evaluate_concurrently
+from nas_jax.evaluators.base import Failure, Measuring, Progress, Report, attempt, ignore
+from nas_jax.executors.concurrent import Submission, evaluate_concurrently, take_all
 from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
 from nas_jax.executors.ray_cluster import connected, failure_of_ray, in_words, package_folders, problem_of_all, room
 from nas_jax.executors.slots import worker_variables
+from nas_jax.executors.source import load_source, source_of, with_source
 from nas_jax.trial import Trial
 
 _GPU_MEMORY_SHARE = 0.9  # of a GPU, for all trials on it
@@ -78,7 +81,7 @@ class Ray:
     def metric_names(self) -> tuple[str, ...]:
         return self.evaluator.metric_names
 
-    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         import ray
 
         with connected(self.address, package_folders(self.ship)), contextlib.ExitStack() as stack:
@@ -97,11 +100,11 @@ class Ray:
                 max_task_retries=0,
                 runtime_env={"env_vars": self._variables()},
             )
-            evaluator = _with_stored_data(self.evaluator)
+            evaluator = _with_stored_source(self.evaluator)
             actors = _Actors(lambda: actor_class.remote(evaluator, self.memory_gb), self.time_limit, num_slots)
             stack.callback(actors.stop)
             yield from evaluate_concurrently(
-                actors.submit, self._failure_of, requests, num_slots=num_slots, max_retries=self.max_retries
+                actors, requests, report, num_slots=num_slots, max_retries=self.max_retries
             )
 
     def _needs(self) -> dict[str, float]:
@@ -114,11 +117,6 @@ class Ray:
         if self.num_gpus:
             variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_GPU_MEMORY_SHARE * min(1, self.num_gpus):.3f}"
         return variables
-
-    def _failure_of(self, error: BaseException) -> Failure | None:
-        if isinstance(error, TimeoutError) and self.time_limit is not None:
-            return out_of_time(self.time_limit)
-        return failure_of_ray(error)
 
 
 make = Ray
@@ -136,14 +134,12 @@ class _Stored:
         return ray.get(self.reference)
 
 
-def _with_stored_data(evaluator: Measuring) -> Measuring:
+def _with_stored_source(evaluator: Measuring) -> Measuring:
     """The evaluator with its data set, if it has one, in Ray's object store."""
     import ray
 
-    source = getattr(evaluator, "source", None)
-    if source is None:
-        return evaluator
-    return dataclasses.replace(evaluator, source=_Stored(ray.put(load(source))))  # type: ignore[type-var]
+    source = source_of(evaluator)
+    return evaluator if source is None else with_source(evaluator, _Stored(ray.put(load(source))))
 
 
 class _Actor:
@@ -155,14 +151,17 @@ class _Actor:
 
     def prepare(self) -> None:
         """Returns when the process is ready to measure: the clock of a trial starts then."""
-        source = getattr(self._evaluator, "source", None)
-        if source is not None:
-            load(source)
+        load_source(self._evaluator)
 
-    def measure(self, trial: Trial) -> Trial:
-        ended = attempt(self._evaluator.measure, trial)
+    def measure(self, trial: Trial) -> Iterator[Progress | Trial]:
+        """The progress of the trial, as it comes, and at last the trial with its measurement."""
+        told: SimpleQueue[Progress | None] = SimpleQueue()
+        with ThreadPoolExecutor(1, thread_name_prefix="measure") as thread:
+            measured = thread.submit(attempt, self._evaluator.measure, trial, told.put)
+            measured.add_done_callback(lambda _: told.put(None))
+            yield from iter(told.get, None)
         jax.clear_caches()  # as in a worker of this machine
-        return ended
+        yield measured.result()
 
 
 class _Actors:
@@ -180,12 +179,18 @@ class _Actors:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(num_slots, thread_name_prefix="ray")
 
-    def submit(self, trial: Trial) -> Future[Trial]:
+    def submit(self, trial: Trial) -> Submission:
         with self._lock:
             self._num_trials += 1
             if self._num_trials > len(self._actors):
                 self._start()
-        return self._threads.submit(self._measure, trial)
+        told: SimpleQueue[Progress] = SimpleQueue()
+        return Submission(self._threads.submit(self._measure, trial, told.put), partial(take_all, told))
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        if isinstance(error, TimeoutError) and self._time_limit is not None:
+            return out_of_time(self._time_limit)
+        return failure_of_ray(error)
 
     def _start(self) -> None:
         actor = self._make_actor()
@@ -193,18 +198,14 @@ class _Actors:
         prepared = actor.prepare.remote().future()
         prepared.add_done_callback(lambda prepared: self._free.put((actor, prepared.exception())))
 
-    def _measure(self, trial: Trial) -> Trial:
+    def _measure(self, trial: Trial, report: Report) -> Trial:
         import ray
 
         actor, error = self._free.get()
         try:
             if error is not None:
                 raise error
-            measured = actor.measure.remote(trial)
-            ready, _ = ray.wait([measured], timeout=self._time_limit)
-            if not ready:
-                raise TimeoutError
-            ended: Trial = ray.get(measured)
+            ended = self._follow(actor.measure.options(num_returns="streaming").remote(trial), report)
         except Exception as error:  # the actor is dead, busy or out of reach
             with self._lock:
                 self._num_trials -= 1
@@ -217,6 +218,25 @@ class _Actors:
             self._num_trials -= 1
         self._free.put((actor, None))
         return ended
+
+    def _follow(self, items: Any, report: Report) -> Trial:
+        """Waits for the items of `_Actor.measure` until the last one, which is the trial.
+
+        Raises:
+            TimeoutError: it has not come within the time limit.
+        """
+        import ray
+
+        started = time.monotonic()
+        while True:
+            left = None if self._time_limit is None else max(0.0, started + self._time_limit - time.monotonic())
+            ready, _ = ray.wait([items], timeout=left)
+            if not ready:
+                raise TimeoutError
+            item = ray.get(next(items))
+            if isinstance(item, Trial):
+                return item
+            report(item)
 
     def stop(self) -> None:
         """Ends the actors, whatever they do."""

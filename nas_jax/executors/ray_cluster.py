@@ -73,9 +73,8 @@ def problem_of_all(error: Exception) -> UserError | None:
     """What an exception of Ray says of all trials; None if nothing."""
     from ray import exceptions
 
-    cause = getattr(error, "cause", None)  # of what was raised on the node
-    if isinstance(cause, UserError):
-        return cause
+    if isinstance(error, exceptions.RayTaskError) and isinstance(error.cause, UserError):  # raised on the node
+        return error.cause
     cannot_start = isinstance(error, exceptions.RayActorError) and error.actor_init_failed
     if cannot_start or isinstance(error, exceptions.RuntimeEnvSetupError):
         return UserError(

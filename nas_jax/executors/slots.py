@@ -76,7 +76,7 @@ def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot,
     if backend != "gpu":
         raise UserError(
             f"execution: one process holds all the {backend.upper()}s of a machine; train in it with "
-            "--config.execution.name=in_process (docs/devices.md: a network on several devices)"
+            "--config.execution=in_process (docs/devices.md: a network on several devices)"
         )
     devices = visible_gpus(len(jax.local_devices()), os.environ.get("CUDA_VISIBLE_DEVICES"))
     num = num_workers or len(devices) * workers_per_device

@@ -1,12 +1,13 @@
 """A Slurm cluster measures the trials: each is a job of its own, which submitit hands in and whose result it reads.
 
 Neither Slurm nor submitit starts a job twice; what is lost is counted and tried again here, so that the trial records
-it. The states of jobs come from Slurm's accounting (`sacct`).
+it. The states of jobs come from Slurm's accounting (`sacct`), their progress by files in the search's folder.
 """
 
 import atexit
 import contextlib
 import importlib.util
+import itertools
 import math
 import os
 import pickle
@@ -18,16 +19,17 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from nas_jax.data.arrays import load
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Failure, Measuring, attempt, failed
-from nas_jax.executors.concurrent import evaluate_concurrently
+from nas_jax.evaluators.base import Failure, Measuring, Report, attempt, failed, ignore
+from nas_jax.executors.concurrent import Submission, evaluate_concurrently
 from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
+from nas_jax.executors.progress_file import ProgressReader, append_progress
 from nas_jax.executors.slots import worker_environment
-from nas_jax.executors.workers import with_mapped_data
+from nas_jax.executors.source import load_source, with_mapped_source
 from nas_jax.trial import Trial
 
 _NUM_WORKERS = 8
@@ -86,30 +88,22 @@ class Slurm:
     def metric_names(self) -> tuple[str, ...]:
         return self.evaluator.metric_names
 
-    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         if self.cluster == "slurm" and shutil.which("srun") is None:
             raise UserError("execution: there is no srun here; start the search on a machine of the Slurm cluster")
         Path(self.folder).mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="search_", dir=self.folder)).absolute()
         with contextlib.ExitStack() as stack:
             stack.callback(_remove_empty, folder)
-            data = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="data_", dir=folder, ignore_cleanup_errors=True)
+            shared = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="shared_", dir=folder, ignore_cleanup_errors=True)
             )
             stack.enter_context(worker_environment(num_threads=self.num_cpus))  # which jobs inherit
-            evaluator = with_mapped_data(self.evaluator, Path(data))
-            executor = self._executor(folder)
-            jobs = _Jobs(
-                lambda trial: executor.submit(measure_in_job, evaluator, trial, self.time_limit, self.memory_gb)
-            )
+            work = Work(with_mapped_source(self.evaluator, Path(shared)), self.time_limit, self.memory_gb)
+            jobs = _Jobs(partial(self._executor(folder).submit, measure_in_job, work), Path(shared))
             stack.callback(jobs.stop)
-            yield from evaluate_concurrently(
-                jobs.submit,
-                lambda error: error.failure if isinstance(error, JobLostError) else None,
-                requests,
-                num_slots=self.num_workers or _NUM_WORKERS,
-                max_retries=self.max_retries,
-            )
+            num_slots = self.num_workers or _NUM_WORKERS
+            yield from evaluate_concurrently(jobs, requests, report, num_slots=num_slots, max_retries=self.max_retries)
 
     def _executor(self, folder: Path) -> Any:
         import submitit
@@ -163,39 +157,45 @@ def failure_of_state(state: str) -> Failure | None:
     return None
 
 
-def measure_in_job(
-    evaluator: Measuring, trial: Trial, time_limit: float | None, memory_gb: float | None
-) -> Trial | UserError:
+class Work(NamedTuple):
+    """What all jobs of a search do to their trials, and within which limits."""
+
+    evaluator: Measuring
+    time_limit: float | None
+    memory_gb: float | None
+
+
+def measure_in_job(work: Work, trial: Trial, progress_path: str) -> Trial | UserError:
     """What a job does. Its main thread keeps the time, while another one measures."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # on this signal submitit would start the job again
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and on this one do nothing
-    limit_memory(memory_gb)
+    limit_memory(work.memory_gb)
     measured: Future[Trial] = Future()
 
     def measure() -> None:
         try:
-            measured.set_result(attempt(evaluator.measure, trial))
+            measured.set_result(attempt(work.evaluator.measure, trial, partial(append_progress, progress_path)))
         except BaseException as error:
             measured.set_exception(error)
 
     try:
-        if (source := getattr(evaluator, "source", None)) is not None:
-            load(source)
+        load_source(work.evaluator)
         threading.Thread(target=measure, daemon=True).start()
-        return measured.result(time_limit)
+        return measured.result(work.time_limit)
     except UserError as error:
         return error  # submitit would turn what is raised into text
     except TimeoutError:
-        assert time_limit is not None
+        assert work.time_limit is not None
         atexit.register(os._exit, 0)  # the other thread must not keep the process from its end
-        return failed(trial, out_of_time(time_limit))
+        return failed(trial, out_of_time(work.time_limit))
 
 
 class _Jobs:
-    """Jobs whose results are awaited, and a thread that looks for them."""
+    """Jobs whose results are awaited, and a thread that looks for them. They leave their progress in `folder`."""
 
-    def __init__(self, hand_in: Callable[[Trial], Any]) -> None:
+    def __init__(self, hand_in: Callable[[Trial, str], Any], folder: Path) -> None:
         self._hand_in = hand_in
+        self._progress_paths = (f"{folder}/progress_{number}" for number in itertools.count())
         self._waiting: dict[Any, Future[Trial]] = {}
         self._missing_since: dict[Any, float] = {}  # of results of jobs that have ended well
         self._asked = time.monotonic()
@@ -204,18 +204,22 @@ class _Jobs:
         self._watcher = threading.Thread(target=self._watch, name="slurm", daemon=True)
         self._watcher.start()
 
-    def submit(self, trial: Trial) -> Future[Trial]:
+    def submit(self, trial: Trial) -> Submission:
         """Raises UserError if the cluster refuses the job."""
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         future: Future[Trial] = Future()
+        path = next(self._progress_paths)
         with self._lock:
             try:
-                job = self._hand_in(trial)
+                job = self._hand_in(trial, path)
             except (FailedJobError, FailedSubmissionError) as error:
                 raise UserError(f"execution: the cluster refuses a job: {' '.join(str(error).split())}") from error
             self._waiting[job] = future
-        return future
+        return Submission(future, ProgressReader(path).new)
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        return error.failure if isinstance(error, JobLostError) else None
 
     def stop(self) -> None:
         """Cancels the jobs that have not ended."""

@@ -4,7 +4,7 @@ The processes are spawned, so that each has its own JAX, and stay alive from tri
 """
 
 import contextlib
-import dataclasses
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,12 @@ from pathlib import Path
 import jax
 from pebble import ProcessExpired, ProcessPool
 
-from nas_jax.data.arrays import load
-from nas_jax.data.mapped import write_mapped
-from nas_jax.evaluators.base import Failure, Measuring, attempt
-from nas_jax.executors.concurrent import evaluate_concurrently
+from nas_jax.evaluators.base import Failure, Measuring, Report, attempt, ignore
+from nas_jax.executors.concurrent import Submission, evaluate_concurrently
 from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
+from nas_jax.executors.progress_file import ProgressReader, append_progress
 from nas_jax.executors.slots import Slot, local_slots, take_slot, worker_environment
+from nas_jax.executors.source import with_mapped_source
 from nas_jax.train.cache import use_compilation_cache
 from nas_jax.trial import Trial
 
@@ -65,7 +65,7 @@ class Workers:
     def metric_names(self) -> tuple[str, ...]:
         return self.evaluator.metric_names
 
-    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         slots = local_slots(self.num_workers, self.workers_per_device)
         with tempfile.TemporaryDirectory(prefix="nas_jax_workers_") as scratch, contextlib.ExitStack() as stack:
             make_pool = partial(
@@ -74,7 +74,7 @@ class Workers:
                 initializer=_start_worker,
                 initargs=(
                     Path(scratch),
-                    with_mapped_data(self.evaluator, Path(scratch)),
+                    with_mapped_source(self.evaluator, Path(scratch)),
                     slots,
                     self.memory_gb,
                     self.compilation_cache,
@@ -82,50 +82,43 @@ class Workers:
                 context=multiprocessing.get_context("spawn"),
             )
             stack.enter_context(worker_environment(num_threads=len(slots[0].cores)))
-            pool = _Pool(make_pool, self.time_limit)
+            pool = _Pool(make_pool, self.time_limit, Path(scratch))
             stack.callback(pool.stop)
-            yield from evaluate_concurrently(
-                pool.submit, self._failure_of, requests, num_slots=len(slots), max_retries=self.max_retries
-            )
-
-    def _failure_of(self, error: BaseException) -> Failure | None:
-        if isinstance(error, TimeoutError) and self.time_limit is not None:
-            return out_of_time(self.time_limit)
-        if isinstance(error, ProcessExpired):
-            return Failure("worker_lost", f"the worker process {_how_it_ended(error.exitcode)}")
-        if isinstance(error, BrokenProcessPool):
-            return Failure("worker_lost", "no worker process stays alive; what they wrote to the terminal may say why")
-        return None
+            yield from evaluate_concurrently(pool, requests, report, num_slots=len(slots), max_retries=self.max_retries)
 
 
 make = Workers
 
 
-def with_mapped_data(evaluator: Measuring, folder: Path) -> Measuring:
-    """The evaluator with its data set, if it has one, in files that all workers map."""
-    source = getattr(evaluator, "source", None)
-    if source is None:
-        return evaluator
-    return dataclasses.replace(evaluator, source=write_mapped(load(source), folder))  # type: ignore[type-var]
-
-
 class _Pool:
-    """A pool that is made anew where all its workers died at once.
+    """A pool that is made anew where all its workers died at once. Trials leave their progress in `folder`.
 
     Its processes are started in a thread: a signal that interrupts the main thread must not find one half started.
     """
 
-    def __init__(self, make_pool: Callable[[], ProcessPool], time_limit: float | None) -> None:
+    def __init__(self, make_pool: Callable[[], ProcessPool], time_limit: float | None, folder: Path) -> None:
         self._make_pool, self._time_limit = make_pool, time_limit
+        self._progress_paths = (f"{folder}/progress_{number}" for number in itertools.count())
         self._pool = make_pool()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
 
-    def submit(self, trial: Trial) -> Future[Trial]:
+    def submit(self, trial: Trial) -> Submission:
         if not self._starter.submit(self._is_active).result():
             self._end()
             self._pool = self._make_pool()
             self._starter.submit(self._is_active).result()
-        return self._pool.schedule(_measure, args=[trial], timeout=self._time_limit)
+        path = next(self._progress_paths)
+        ended = self._pool.schedule(_measure, args=[trial, path], timeout=self._time_limit)
+        return Submission(ended, ProgressReader(path).new)
+
+    def failure_of(self, error: BaseException) -> Failure | None:
+        if isinstance(error, TimeoutError) and self._time_limit is not None:
+            return out_of_time(self._time_limit)
+        if isinstance(error, ProcessExpired):
+            return Failure("worker_lost", f"the worker process {_how_it_ended(error.exitcode)}")
+        if isinstance(error, BrokenProcessPool):
+            return Failure("worker_lost", "no worker process stays alive; what they wrote to the terminal may say why")
+        return None
 
     def stop(self) -> None:
         """Ends the workers, whatever they do."""
@@ -156,8 +149,8 @@ def _start_worker(
     _evaluator.append(evaluator)
 
 
-def _measure(trial: Trial) -> Trial:
-    ended = attempt(_evaluator[0].measure, trial)
+def _measure(trial: Trial, progress_path: str) -> Trial:
+    ended = attempt(_evaluator[0].measure, trial, partial(append_progress, progress_path))
     jax.clear_caches()  # JAX keeps what it traced and compiled, and no other trial has the same network
     return ended
 

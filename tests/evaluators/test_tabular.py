@@ -16,10 +16,10 @@ from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.evaluators.tabular import Tabular
-from nas_jax.search.loop import new_trial
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.macro import NasBenchMacro, digits, parse
 from nas_jax.spaces.nb201 import NasBench201
+from nas_jax.trial import Trial
 
 SHARED = Path(__file__).parents[3] / "shared" / "benchmarks"
 SPACE = Numbers()
@@ -48,7 +48,8 @@ def write_csv(path, header, *rows):
 
 
 def trial(genome, space=SPACE, id=0, seed=0):
-    return new_trial(space, id, genome, "search", seed)
+    own_seed = int(np.random.SeedSequence((seed, id)).generate_state(1)[0])
+    return Trial(id, genome, space.describe(genome), "search", own_seed)
 
 
 def measure(tabular, *trials):

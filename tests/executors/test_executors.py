@@ -1,24 +1,24 @@
 """What every execution keeps to, whatever engine it is; those whose engine is not installed are skipped."""
 
 import contextlib
-import dataclasses
 import importlib
 import os
 import pkgutil
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 from fakes import Acting
 from waiting import is_running, wait_for
 
-import nas_jax.evaluators
+import nas_jax.executors
 from nas_jax.build import build
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.evaluators.training import Training
-from nas_jax.search.loop import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
@@ -31,9 +31,9 @@ SHARED = {"num_workers": 2, "time_limit": None, "memory_gb": None, "max_retries"
 
 
 def executions():
-    for module in pkgutil.iter_modules(nas_jax.evaluators.__path__):
-        make = getattr(importlib.import_module(f"nas_jax.evaluators.{module.name}"), "make", None)
-        if make and "evaluator" in {field.name for field in dataclasses.fields(make)}:
+    for module in pkgutil.iter_modules(nas_jax.executors.__path__):
+        make = getattr(importlib.import_module(f"nas_jax.executors.{module.name}"), "make", None)
+        if make:
             yield module.name
 
 
@@ -71,8 +71,8 @@ def make(request, tmp_path):
             request.getfixturevalue("ray_here")
         if name == "slurm":
             settings |= {"cluster": "local", "folder": str(tmp_path / "jobs")}
-        shared = {**SHARED, "num_workers": 1} if name == "in_process" else SHARED
-        return build("nas_jax.evaluators", {"name": name, **shared, **settings}, evaluator=evaluator)
+        shared = {} if name == "in_process" else SHARED
+        return build("nas_jax.executors", {"name": name, **shared, **settings}, evaluator=evaluator)
 
     return make
 
@@ -99,7 +99,7 @@ def test_every_trial_comes_back_once_and_is_pulled_when_there_is_room(make, name
             yield trial
 
     for trial in execution.evaluate(requests()):
-        assert len(pulled) - len(ended) <= execution.num_workers
+        assert len(pulled) - len(ended) <= (1 if name == "in_process" else execution.num_workers)
         ended.append(trial)
     ended.sort(key=lambda trial: trial.id)
     assert [trial.id for trial in ended] == [0, 1, 2, 3, 4]
@@ -114,6 +114,59 @@ def test_every_trial_comes_back_once_and_is_pulled_when_there_is_room(make, name
 def test_what_every_trial_would_meet_stops_the_stream(make, name, tmp_path):
     with pytest.raises(UserError, match=r"^the data set is not there$"):
         list(make(name, Acting(str(tmp_path))).evaluate(iter(trials(("refuse",), ("score", 0.5)))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_epoch_is_reported_in_order_before_its_trial_ends_and_in_the_thread_that_pulls(make, name, tmp_path):
+    wanted = trials(("epochs", 3, 0.1), ("epochs", 5, 0.0), ("raise",), ("epochs", 1, 0.1))
+    events = []
+
+    def report(progress):
+        assert threading.current_thread() is threading.main_thread()
+        assert progress.metrics["val_accuracy"] == progress.num_epochs / wanted[progress.trial].genome[1]
+        events.append((progress.trial, progress.num_epochs))
+
+    for trial in make(name, Acting(str(tmp_path))).evaluate(iter(wanted), report):
+        events.append((trial.id, "ended"))
+    for trial, expected in zip(wanted, ([1, 2, 3], [1, 2, 3, 4, 5], [], [1]), strict=True):
+        assert [what for id, what in events if id == trial.id] == [*expected, "ended"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_progress_comes_while_the_trial_runs(make, name, tmp_path):
+    """Other trials, which end all the time, do not keep it back."""
+    others = [("sleep", 0.02)] * 200 if name in ("workers", "ray") else []
+    (tmp_path / "begun").mkdir()
+    came = {}
+    stream = make(name, Acting(str(tmp_path / "begun"))).evaluate(
+        iter(trials(("epochs", 4, 0.8), *others)),
+        lambda progress: came.setdefault(progress.num_epochs, time.monotonic()),
+    )
+    ended = next(time.monotonic() for trial in stream if trial.id == 0)
+    stream.close()
+    assert sorted(came) == [1, 2, 3, 4]
+    assert ended - came[1] > 1.2  # of the 2.4 seconds that are left after the first epoch
+
+
+@pytest.mark.parametrize("name", CONCURRENT)
+def test_a_process_that_dies_after_its_reports_is_told_of_and_tried_again(make, name, tmp_path):
+    told = []
+    (trial,) = make(name, Acting(str(tmp_path)), max_retries=1).evaluate(
+        iter(trials(("epochs_and_kill", 2, 0.3))), told.append
+    )
+    assert (trial.failure, trial.num_attempts) == ("worker_lost", 2)
+    # What had arrived when the process died; Ray may lose what was on its way.
+    epochs = [progress.num_epochs for progress in told]
+    assert epochs == [1, 2, 1, 2] if name != "ray" else set(epochs) <= {1, 2}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_error_of_whoever_listens_ends_the_stream(make, name, tmp_path):
+    def report(progress):
+        raise UserError("the disk is full")
+
+    with pytest.raises(UserError, match="the disk is full"):
+        list(make(name, Acting(str(tmp_path))).evaluate(iter(trials(("epochs", 2, 0.0))), report))
 
 
 @pytest.mark.parametrize("name", CONCURRENT)
@@ -132,7 +185,7 @@ def test_training_elsewhere_gives_what_it_gives_in_this_process(make, name):
     space = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
     training = Training(space, Synthetic(), Recipe(num_epochs=1, batch_size=32, learning_rate=0.05, warmup_epochs=0.5))
     (genome,) = space.sample(np.random.default_rng(0), 1)
-    trial = new_trial(space, 0, genome, "search", 0)
+    trial = Trial(0, genome, space.describe(genome), "search", seed=0)
     (here,) = training.evaluate(iter([trial]))
     (there,) = make(name, training, num_workers=1).evaluate(iter([trial]))
     assert there.status == "finished"

@@ -12,7 +12,6 @@ import nas_jax
 from nas_jax.errors import UserError
 from nas_jax.executors.ray import Ray
 from nas_jax.executors.ray_cluster import failure_of_ray, package_folders, problem_of_all, room
-from nas_jax.search.loop import measure_all, unfinished
 from nas_jax.store import TrialStore
 from nas_jax.trial import Trial
 
@@ -71,15 +70,12 @@ def test_a_node_that_dies_loses_no_trial(cluster, tmp_path):
     """The cluster keeps one node after this test."""
     path, doomed = tmp_path / "trials.jsonl", cluster.add_node(num_cpus=1)
     with TrialStore(path) as store:
-        store.put(*trials(*[("sleep", 1.0)] * 9))
-
-        def kill_node(trial):
-            # All three nodes have a trial now, as no trial is as short as it takes to come back from this.
-            if len([trial for trial in store.trials() if trial.status == "finished"]) == 3:
-                cluster.remove_node(doomed, allow_graceful=False)
-
         execution = Ray(Acting(str(tmp_path)), address=cluster.address)
-        measure_all(store, execution, iter(unfinished(store, "search")), kill_node)
+        for trial in execution.evaluate(iter(trials(*[("sleep", 1.0)] * 9))):
+            store.put(trial)
+            # All three nodes have a trial now, as no trial is as short as it takes to come back from this.
+            if len(store.trials()) == 3:
+                cluster.remove_node(doomed, allow_graceful=False)
         ended = store.trials()
     assert [trial.status for trial in ended] == ["finished"] * 9
     lines = [json.loads(line) for line in path.read_text().splitlines()]

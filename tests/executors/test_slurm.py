@@ -7,16 +7,12 @@ import sys
 
 import pytest
 from fake_slurm import install
-from fakes import Acting, Lookup, Numbers
+from fakes import Acting, Lookup
 from waiting import is_running, wait_for
 
 from nas_jax.errors import UserError
 from nas_jax.executors.slurm import Slurm, failure_of_state
-from nas_jax.objectives import Objective
-from nas_jax.search.loop import search
-from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
-from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.trial import Trial
 
 pytest.importorskip("submitit")
@@ -66,10 +62,11 @@ def test_what_fails_is_told_apart_and_the_others_finish(tmp_path):
 
 
 def test_jobs_find_what_one_process_finds(tmp_path):
-    space, found = Numbers(), []
+    found = []
     for evaluator in (Lookup(), Slurm(Lookup(), num_workers=2, folder=str(tmp_path / "jobs"), cluster="local")):
         with TrialStore(tmp_path / f"{len(found)}.jsonl") as store:
-            search(space, RandomSearch(space), evaluator, Objective(), store, SearchSettings(4), seed=0)
+            for trial in evaluator.evaluate(iter(trials((3,), (1,), (4,), (1,)))):
+                store.put(trial)
             found.append(store.trials())
         lines = [json.loads(line) for line in (tmp_path / f"{len(found) - 1}.jsonl").read_text().splitlines()]
         assert sorted(line["id"] for line in lines if line["status"] == "finished") == [0, 1, 2, 3]

@@ -20,7 +20,6 @@ from nas_jax.evaluators.base import Evaluator
 from nas_jax.evaluators.training import Training
 from nas_jax.executors import slots
 from nas_jax.executors.workers import Workers
-from nas_jax.search.loop import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
@@ -135,7 +134,7 @@ def test_training_in_workers_gives_what_it_gives_in_this_process():
     space = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
     training = Training(space, Synthetic(), Recipe(num_epochs=1, batch_size=32, learning_rate=0.05, warmup_epochs=0.5))
     genomes = space.sample(np.random.default_rng(0), 2)
-    new = [new_trial(space, id, genome, "search", 0) for id, genome in enumerate(genomes)]
+    new = trials(*genomes)
     here = list(training.evaluate(iter(new)))
     there = sorted(Workers(training, num_workers=1).evaluate(iter(new)), key=lambda trial: trial.id)
     for one, other in zip(here, there, strict=True):

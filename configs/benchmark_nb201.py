@@ -19,7 +19,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.seed = 0
     config.trackers = ()  # such as ("tensorboard",): docs/tracking.md
 
-    config.space = ConfigDict({"name": "nb201", "image_shape": (32, 32, 3), "num_classes": 10})
+    config.space = ConfigDict({"name": "nb201", "image_shape": (32, 32, 3), "num_outputs": 10})
     config.objective = ConfigDict({"metric": "val_accuracy", "maximize": True})
     config.strategy = ConfigDict({"name": "bayesopt"})
     config.search = ConfigDict({"num_trials": 150, "max_failures": 10})

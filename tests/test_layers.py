@@ -21,8 +21,8 @@ ROWS = (
     "strategies executors",
     "assessment evaluators",
     "spaces train portable",
-    "surrogates layers tasks data store cli tables units",
-    "objectives build cpu",
+    "surrogates layers tasks store cli tables units",
+    "objectives build cpu data",
     "trial errors",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

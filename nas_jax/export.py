@@ -1,89 +1,141 @@
 """The winner as a folder to take home, and the way back from the folder to a network that predicts.
 
 from nas_jax.export import load_best
-classifier = load_best("runs/quickstart/best")
-probabilities = classifier.predict(images)  # uint8 [n, h, w, c] -> float32 [n, num_classes]
+predictor = load_best("runs/quickstart/best")
+probabilities = predictor.predict(images)  # of a classifier: uint8 [n, h, w, c] -> float32 [n, classes]
 
 The folder has the network as a program for JAX alone, too: see `nas_jax.portable`.
 """
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jaxtyping import Float, UInt8
 
 from nas_jax.build import build
+from nas_jax.data.arrays import ArraySpec, Spec, spec_from_json
 from nas_jax.errors import UserError
 from nas_jax.portable import PLATFORMS, make_predict, program_bytes
+from nas_jax.tasks.base import Task
 from nas_jax.train.checkpoint import load_variables
-from nas_jax.trial import freeze
+from nas_jax.trial import Genome, freeze
 
-_CHUNK = 256  # images that one call of the network takes
+_CHUNK = 256  # inputs that one call of the network takes
 
 
 @dataclass(frozen=True, eq=False)
-class Classifier:
-    """A trained network with all that it needs to take raw images. Computes in float32."""
+class Predictor:
+    """A trained network with all that it needs to take raw inputs. Computes in float32."""
 
     network: nn.Module
     variables: Any
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    task: Task
+    spec: Spec
 
-    def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
-        """The probability of each class for each image.
+    @property
+    def input(self) -> ArraySpec:
+        """What one input is."""
+        return self.spec.arrays[self.task.input_name]
+
+    def predict(self, inputs: np.ndarray) -> Any:
+        """The predictions `[n, …]` of inputs `[n, …]` as they are in the data set; of a classifier, probabilities.
 
         Raises:
-            ValueError: images of another shape than those that the network was trained on, or not of 8 bits.
+            ValueError: they have another shape or type than those that the network was trained on.
         """
-        if images.shape[1:] != self.image_shape or images.dtype != np.uint8:
-            raise ValueError(
-                f"images are {images.dtype} {images.shape[1:]}, the network was trained on uint8 {self.image_shape}"
-            )
-        chunks = np.split(images, range(_CHUNK, len(images), _CHUNK))
-        return np.concatenate([np.asarray(self._probabilities(self.variables, chunk)) for chunk in chunks])
+        given = ArraySpec(inputs.shape[1:], inputs.dtype.name)
+        if given != self.input:
+            raise ValueError(f"the inputs are {given}; the network was trained on {self.input}")
+        chunks = np.split(inputs, range(_CHUNK, len(inputs), _CHUNK))
+        predictions = [jax.device_get(self._predict(self.variables, chunk)) for chunk in chunks]
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *predictions)
 
     def save_program(self, path: str | Path, platforms: Sequence[str] = PLATFORMS) -> None:
         """Writes what `predict` computes as a program that JAX runs alone, see `nas_jax.portable`."""
-        predict = functools.partial(make_predict(self.network, self.mean, self.std), self.variables)
-        Path(path).write_bytes(program_bytes(predict, self.image_shape, platforms))
+        predict = functools.partial(make_predict(self.network, self.task, self.spec), self.variables)
+        Path(path).write_bytes(program_bytes(predict, self.input, platforms))
 
     @functools.cached_property
-    def _probabilities(self) -> Callable[..., jax.Array]:
-        return jax.jit(make_predict(self.network, self.mean, self.std))
+    def _predict(self) -> Callable[..., Any]:
+        return jax.jit(make_predict(self.network, self.task, self.spec))
 
 
-def load_best(directory: str | Path) -> Classifier:
+class Exported(NamedTuple):
+    """What `genome.json` says of a network: the sections are those of the config that build its space and its task."""
+
+    genome: Genome
+    description: str
+    space: dict[str, Any]
+    task: dict[str, Any]
+    spec: Spec
+
+
+def load_best(directory: str | Path, allow: Sequence[str] = ()) -> Predictor:
     """Reads what `export_network` wrote.
 
+    The folder names the modules of its space and its task, and importing a module runs its code. Modules of `nas_jax`
+    are imported; others only if `allow` has them, or a package that they are in: `("my_lab.spaces", "my_lab.tasks")`,
+    or `("my_lab",)`. Allow what you know, and would import yourself.
+
     Raises:
-        UserError: `directory` holds no exported network, or a genome alone.
+        UserError: `directory` holds no exported network, or a genome alone, or names a module that is not allowed.
     """
     directory = Path(directory)
+    exported = read_exported(directory)
+    for section in (exported.space, exported.task):
+        _check_allowed(directory, str(section.get("name")), allow)
+    task = build("nas_jax.tasks", exported.task)
+    shapes = {"image_shape": exported.spec.image_shape} if "image" in exported.spec.arrays else {}
+    space = build("nas_jax.spaces", exported.space, num_outputs=task.num_outputs(exported.spec), **shapes)
+    return Predictor(
+        network=space.network(exported.genome, np.dtype(np.float32)),
+        variables=jax.tree.map(jnp.asarray, load_variables(directory / "checkpoint")),
+        task=task,
+        spec=exported.spec,
+    )
+
+
+def read_exported(directory: Path) -> Exported:
+    """What the folder of an exported network says of it. Nothing that it names is imported.
+
+    Raises:
+        UserError: as `load_best`.
+    """
     if not (directory / "genome.json").exists():
         raise UserError(f"{directory} holds no exported network; give the 'best' folder of a finished run")
     if not (directory / "checkpoint").exists():
         raise UserError(f"{directory} holds a genome without a network: its run looked metrics up and trained nothing")
-    genome = json.loads((directory / "genome.json").read_text())
-    preprocessing = json.loads((directory / "recipe.json").read_text())["preprocessing"]
-    image_shape = freeze(genome["image_shape"])
-    section = {name: freeze(value) for name, value in genome["space"].items()}
-    space = build("nas_jax.spaces", section, image_shape=image_shape, num_classes=genome["num_classes"])
-    return Classifier(
-        network=space.network(freeze(genome["genome"]), np.dtype(np.float32)),
-        variables=jax.tree.map(jnp.asarray, load_variables(directory / "checkpoint")),
+    genome = json.loads((directory / "genome.json").read_text(encoding="utf-8"))
+    if "task" in genome:
+        task, spec = genome["task"], spec_from_json(genome["spec"])
+    else:
+        recipe = json.loads((directory / "recipe.json").read_text(encoding="utf-8"))
+        task, spec = {"name": "classification"}, _spec_of_0_1(genome, recipe["preprocessing"])
+    return Exported(freeze(genome["genome"]), genome["description"], genome["space"], task, spec)
+
+
+def _spec_of_0_1(genome: Mapping[str, Any], preprocessing: Mapping[str, Any]) -> Spec:
+    """Of a folder that was written before there were tasks (version 0.1.0): all networks were classifiers of images."""
+    return Spec(
+        name=genome.get("dataset", "unknown"),
+        arrays={"image": ArraySpec(freeze(genome["image_shape"]), "uint8"), "label": ArraySpec((), "int32")},
         class_names=freeze(genome["class_names"]),
-        image_shape=image_shape,
         mean=freeze(preprocessing["mean"]),
         std=freeze(preprocessing["std"]),
     )
+
+
+def _check_allowed(directory: Path, name: str, allow: Sequence[str]) -> None:
+    """Raises UserError if a section's `name` is a module outside of `nas_jax` that the caller has not allowed."""
+    if "." in name and not any(name == package or name.startswith(f"{package}.") for package in ("nas_jax", *allow)):
+        raise UserError(
+            f"{directory} names the module {name!r}, whose code would run here; if you know it, pass allow=({name!r},) "
+            f"to load_best, or --allow={name} to the command"
+        )

@@ -1,8 +1,10 @@
-"""Names what is in pictures, with the network of a finished run.
+"""Says what the network of a finished run predicts for pictures.
 
     python -m nas_jax.predict --workdir=runs/quickstart digit.png another.jpg
 
-prints the five most probable classes of each picture. Exit codes: 0 done, 2 bad input, before anything is printed.
+prints what the task has to say of each picture; of a classifier, the five most probable classes. A network whose space
+or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 0 done, 2 bad input, before anything is
+printed.
 """
 
 from collections.abc import Sequence
@@ -10,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags, logging
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from nas_jax.cli import start
 from nas_jax.errors import UserError
 from nas_jax.export import load_best
+from nas_jax.tasks.base import one_example
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by the number of channels
-NUM_SHOWN = 5
 
 
-def read_picture(path: Path, image_shape: tuple[int, int, int]) -> UInt8[np.ndarray, "h w c"]:
+def read_picture(path: Path, image_shape: tuple[int, ...]) -> UInt8[np.ndarray, "h w c"]:
     """A picture file as an image of this shape: turned upright, converted and resized, by which it may be stretched.
 
     What is transparent becomes white, unless the images have a channel for it. 16-bit greys become 8-bit ones.
@@ -49,26 +51,24 @@ def read_picture(path: Path, image_shape: tuple[int, int, int]) -> UInt8[np.ndar
     return np.asarray(resized).reshape(image_shape)
 
 
-def describe(probabilities: Float[np.ndarray, " k"], class_names: Sequence[str]) -> list[str]:
-    """A line for each of the most probable classes, the first being the best."""
-    best = np.argsort(-probabilities, kind="stable")[:NUM_SHOWN]
-    width = max(len(class_names[k]) for k in best)
-    return [f"  {class_names[k]:<{width}}  {probabilities[k]:.4f}" for k in best]
-
-
 def main(argv: Sequence[str]) -> None:
-    """Classifies the pictures whose paths follow the command's name in `argv`."""
+    """Prints predictions for the pictures whose paths follow the command's name in `argv`."""
     logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it reads a checkpoint
     paths = [Path(argument) for argument in argv[1:]]
     if not paths:
         raise UserError("which pictures? Give their files, for example: digit.png")
-    classifier = load_best(Path(flags.FLAGS.workdir) / "best")
-    images = np.stack([read_picture(path, classifier.image_shape) for path in paths])
-    for path, probabilities in zip(paths, classifier.predict(images), strict=True):
-        print("\n".join([str(path), *describe(probabilities, classifier.class_names)]))
+    predictor = load_best(Path(flags.FLAGS.workdir) / "best", flags.FLAGS.allow)
+    task, spec = predictor.task, predictor.spec
+    if task.input_name != "image":
+        raise UserError(f"the network takes no pictures, but {task.input_name} {predictor.input}")
+    predictions = predictor.predict(np.stack([read_picture(path, spec.image_shape) for path in paths]))
+    for place, path in enumerate(paths):
+        lines = task.describe(one_example(predictions, place), spec)
+        print("\n".join([str(path), *(f"  {line}" for line in lines)]))
 
 
 if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has a flag of this name as well.
     flags.DEFINE_string("workdir", None, "The working directory of a finished run.", required=True)
+    flags.DEFINE_list("allow", [], "Modules or packages outside of nas_jax that the network may name, with commas.")
     start(main)

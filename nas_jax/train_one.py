@@ -87,10 +87,10 @@ def main(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it writes a checkpoint
     workdir = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else None
     metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, flags.FLAGS.final)
-    for name in ("num_params", "flops", "train_loss", "val_loss", "val_accuracy", "test_loss", "test_accuracy"):
-        if name in metrics:
-            error = f"{name}_std_error"
-            print(f"{name:<14} {number(metrics[name])}" + (f" ± {number(metrics[error])}" if error in metrics else ""))
+    measured = [name for name in metrics if name.startswith(("train_", "val_", "test_"))]
+    for name in ("num_params", "flops", *(name for name in measured if not name.endswith(("_std_error", "_per_seed")))):
+        error = f"{name}_std_error"
+        print(f"{name:<14} {number(metrics[name])}" + (f" ± {number(metrics[error])}" if error in metrics else ""))
     if seeds := metrics.get("seeds"):
         print(f"{'seeds':<14} {len(seeds)}, of which these are means and standard errors")
     if workdir is not None:

@@ -1,27 +1,69 @@
-"""Images in memory: splits, batches and augmentation.
+"""Data in memory: splits of named arrays, what one example of them is, and the order in which training sees them.
 
-A data set is a few NumPy arrays of 8-bit pixels, a quarter of the memory of float32; `normalize` makes
+A data set is a few NumPy arrays. Images are 8-bit pixels, a quarter of the memory of float32; `augment.normalize` makes
 floats of a batch where it is used. Host code shuffles indices, device code augments pixels.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int32, UInt8
+from jaxtyping import Int32
 
 from nas_jax.errors import UserError
+from nas_jax.trial import freeze
+
+Batch: TypeAlias = Mapping[str, Any]  # arrays by name, with the same leading axis: "image", "label", …
+Split: TypeAlias = dict[str, np.ndarray]  # a batch of all examples that are used for one purpose
+
+PARTS = ("train", "val", "test")
 
 
-class Split(NamedTuple):
-    """Examples that are used for one purpose."""
+def num_examples(batch: Batch) -> int:
+    """The length of the leading axis."""
+    return len(next(iter(batch.values())))
 
-    images: UInt8[np.ndarray, "n h w c"]
-    labels: Int32[np.ndarray, " n"]
+
+class ArraySpec(NamedTuple):
+    """An array of one example."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        """Of `n` examples: `uint8 [n, 8, 8, 1]`."""
+        return f"{self.dtype} [{', '.join(map(str, ('n', *self.shape)))}]"
+
+
+class Spec(NamedTuple):
+    """What one example of a data set is, whatever the number of them. With it a network can be built without the data.
+
+    `mean` and `std` are of each channel of the training images, scaled to [0, 1]; a channel that never changes has the
+    `std` 1, so that dividing by it is safe. They are empty where there is no array "image" of 8-bit pixels.
+    """
+
+    name: str  # of the data set
+    arrays: dict[str, ArraySpec]
+    class_names: tuple[str, ...] = ()  # empty where there are no classes
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Height, width and channels of the array "image"."""
+        return self.arrays["image"].shape
+
+
+def spec_to_json(spec: Spec) -> dict[str, Any]:
+    return {**spec._asdict(), "arrays": {name: array._asdict() for name, array in spec.arrays.items()}}
+
+
+def spec_from_json(record: Mapping[str, Any]) -> Spec:
+    fields = {name: freeze(value) for name, value in record.items() if name != "arrays"}
+    arrays = {name: ArraySpec(freeze(array["shape"]), array["dtype"]) for name, array in record["arrays"].items()}
+    return Spec(**fields, arrays=arrays)
 
 
 @dataclass(frozen=True)
@@ -38,62 +80,62 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """An image classification problem. Two are equal only if they are the same object.
+    """Examples to train, to validate and to test on. Two data sets are equal only if they are the same object.
+
+    What the arrays have to be is for the task to say (`Task.check`).
 
     Raises:
-        ValueError: arrays of the wrong type or shape, or labels outside the classes.
+        ValueError: splits without examples, of different arrays, or of numbers with more than 32 bits.
     """
 
     name: str
     train: Split
     val: Split
     test: Split
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
-        for part in ("train", "val", "test"):
-            images, labels = getattr(self, part)
-            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.image_shape:
-                raise ValueError(f"{part}: images must be uint8 and [n, h, w, c], as the training images are")
-            if labels.dtype != np.int32 or labels.shape != images.shape[:1] or not len(labels):
-                raise ValueError(f"{part}: labels must be int32 and [n], one an image, and not empty")
-            if labels.min() < 0 or labels.max() >= self.num_classes:
-                raise ValueError(f"{part}: labels must lie in 0..{self.num_classes - 1}")
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels."""
-        height, width, channels = self.train.images.shape[1:]
-        return height, width, channels
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        """Of each channel of the training images, scaled to [0, 1]."""
-        return self._moments[0]
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """As `mean`; 1 for a channel that never changes, so that dividing by it is safe."""
-        return self._moments[1]
+        expected = _array_specs(self.train)
+        for part in PARTS:
+            split: Split = getattr(self, part)
+            if split.keys() != self.train.keys():
+                raise ValueError(f"{part}: has the arrays {', '.join(split)}; train has {', '.join(self.train)}")
+            lengths = {name: len(array) for name, array in split.items()}
+            if len(set(lengths.values())) != 1 or not num_examples(split):
+                raise ValueError(f"{part}: arrays must have the same length, and not be empty; got {lengths}")
+            for name, array in _array_specs(split).items():
+                if array != expected[name]:
+                    raise ValueError(f"{part}: {name} is {array}; in train it is {expected[name]}")
+                if np.dtype(array.dtype).itemsize > 4:
+                    raise ValueError(f"{part}: {name} is {array.dtype}; numbers must have at most 32 bits")
 
     @functools.cached_property
-    def _moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        # From counts of the 256 pixel values: exact, and quick. In blocks, since bincount copies to int64.
-        blocks = np.array_split(self.train.images, -(-len(self.train.images) // 1024))
-        values = np.arange(256)
-        means, stds = [], []
-        for channel in range(self.image_shape[2]):
-            counts = sum(np.bincount(block[..., channel].ravel(), minlength=256) for block in blocks)
-            mean = float(np.average(values, weights=counts))
-            std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-            means.append(mean / 255)
-            stds.append(std / 255 or 1.0)
-        return tuple(means), tuple(stds)
+    def spec(self) -> Spec:
+        """What one example is."""
+        arrays = _array_specs(self.train)
+        is_image = "image" in arrays and arrays["image"].dtype == "uint8" and len(arrays["image"].shape) == 3
+        moments = _moments(self.train["image"]) if is_image else ((), ())
+        return Spec(self.name, arrays, self.class_names, *moments)
+
+
+def _array_specs(split: Split) -> dict[str, ArraySpec]:
+    return {name: ArraySpec(array.shape[1:], array.dtype.name) for name, array in split.items()}
+
+
+def _moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of 8-bit images, scaled to [0, 1]."""
+    # From counts of the 256 pixel values: exact, and quick. In blocks, since bincount copies to int64.
+    blocks = np.array_split(images, -(-len(images) // 1024))
+    values = np.arange(256)
+    means, stds = [], []
+    for channel in range(images.shape[3]):
+        counts = sum(np.bincount(block[..., channel].ravel(), minlength=256) for block in blocks)
+        mean = float(np.average(values, weights=counts))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+        means.append(mean / 255)
+        stds.append(std / 255 or 1.0)
+    return tuple(means), tuple(stds)
 
 
 @runtime_checkable
@@ -125,7 +167,7 @@ def load(source: DataSource) -> Dataset:
     """`source.load()`, remembered, for the many trials of one process. The arrays are made read-only."""
     dataset = source.load()
     for split in (dataset.train, dataset.val, dataset.test):
-        for array in split:
+        for array in split.values():
             array.setflags(write=False)
     return dataset
 
@@ -193,53 +235,3 @@ def epoch_batches(rng: np.random.Generator, num_examples: int, batch_size: int) 
     order = rng.permutation(num_examples).astype(np.int32)
     num_full = num_examples // batch_size * batch_size
     return EpochBatches(order[:num_full].reshape(-1, batch_size), order[num_full:])
-
-
-class Moves(NamedTuple):
-    """How each image of a batch is moved: the corner of its crop of the padded image, and whether it is mirrored."""
-
-    top: Int32[jax.Array, "b 1"]
-    left: Int32[jax.Array, "b 1"]
-    is_flipped: Bool[jax.Array, "b 1"]
-
-
-def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> Moves:
-    """Draws a move for each image on its own. `augmentation` is static under `jax.jit`.
-
-    All are remainders of one draw of bits: each further draw is code to compile for each network. An offset's
-    probability is wrong by less than 1e-8.
-    """
-    bits = jax.random.bits(key, (3, num_images, 1), jnp.uint32)
-    top, left = (bits[:2] % (2 * augmentation.pad + 1)).astype(jnp.int32)
-    return Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip)
-
-
-def augment(
-    key: jax.Array, images: UInt8[jax.Array | np.ndarray, "b h w c"], augmentation: Augmentation
-) -> UInt8[jax.Array, "b h w c"]:
-    """Moves and mirrors each image on its own. `augmentation` is static under `jax.jit`."""
-    return move(images, draw_moves(key, len(images), augmentation), augmentation.pad)
-
-
-def move(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: int) -> UInt8[jax.Array, "b h w c"]:
-    """Images padded with `pad` zeros on each side, then cropped and mirrored as `moves` says."""
-    # One gather by row and column does it all: mirroring is counting the columns down.
-    b, h, w, _ = images.shape
-    top, left, is_flipped = moves
-    x = jnp.arange(w)[None]
-    rows = top + jnp.arange(h)[None]  # [b, h]
-    columns = left + jnp.where(is_flipped, w - 1 - x, x)  # [b, w]
-    padded = jnp.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    return padded[jnp.arange(b)[:, None, None], rows[:, :, None], columns[:, None, :]]
-
-
-def normalize(
-    images: UInt8[jax.Array | np.ndarray, "b h w c"],
-    mean: Sequence[float],
-    std: Sequence[float],
-    dtype: Any = jnp.float32,
-) -> Float[jax.Array, "b h w c"]:
-    """Pixels 0..255 to zero mean and unit deviation. `mean` and `std`, one a channel, are of pixels in [0, 1]."""
-    scale = 1 / (255 * np.asarray(std, np.float32).reshape(1, 1, 1, -1))
-    shift = np.asarray(mean, np.float32).reshape(1, 1, 1, -1) * 255
-    return ((jnp.asarray(images, jnp.float32) - shift) * scale).astype(dtype)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, check_seed, split_indices
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Digits:
             seed=self.seed,
         )
         train, val, test = (
-            Split(images[chosen], labels[chosen])
+            {"image": images[chosen], "label": labels[chosen]}
             for chosen in (training[indices.train], training[indices.val], testing[indices.test])
         )
         return Dataset(

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split
-
-_PARTS = ("train", "val", "test")
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset
 
 
 @dataclass(frozen=True)
@@ -16,21 +14,24 @@ class Mapped:
 
     folder: str
     name: str
+    arrays: tuple[str, ...]  # their names
     class_names: tuple[str, ...]
     augmentation: Augmentation
 
     def load(self) -> Dataset:
-        train, val, test = (Split(*(np.load(path, mmap_mode="r") for path in _paths(self.folder, p))) for p in _PARTS)
+        train, val, test = (
+            {name: np.load(_path(self.folder, part, name), mmap_mode="r") for name in self.arrays} for part in PARTS
+        )
         return Dataset(self.name, train, val, test, self.class_names, self.augmentation)
 
 
 def write_mapped(dataset: Dataset, folder: Path) -> Mapped:
     """Writes the arrays of a data set, and returns the source that maps them."""
-    for part in _PARTS:
-        for path, array in zip(_paths(str(folder), part), getattr(dataset, part), strict=True):
-            np.save(path, array)
-    return Mapped(str(folder), dataset.name, dataset.class_names, dataset.augmentation)
+    for part in PARTS:
+        for name, array in getattr(dataset, part).items():
+            np.save(_path(str(folder), part, name), array)
+    return Mapped(str(folder), dataset.name, tuple(dataset.train), dataset.class_names, dataset.augmentation)
 
 
-def _paths(folder: str, part: str) -> tuple[Path, Path]:
-    return Path(folder) / f"{part}_images.npy", Path(folder) / f"{part}_labels.npy"
+def _path(folder: str, part: str, name: str) -> Path:
+    return Path(folder) / f"{part}_{name}.npy"

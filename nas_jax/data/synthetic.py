@@ -43,7 +43,7 @@ class Synthetic:
             labels = np.arange(size, dtype=np.int32) % self.num_classes
             noise = np.random.default_rng((self.seed, stream)).normal(size=(size, *self.image_shape))
             images = np.clip(patterns[labels] + self.noise * noise, 0, 1)
-            return Split(np.round(images * 255).astype(np.uint8), labels)
+            return {"image": np.round(images * 255).astype(np.uint8), "label": labels}
 
         return Dataset(
             name="synthetic",

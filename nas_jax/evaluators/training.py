@@ -1,7 +1,7 @@
 """Trains the network of a genome in this process."""
 
 import functools
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from nas_jax.data.arrays import DataSource, load
-from nas_jax.evaluators.base import Measurement, attempt, evaluate_serially
+from nas_jax.data.arrays import DataSource
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Measurement, Progress, Report, attempt, evaluate_serially, ignore
 from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.tasks.base import Task, load_problem
 from nas_jax.train.checkpoint import save_variables
-from nas_jax.train.fit import Fit, Prepared, num_together_of, prepare, train
+from nas_jax.train.fit import Fit, OnEpoch, Prepared, num_together_of, prepare, train
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.seeds import over_seeds
 from nas_jax.trial import Trial
@@ -22,7 +24,10 @@ from nas_jax.trial import Trial
 
 @dataclass(frozen=True)
 class Training:
-    """Trains each genome by `recipe`, one after the other.
+    """Trains each genome on the task by `recipe`, in full, one after the other.
+
+    An epoch is reported once every seed has ended it, with the means over the seeds, as the trial itself will have them.
+    On a CPU seeds train one after the other: the reports of a trial with several come while the last one trains.
 
     With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.
 
@@ -38,6 +43,7 @@ class Training:
 
     space: Space
     source: DataSource
+    task: Task
     recipe: Recipe
     checkpoint_dir: Path | None = None
     num_seeds: int = 1
@@ -55,17 +61,23 @@ class Training:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        return ("val_accuracy", "val_loss")
+        return tuple(f"val_{name}" for name in self.task.metric_names)
 
-    def measure(self, trial: Trial) -> Measurement:
-        """The metrics of `train.fit.fit`, and `num_params` and `flops` of the genome."""
-        return self._train(self._prepare(trial), trial)
+    def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
+        """The metrics of `train.fit.fit`, and `num_params` and `flops` of the genome.
 
-    def evaluate(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
-        return self._evaluate_ahead(requests) if self.compile_ahead else evaluate_serially(self.measure, requests)
+        Raises:
+            UserError: the trial has a budget, or continues another one.
+        """
+        return self._train(self._prepare(trial), trial, report)
 
-    def _evaluate_ahead(self, requests: Iterator[Trial]) -> Generator[Trial, None, None]:
-        load(self.source)  # once, and not in each thread
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
+        if self.compile_ahead:
+            return self._evaluate_ahead(requests, report)
+        return evaluate_serially(self.measure, requests, report)
+
+    def _evaluate_ahead(self, requests: Iterator[Trial], report: Report) -> Generator[Trial, None, None]:
+        load_problem(self.task, self.source)  # once, and not in each thread
         pool = ThreadPoolExecutor(self.compile_ahead, thread_name_prefix="compile")
         waiting: deque[tuple[Trial, Future[Prepared]]] = deque()
         try:
@@ -75,23 +87,24 @@ class Training:
                 if not waiting:
                     return
                 trial, prepared = waiting.popleft()
-                yield attempt(functools.partial(self._train_when_compiled, prepared), trial)
+                yield attempt(functools.partial(self._train_when_compiled, prepared), trial, report)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _prepare(self, trial: Trial) -> Prepared:
         assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
+        _check_in_full(trial)
         network = self.space.network(trial.genome, self.recipe.dtype)
         together = num_together_of(self.recipe, self.num_seeds)
-        return prepare(network, load(self.source), self.recipe, num_together=together)
+        return prepare(network, load_problem(self.task, self.source), self.recipe, num_together=together)
 
-    def _train_when_compiled(self, prepared: Future[Prepared], trial: Trial) -> Measurement:
-        return self._train(prepared.result(), trial)
+    def _train_when_compiled(self, prepared: Future[Prepared], trial: Trial, report: Report) -> Measurement:
+        return self._train(prepared.result(), trial, report)
 
-    def _train(self, prepared: Prepared, trial: Trial) -> Measurement:
+    def _train(self, prepared: Prepared, trial: Trial, report: Report) -> Measurement:
         assert isinstance(self.space, NetworkSpace)
         seeds = seeds_of(trial, self.num_seeds)
-        fits = train(prepared, seeds)
+        fits = train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report))
         if self.checkpoint_dir is not None:
             for seed, fit in zip(seeds, fits, strict=True):
                 save_variables(self.checkpoint_dir / str(trial.id) / str(seed), fit.variables)
@@ -103,6 +116,29 @@ class Training:
 def seeds_of(trial: Trial, num: int) -> list[int]:
     """The trial's own seed, then others that follow from it."""
     return [trial.seed, *np.random.SeedSequence(trial.seed).generate_state(num - 1).tolist()]
+
+
+def _check_in_full(trial: Trial) -> None:
+    if trial.budget is not None or trial.continues is not None:
+        asked = f"a budget of {trial.budget.epochs} epochs" if trial.budget else f"to continue trial {trial.continues}"
+        raise UserError(
+            f"trial {trial.id} asks for {asked}, and the evaluator training trains each trial in full, from the start: "
+            "choose a strategy that asks for neither"
+        )
+
+
+def _make_on_epoch(trial: Trial, num_seeds: int, report: Report) -> OnEpoch:
+    """Reports an epoch as soon as all seeds have ended it."""
+    ended: defaultdict[int, list[dict[str, float]]] = defaultdict(list)  # of each epoch the metrics of the seeds so far
+
+    def on_epoch(num_epochs: int, metrics: list[dict[str, float]]) -> None:
+        of_seeds = ended[num_epochs]
+        of_seeds += metrics
+        if len(of_seeds) == num_seeds:
+            means = {name: float(np.mean([each[name] for each in of_seeds])) for name in metrics[0]}
+            report(Progress(trial.id, num_epochs, means))
+
+    return on_epoch
 
 
 def _summary(fits: Sequence[Fit]) -> dict[str, Any]:

@@ -11,17 +11,18 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from nas_jax.export import Exported, read_exported
+from nas_jax.objectives import is_fraction
 from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of
+from nas_jax.tasks.base import Task
 from nas_jax.trial import BASELINES
 from nas_jax.units import number, percent
 
-_MAX_CLASSES = 20  # that are listed by name
-
 _PROGRAM = Template("""\
 With nothing but JAX (`pip install jax flatbuffers`), on a CPU or an
-NVIDIA GPU, for any number of images at once:
+NVIDIA GPU, for any number of $inputs at once:
 
 ```python
 import json
@@ -31,20 +32,18 @@ import numpy as np
 from jax import export
 
 program = export.deserialize(Path("program.bin").read_bytes())
-names = json.loads(Path("genome.json").read_text())["class_names"]
-images = np.zeros((2, $height, $width, $depth), np.uint8)  # yours: raw pixels 0..255, not normalised
-probabilities = np.asarray(program.call(images))  # float32 [2, $num_classes]
-for row in probabilities:
-    print(names[row.argmax()], row.max())
+$inputs = np.zeros($shape, np.$dtype)  # yours$raw
+$predictions = program.call($inputs)  # $type, n = 2
+$example
 ```""")
 
 _CARD = Template("""\
-# A classifier of images: $dataset
+# $title: $dataset
 
 **$description**
 
-A neural network, $origin with `nas_jax` on the data set $dataset. It takes images of
-$height x $width pixels with $channels, and gives a probability to each of $num_classes classes.
+A neural network, $origin with `nas_jax` on the data set $dataset. It takes $takes, and gives
+$gives.
 
 $facts
 
@@ -59,18 +58,12 @@ import numpy as np
 
 from nas_jax.export import load_best
 
-classifier = load_best(".")
-images = np.zeros((2, $height, $width, $depth), np.uint8)
-print(classifier.predict(images))  # float32 [2, $num_classes]
-print(classifier.network, list(classifier.variables))
+predictor = load_best("."$allow)
+$inputs = np.zeros($shape, np.$dtype)
+print(predictor.predict($inputs))  # $type, n = 2
+print(predictor.network, list(predictor.variables))
 ```
-
-Picture files, which are resized:
-
-```sh
-python -m nas_jax.predict --workdir=.. picture.png
-```
-
+$pictures
 ## Quality
 
 $quality
@@ -79,8 +72,7 @@ $remarks
 
 ## Training
 
-The data set is $dataset, of which the split for training set the parameters. The recipe, with the means and deviations
-of each channel by which pixels in [0, 1] are normalised (within the network's program, so that you need not):
+The data set is $dataset, of which the split for training set the parameters. $normalized The task and the recipe:
 
 $recipe
 
@@ -94,40 +86,69 @@ $command
 
 ## Limits
 
-- It knows only its classes: every image gets one of them, whatever it shows.
-- It was measured on images from the same source as those it was trained on. How it does on others, on subgroups, on
+$limits
+- It was measured on $inputs from the same source as those it was trained on. How it does on others, on subgroups, on
   noise or on purposeful deception has not been measured.
-- The probabilities are those of a softmax, and nobody has checked that they are calibrated.
 - A `program.bin` written with JAX $jax is read by later ones for at least six months, so by JAX's promise; the
   checkpoint and the genome need the version of `nas_jax` that wrote them, or one that agrees with it.
 """)
 
 
-def write_card(workdir: Path) -> Path:
+_PICTURES = Template("""
+Picture files, which are resized:
+
+```sh
+python -m nas_jax.predict --workdir=..$allow picture.png
+```
+""")
+
+_NORMALIZED = """\
+Pixels in [0, 1] are normalised by the mean and the deviation of each channel, within the network's program, so that you
+need not."""
+
+
+def write_card(workdir: Path, task: Task) -> Path:
     """Writes the card of the network in `workdir/best` into that folder, over an earlier one, and returns its path.
 
+    `task` is what the network was trained for.
+
     Raises:
-        UserError: no run was started in `workdir`, or a file that should be JSON is not.
+        UserError: no run was started in `workdir`, nothing was exported, or a file that should be JSON is not.
     """
     run, best = read_record(workdir), workdir / "best"
-    genome, recipe = (json.loads((best / f"{name}.json").read_text(encoding="utf-8")) for name in ("genome", "recipe"))
-    height, width, depth = genome["image_shape"]
-    is_searched = "genome" not in run.config
-    shape = {"height": height, "width": width, "depth": depth, "num_classes": genome["num_classes"]}
+    exported = read_exported(best)
+    spec, words, one = exported.spec, task.words(exported.spec), exported.spec.arrays[task.input_name]
+    is_searched, is_image = "genome" not in run.config, task.input_name == "image"
+    own = [name for section in (exported.space, exported.task) if "." in (name := str(section.get("name")))]
+    code = {
+        "inputs": words.inputs,
+        "predictions": words.predictions,
+        "type": words.type,
+        "shape": (2, *one.shape),
+        "dtype": one.dtype,
+    }
     text = _CARD.substitute(
-        shape,
-        dataset=escape(genome.get("dataset", run.config["data"]["name"])),
-        description=escape(genome["description"]),
+        code,
+        title=escape(words.title),
+        dataset=escape(spec.name),
+        description=escape(exported.description),
         origin="found by architecture search and trained" if is_searched else "trained",
-        channels="1 channel" if depth == 1 else f"{depth} channels",
-        facts=table(("", ""), _facts(genome, run.best)),
-        program=_PROGRAM.substitute(shape),
-        quality=table(("Network", "Validation accuracy", "Test accuracy"), _accuracies(run)),
-        remarks=_remarks(run, is_searched),
-        recipe=_fenced(yaml(recipe), "yaml"),
+        takes=escape(words.takes),
+        gives=escape(words.gives),
+        facts=table(("", ""), [*_facts(exported, run.best), *words.facts]),
+        program=_PROGRAM.substitute(
+            code, raw=": raw pixels 0..255, not normalised" if is_image else "", example=words.example
+        ),
+        allow=f", allow={own!r}" if own else "",
+        pictures=_PICTURES.substitute(allow=f" --allow={','.join(own)}" if own else "") if is_image else "",
+        quality=_quality(run, task),
+        remarks=_remarks(run, task, is_searched),
+        normalized=_NORMALIZED if is_image else "",
+        recipe=_fenced(yaml(_training(best, exported)), "yaml"),
         search=_search(run) if is_searched else "The architecture was given, not searched for.",
         provenance=table(("", ""), _provenance(run)),
         command=_fenced(run.environment.get("command", "unknown"), "sh"),
+        limits="\n".join(f"- {escape(limit)}" for limit in words.limits),
         jax=escape(run.environment.get("versions", {}).get("jax", "of an unknown version")),
     )
     path = best / "README.md"
@@ -135,44 +156,59 @@ def write_card(workdir: Path) -> Path:
     return path
 
 
-def _facts(genome: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    names = genome["class_names"]
-    left = len(names) - _MAX_CLASSES
-    yield "Architecture", genome["description"]
-    yield "Space", str(genome["space"].get("name"))
+def _facts(exported: Exported, metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "Architecture", exported.description
+    yield "Space", str(exported.space.get("name"))
     yield "Parameters", number(metrics.get("num_params"))
-    yield "FLOPs", f"{number(metrics.get('flops'))} an image, two for each multiply-add"
-    yield "Classes", ", ".join(names[:_MAX_CLASSES]) + (f" and {left:,} more, see genome.json" if left > 0 else "")
+    yield "FLOPs", f"{number(metrics.get('flops'))} for each input, two for each multiply-add"
 
 
-def _accuracies(run: Record) -> Iterator[tuple[str, str, str]]:
+def _training(best: Path, exported: Exported) -> dict[str, Any]:
+    """All settings of the training, and by what images are normalised."""
+    moments = {"mean": exported.spec.mean, "std": exported.spec.std} if exported.spec.mean else {}
+    return {"task": exported.task, **json.loads((best / "recipe.json").read_text(encoding="utf-8")), **moments}
+
+
+def _quality(run: Record, task: Task) -> str:
+    """A table of the task's first metric."""
+    metric = task.metric_names[0]
     named = [("this one", run.best["exported"])]
     if seeds := run.best.get("seeds"):
         named.append((f"mean of {len(seeds)} seeds", run.best))
     others = run.best["baselines"]
     named += [(title, others[stage]) for stage, title in BASELINES.items() if stage in others]
-    for name, metrics in named:
-        yield name, _accuracy(run, "val", metrics), _accuracy(run, "test", metrics)
+    rows = [
+        (name, *(_value(run, f"{split}_{metric}", metrics) for split in ("val", "test"))) for name, metrics in named
+    ]
+    return table(("Network", f"Validation {_title(task)}", f"Test {_title(task)}"), rows)
 
 
-def _accuracy(run: Record, split: str, metrics: Mapping[str, Any]) -> str:
-    """The accuracy on a split ("val", "test"), with its standard error as far as it is known."""
-    metric = f"{split}_accuracy"
-    noise, num = noise_of(run, metric, metrics), run.num_examples(split)
+def _title(task: Task) -> str:
+    """Of the task's first metric."""
+    return task.metric_names[0].replace("_", " ")
+
+
+def _value(run: Record, metric: str, metrics: Mapping[str, Any]) -> str:
+    """A metric, with its standard error as far as it is known."""
+    in_words = percent if is_fraction(metric) else number
+    noise, num = noise_of(run, metric, metrics), run.num_examples(metric.partition("_")[0])
     if not noise.total:
-        return percent(metrics.get(metric))
+        return in_words(metrics.get(metric))
     by = [f"{num:,} examples"] * bool(noise.examples) + ["the seeds"] * bool(noise.seeds)
-    return f"{percent(metrics[metric])} ± {percent(noise.total)} (one standard error, by {' and '.join(by)})"
+    return f"{in_words(metrics[metric])} ± {in_words(noise.total)} (one standard error, by {' and '.join(by)})"
 
 
-def _remarks(run: Record, is_searched: bool) -> str:
-    remarks = ["The test split was measured once, at the end, and chose nothing."]
+def _remarks(run: Record, task: Task, is_searched: bool) -> str:
+    remarks = [
+        "The test split was measured once, at the end, and chose nothing; networks were measured there in float32, as "
+        "this one is shipped."
+    ]
     if is_searched:
         remarks.append("The validation split chose this network among others, which flatters it a little.")
     if seeds := run.best.get("seeds"):
         remarks.append(
             f"Each architecture was trained with {len(seeds)} seeds. The network in this folder is the best of them "
-            "by validation accuracy: that flatters it a little more. Other figures are means over the seeds."
+            f"by validation {_title(task)}: that flatters it a little more. Other figures are means over the seeds."
         )
     else:
         remarks.append("Each figure is of one training; another seed gives another.")

@@ -1,87 +1,129 @@
 """The winner becomes a folder to take home, `best/`: measured on the test split once, written whole or not at all."""
 
-import functools
 import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from nas_jax.data.arrays import Dataset
+import jax.numpy as jnp
+import numpy as np
+
+from nas_jax.data.arrays import num_examples, spec_to_json
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.export import load_best
+from nas_jax.portable import make_shipped
 from nas_jax.spaces.base import NetworkSpace
+from nas_jax.tasks.base import Problem, best_of
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.seeds import over_seeds
 from nas_jax.trial import Stage, Trial
 
+Section = Mapping[str, Any]
+
+
+class Trained(NamedTuple):
+    """How finalists were trained, and where their networks lie.
+
+    The sections are those of the config that build the space and the task; `checkpoint_dir` holds the variables of each
+    finalist under its id and each of its seeds.
+    """
+
+    space: NetworkSpace
+    problem: Problem
+    recipe: Recipe
+    checkpoint_dir: Path
+    space_section: Section
+    task_section: Section
+
+
+class _Tested(NamedTuple):
+    """A finalist on the test split."""
+
+    metrics: dict[str, Any]  # over all seeds
+    exported: dict[str, Any]  # of the seed with the best validation
+    scores: np.ndarray  # [seeds, examples]
+
 
 def export_network(
-    directory: Path,
-    checkpoint_dir: Path,
-    space: NetworkSpace,
-    space_section: Mapping[str, Any],
-    dataset: Dataset,
-    recipe: Recipe,
-    winner: Trial,
-    baselines: Mapping[Stage, Trial],
+    directory: Path, trained: Trained, winner: Trial, baselines: Mapping[Stage, Trial]
 ) -> dict[str, Any]:
     """Measures the winner on the test split and writes it to `directory`, which appears complete or not at all.
 
-    No network is measured on the test split anywhere else. `checkpoint_dir` holds the variables of each finalist under
-    its id and each of its seeds. Of several seeds the one with the best validation accuracy is exported. The test
-    accuracies of the baselines are measured too, for comparison; they decide nothing.
+    No network is measured on the test split anywhere else, and each one is measured as it is shipped: in float32,
+    whatever it was trained in. Of several seeds the one with the best validation, by the first metric of the task, is
+    exported. The baselines are measured too, for comparison; they decide nothing. `test_scores.npz` has the score of
+    each test example (`Task.scores`) of all of them.
 
     Returns:
-        What `metrics.json` holds: the winner's metrics with `test_accuracy` and `test_loss` (over seeds as the others,
-        see `over_seeds`), its `trial` id, under "exported" the seed and the accuracies of the network in the folder,
-        the sizes of the two splits, and under "baselines" the metrics of each baseline under its stage.
+        What `metrics.json` holds: the winner's metrics with those of the test split (over seeds as the others, see
+        `over_seeds`), its `trial` id, under "exported" the seed and the metrics of the network in the folder, the sizes
+        of the two splits, and under "baselines" the metrics of each baseline under its stage.
     """
-
+    dataset = trained.problem.dataset
     by_id = {trial.id: trial for trial in (winner, *baselines.values())}
-
-    @functools.cache  # a baseline may be the winner, or another baseline
-    def tested(trial_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The metrics of all seeds, and of the best one."""
-        trial = by_id[trial_id]
-        metrics = trial.metrics or {}
-        seeds = metrics.get("seeds", [trial.seed])
-        trained = [load_variables(checkpoint_dir / str(trial.id) / str(seed)) for seed in seeds]
-        tests = measure(space.network(trial.genome, recipe.dtype), trained, dataset, recipe, "test")
-        validations = metrics.get("val_accuracy_per_seed", [metrics.get("val_accuracy")])
-        best = validations.index(max(validations))
-        exported = {"seed": seeds[best], "val_accuracy": validations[best], **tests[best]}
-        return {"trial": trial.id, **metrics, **over_seeds(tests)}, exported
-
-    sizes = {"num_val": len(dataset.val.labels), "num_test": len(dataset.test.labels)}
-    of_baselines = {stage: tested(trial.id)[0] for stage, trial in baselines.items()}
-    metrics, exported = tested(winner.id)
-    metrics = {**metrics, **sizes, "exported": exported, "baselines": of_baselines}
-    unfinished = _clear_unfinished(directory)
-    shutil.copytree(checkpoint_dir / str(winner.id) / str(exported["seed"]), unfinished / "checkpoint")
-    genome = {
-        **_genome(winner, space_section),
-        "dataset": dataset.name,
-        "image_shape": dataset.image_shape,
-        "num_classes": dataset.num_classes,
-        "class_names": dataset.class_names,
+    tested = {id: _test(trained, trial) for id, trial in by_id.items()}
+    metrics, exported, _ = tested[winner.id]
+    metrics = {
+        **metrics,
+        "num_val": num_examples(dataset.val),
+        "num_test": num_examples(dataset.test),
+        "exported": exported,
+        "baselines": {stage: tested[trial.id].metrics for stage, trial in baselines.items()},
     }
-    preprocessing = {"mean": dataset.mean, "std": dataset.std}
+    unfinished = _clear_unfinished(directory)
+    shutil.copytree(trained.checkpoint_dir / str(winner.id) / str(exported["seed"]), unfinished / "checkpoint")
+    genome = {
+        **_genome(winner, trained.space_section),
+        "task": dict(trained.task_section),
+        "spec": spec_to_json(dataset.spec),
+    }
     _write_json(unfinished / "genome.json", genome)
-    used = {**asdict(recipe), "compute_dtype": recipe.dtype.name, "seed": exported["seed"]}
-    _write_json(unfinished / "recipe.json", {**used, "preprocessing": preprocessing})
+    recipe = {**asdict(trained.recipe), "compute_dtype": trained.recipe.dtype.name, "seed": exported["seed"]}
+    _write_json(unfinished / "recipe.json", recipe)
     _write_json(unfinished / "metrics.json", metrics)
-    load_best(unfinished).save_program(unfinished / "program.bin")
+    scores: dict[str, Any] = {str(id): each.scores for id, each in tested.items()}
+    np.savez_compressed(unfinished / "test_scores.npz", **scores)
+    own = [str(section["name"]) for section in (trained.space_section, trained.task_section)]
+    load_best(unfinished, allow=own).save_program(unfinished / "program.bin")
     unfinished.rename(directory)
     return metrics
 
 
+def _test(trained: Trained, trial: Trial) -> _Tested:
+    problem, metrics = trained.problem, trial.metrics or {}
+    seeds = metrics.get("seeds", [trial.seed])
+    variables = [load_variables(trained.checkpoint_dir / str(trial.id) / str(seed)) for seed in seeds]
+    network = trained.space.network(trial.genome, jnp.float32)
+    tests = measure(make_shipped(network, problem.task, problem.dataset.spec), variables, problem, "test")
+    first = f"val_{problem.task.metric_names[0]}"
+    validations = metrics.get(f"{first}_per_seed", [metrics.get(first)])
+    best = best_of(problem.task, validations) if len(validations) > 1 else 0
+    return _Tested(
+        metrics={"trial": trial.id, **metrics, **over_seeds([each.metrics for each in tests])},
+        exported={"seed": seeds[best], first: validations[best], **tests[best].metrics},
+        scores=np.stack([each.scores for each in tests]),
+    )
+
+
+def read_test_scores(best: Path) -> dict[int, np.ndarray]:
+    """The scores of the test examples `[seeds, examples]`, float32, by the ids of the trials.
+
+    They are of the winner and the baselines; nothing is there of a run that trained nothing, or of an earlier version.
+    """
+    path = best / "test_scores.npz"
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {int(id): file[id] for id in file.files}
+
+
 def export_genome(
     directory: Path,
-    space_section: Mapping[str, Any],
+    space_section: Section,
     evaluator: Evaluator,
     winner: Trial,
     baselines: Mapping[Stage, Trial],
@@ -107,7 +149,7 @@ def export_genome(
     return metrics
 
 
-def _genome(winner: Trial, space_section: Mapping[str, Any]) -> dict[str, Any]:
+def _genome(winner: Trial, space_section: Section) -> dict[str, Any]:
     return {"genome": winner.genome, "description": winner.description, "space": dict(space_section)}
 
 

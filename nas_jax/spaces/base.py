@@ -81,7 +81,7 @@ class NetworkSpace(Space, Protocol):
         ...
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike) -> nn.Module:
-        """The Flax module: `(images [b, h, w, c], train) -> logits [b, num_classes]`, computed in `dtype`."""
+        """The Flax module: `(images [b, h, w, c], train) -> outputs [b, num_outputs]`, computed in `dtype`."""
         ...
 
 

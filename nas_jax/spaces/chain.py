@@ -33,12 +33,12 @@ from nas_jax.trial import Genome
 class Chain:
     """All chains with layers from the given choices and numbers of layers within the given bounds.
 
-    `image_shape` is (height, width, channels); it and `num_classes` come from the data set. With `free_features`,
-    log10 of parameters and FLOPs are encoded as well, known without training.
+    `image_shape` is (height, width, channels); it comes from the data set, and `num_outputs` from the task. With
+    `free_features`, log10 of parameters and FLOPs are encoded as well, known without training.
     """
 
     image_shape: tuple[int, int, int]
-    num_classes: int
+    num_outputs: int
     conv_sizes: tuple[int, ...] = (3, 5)
     conv_filters: tuple[int, ...] = (16, 32, 64)
     pool_types: tuple[str, ...] = ("max", "avg")
@@ -270,7 +270,7 @@ class Chain:
     # Numbers
 
     def cost(self, genome: Genome) -> Cost:
-        return chain_cost(genome, self.image_shape, self.num_classes)
+        return chain_cost(genome, self.image_shape, self.num_outputs)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
         """One-hot layers and a mask for each position, counts, depth, and those of `free_features`."""
@@ -284,7 +284,7 @@ class Chain:
         return [*numbers, *counts, float(len(genome)), *free]
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> ChainNetwork:
-        return ChainNetwork(genome, self.num_classes, dtype)
+        return ChainNetwork(genome, self.num_outputs, dtype)
 
 
 @cache

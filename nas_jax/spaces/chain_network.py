@@ -54,11 +54,11 @@ class ChainNetwork(nn.Module):
     """The Flax network of a chain."""
 
     genome: Genome
-    num_classes: int
+    num_outputs: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
         x = x.astype(self.dtype)
         for layer in self.genome:
             if layer in layers.POOLS:
@@ -70,10 +70,10 @@ class ChainNetwork(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for layer in filter(is_fc, self.genome):
             x = nn.relu(nn.Dense(units(layer), dtype=self.dtype)(x))
-        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
 
 
-def chain_cost(genome: Genome, image_shape: tuple[int, int, int], num_classes: int) -> Cost:
+def chain_cost(genome: Genome, image_shape: tuple[int, int, int], num_outputs: int) -> Cost:
     """Parameters and FLOPs of a `ChainNetwork` for images of (height, width, channels)."""
     height, width, channels = image_shape
     num_params = flops = 0
@@ -87,7 +87,7 @@ def chain_cost(genome: Genome, image_shape: tuple[int, int, int], num_classes: i
             flops += 2 * weights * height * width
             channels = filters
     inputs = min(height, FINAL_SIZE) * min(width, FINAL_SIZE) * channels
-    for outputs in [*map(units, filter(is_fc, genome)), num_classes]:
+    for outputs in [*map(units, filter(is_fc, genome)), num_outputs]:
         num_params += (inputs + 1) * outputs
         flops += 2 * inputs * outputs
         inputs = outputs

@@ -125,12 +125,12 @@ class MacroNetwork(nn.Module):
     """Stem, three stages, head."""
 
     genome: Genome
-    num_classes: int
+    num_outputs: int
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
         x = ConvBlock(self.filters, 3, self.dtype)(x, train)
         for block, inputs, filters in _channels(self.genome, self.filters):
             stride = filters // inputs
@@ -139,7 +139,7 @@ class MacroNetwork(nn.Module):
             elif stride > 1:
                 x = PointwiseNorm(filters, self.dtype)(x[:, ::stride, ::stride], train)
         x = nn.relu(PointwiseNorm(HEAD_FILTERS, self.dtype)(x, train)).mean(axis=(1, 2))
-        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
 
 
 def _channels(genome: Genome, filters: int) -> Iterator[tuple[str, int, int]]:
@@ -156,7 +156,7 @@ class NasBenchMacro:
     """The canonical chains, as features and as networks.
 
     Args:
-        image_shape: (height, width, channels); it and `num_classes` come from the data set.
+        image_shape: (height, width, channels); it comes from the data set, and `num_outputs` from the task.
         free_features: Also encode log10 of parameters and FLOPs, known without training.
         filters: Channels of the stem, doubled by each stage; 32 in the benchmark.
 
@@ -165,7 +165,7 @@ class NasBenchMacro:
     """
 
     image_shape: tuple[int, int, int]
-    num_classes: int
+    num_outputs: int
     free_features: bool = False
     filters: int = 32
 
@@ -256,11 +256,11 @@ class NasBenchMacro:
             elif stride > 1:
                 add_conv(inputs * filters, filters)
         add_conv(filters * HEAD_FILTERS, HEAD_FILTERS)
-        num_params += (HEAD_FILTERS + 1) * self.num_classes
-        return Cost(num_params, flops + 2 * HEAD_FILTERS * self.num_classes)
+        num_params += (HEAD_FILTERS + 1) * self.num_outputs
+        return Cost(num_params, flops + 2 * HEAD_FILTERS * self.num_outputs)
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> MacroNetwork:
-        return MacroNetwork(genome, self.num_classes, self.filters, dtype)
+        return MacroNetwork(genome, self.num_outputs, self.filters, dtype)
 
 
 make = NasBenchMacro

@@ -168,13 +168,13 @@ class CellNetwork(nn.Module):
     """Three stages of equal cells."""
 
     genome: Genome
-    num_classes: int
+    num_outputs: int
     num_cells: int
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_classes"]:
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
         x = _conv(self.filters, 3, 1, self.dtype)(x)
         x = _norm(train, self.dtype)(x)
         for stage in range(NUM_STAGES):
@@ -183,7 +183,7 @@ class CellNetwork(nn.Module):
             for _ in range(self.num_cells):
                 x = Cell(self.genome, self.dtype)(x, train)
         x = nn.relu(_norm(train, self.dtype)(x)).mean(axis=(1, 2))
-        return nn.Dense(self.num_classes, dtype=jnp.float32)(x)
+        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class NasBench201:
     """The canonical cells, as features and as networks.
 
     Args:
-        image_shape: (height, width, channels); it and `num_classes` come from the data set.
+        image_shape: (height, width, channels); it comes from the data set, and `num_outputs` from the task.
         encoding: "functional" describes what the paths compute, "one_hot" the edges, "path" which paths there are
             (which does not tell all genomes apart).
         free_features: Also encode log10 of parameters and FLOPs, known without training.
@@ -203,7 +203,7 @@ class NasBench201:
     """
 
     image_shape: tuple[int, int, int]
-    num_classes: int
+    num_outputs: int
     encoding: str = "functional"
     free_features: bool = False
     num_cells: int = 5
@@ -290,11 +290,11 @@ class NasBench201:
             for operation in [*genome] * self.num_cells:
                 if operation in KERNEL_SIDES:
                     add_conv(KERNEL_SIDES[operation], filters, filters)
-        num_params += 2 * filters + (filters + 1) * self.num_classes
-        return Cost(num_params, flops + 2 * filters * self.num_classes)
+        num_params += 2 * filters + (filters + 1) * self.num_outputs
+        return Cost(num_params, flops + 2 * filters * self.num_outputs)
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> CellNetwork:
-        return CellNetwork(genome, self.num_classes, self.num_cells, self.filters, dtype)
+        return CellNetwork(genome, self.num_outputs, self.num_cells, self.filters, dtype)
 
 
 make = NasBench201

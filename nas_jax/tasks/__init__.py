@@ -1,1 +1,1 @@
-"""What a network learns: loss, metrics and head of a data set."""
+"""What a network learns: one file a task."""

@@ -1,11 +1,145 @@
-from typing import Any, NamedTuple
+"""What every task is: what a network learns of the examples, how that is measured, and what its answers mean."""
 
-Task = Any
+import functools
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.typing
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nas_jax.data.arrays import Augmentation, Batch, Dataset, DataSource, Spec, load
+from nas_jax.errors import UserError
 
 
-class Problem(NamedTuple):
-    task: Any
-    dataset: Any
+class Words(NamedTuple):
+    """How a card and a report speak of a network of the task. Plain text, but for `example`, which is Python."""
+
+    title: str  # "A classifier of images"
+    takes: str  # "images of 8 x 8 pixels with 1 channel"
+    gives: str  # "a probability to each of 10 classes"
+    inputs: str  # what several inputs are called: "images"
+    predictions: str  # what several predictions are called: "probabilities"
+    type: str  # of `n` predictions: "float32 [n, 10]"
+    example: str  # lines of Python that do something with a variable of the name `predictions`
+    facts: tuple[tuple[str, str], ...] = ()  # rows of a table: ("Classes", "cat, dog")
+    limits: tuple[str, ...] = ()  # what nobody should expect of the network, a sentence each
 
 
-make = None
+@runtime_checkable
+class Task(Protocol):
+    """What a network learns. It knows the data set and the network's outputs, and nothing of the network.
+
+    A batch has arrays of the data set by their names. Methods that take one run in compiled functions: they are pure,
+    and use `jax.numpy`. Tasks are frozen dataclasses, so that they hash, compare and pickle.
+    """
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def input_name(self) -> str:
+        """The array that a user gives to get a prediction: "image"."""
+        ...
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What `metrics` gives. The first one says which of two trainings is the better one."""
+        ...
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more is better in the first one of `metric_names`."""
+        ...
+
+    def check(self, dataset: Dataset) -> None:
+        """Raises ValueError, in one line, unless the task can be learned of the data set."""
+        ...
+
+    def num_outputs(self, spec: Spec) -> int:
+        """The length of the vector that the network has to give for each example."""
+        ...
+
+    def draw(self, key: jax.Array, num: int, augmentation: Augmentation) -> Any:
+        """What is random in the augmentation of `num` examples: a tree of arrays whose leading axis is `num`.
+
+        It is apart from `augment`, as several devices that share a batch draw for all of it and take their part.
+        """
+        ...
+
+    def augment(self, batch: Batch, draws: Any, augmentation: Augmentation) -> Batch:
+        """The batch, changed as `draws` say."""
+        ...
+
+    def inputs(self, batch: Batch, spec: Spec, dtype: jax.typing.DTypeLike) -> Any:
+        """What the network takes, of a batch that may have the array `input_name` alone."""
+        ...
+
+    def loss(self, outputs: Float[jax.Array, "b k"], batch: Batch) -> Float[jax.Array, " b"]:
+        """What training minimises, of each example."""
+        ...
+
+    def metric_sums(self, outputs: Float[jax.Array, "b k"], batch: Batch, is_real: Bool[jax.Array, " b"]) -> Any:
+        """Sums over the examples that are real and no padding: a tree of arrays, which is added up over batches."""
+        ...
+
+    def metrics(self, sums: Any, num: int) -> dict[str, float]:
+        """The metrics of `num` examples, by `metric_names`. They have to be finite. NumPy, in no compiled function."""
+        ...
+
+    def scores(self, outputs: Float[jax.Array, "b k"], batch: Batch) -> Float[jax.Array, " b"]:
+        """How good each output is; higher is better. Two networks are compared by them, example by example."""
+        ...
+
+    def predict(self, outputs: Float[jax.Array, "b k"]) -> Any:
+        """What a user gets: a tree of arrays whose leading axis is the batch."""
+        ...
+
+    def describe(self, prediction: Any, spec: Spec) -> list[str]:
+        """A prediction of one example in lines for a person. NumPy."""
+        ...
+
+    def words(self, spec: Spec) -> Words: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A task on a data set: what a network is trained for. Two are equal only if they are the same object.
+
+    Raises:
+        ValueError: the task cannot be learned of the data set.
+    """
+
+    task: Task
+    dataset: Dataset
+
+    def __post_init__(self) -> None:
+        self.task.check(self.dataset)
+
+    @property
+    def num_outputs(self) -> int:
+        return self.task.num_outputs(self.dataset.spec)
+
+
+@functools.lru_cache(maxsize=2)
+def load_problem(task: Task, source: DataSource) -> Problem:
+    """The task on the data of a source, checked once for the many trials of one process.
+
+    Raises:
+        UserError: the task cannot be learned of the data set, or the source has a reason of its own.
+    """
+    dataset = load(source)
+    try:
+        return Problem(task, dataset)
+    except ValueError as error:
+        raise UserError(f"the task {type(task).__name__} and the data set {dataset.name!r}: {error}") from error
+
+
+def best_of(task: Task, values: list[float]) -> int:
+    """The place of the best value of the task's first metric, the first of equals."""
+    return int(np.argmax(values) if task.maximize else np.argmin(values))
+
+
+def one_example(tree: Any, place: int) -> Any:
+    """An example, or a prediction, of a tree of arrays with a leading axis."""
+    return jax.tree.map(lambda array: array[place], tree)

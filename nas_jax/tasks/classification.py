@@ -1,9 +1,120 @@
 """Classification: one label an image."""
 
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
 import jax
 import jax.numpy as jnp
+import jax.typing
+import numpy as np
 import optax
 from jaxtyping import Bool, Float, Int
+
+from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
+from nas_jax.data.augment import Moves, draw_moves
+from nas_jax.tasks.base import Words
+from nas_jax.tasks.images import check_images, move_images, normalized_images, text_of_images
+
+_MAX_NAMES = 20  # of classes that a card lists
+_NUM_SHOWN = 5  # classes of a prediction in words
+_EXAMPLE = """\
+names = json.loads(Path("genome.json").read_text())["spec"]["class_names"]
+for row in probabilities:
+    print(names[row.argmax()], row.max())"""
+
+
+class Sums(NamedTuple):
+    """Over the examples of a batch."""
+
+    num_correct: Int[jax.Array, ""]
+    loss: Float[jax.Array, ""]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Names the class of an image: arrays "image", and "label" with the places of classes in `class_names`.
+
+    Networks give a logit a class. The loss is the cross entropy in nats; `loss` among the metrics is without the label
+    smoothing.
+    """
+
+    label_smoothing: float = 0.0
+
+    input_name: ClassVar[str] = "image"
+    metric_names: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
+    maximize: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing={self.label_smoothing}: has to be at least 0 and below 1")
+
+    def check(self, dataset: Dataset) -> None:
+        check_images(dataset)
+        label, num = dataset.spec.arrays.get("label"), len(dataset.class_names)
+        if label is None or label.dtype != "int32" or label.shape:
+            raise ValueError(f"there must be an array 'label', int32 [n], one an image; 'label' is {label}")
+        for part in PARTS:
+            labels = getattr(dataset, part)["label"]
+            if labels.min() < 0 or labels.max() >= num:
+                raise ValueError(f"{part}: labels must lie in 0..{num - 1}, the places of {num} class_names")
+
+    def num_outputs(self, spec: Spec) -> int:
+        return len(spec.class_names)
+
+    def draw(self, key: jax.Array, num: int, augmentation: Augmentation) -> Moves:
+        return draw_moves(key, num, augmentation)
+
+    def augment(self, batch: Batch, draws: Moves, augmentation: Augmentation) -> Batch:
+        return move_images(batch, draws, augmentation)
+
+    def inputs(self, batch: Batch, spec: Spec, dtype: jax.typing.DTypeLike) -> Float[jax.Array, "b h w c"]:
+        return normalized_images(batch, spec, dtype)
+
+    def loss(self, outputs: Float[jax.Array, "b k"], batch: Batch) -> Float[jax.Array, " b"]:
+        return cross_entropy(outputs, batch["label"], self.label_smoothing)
+
+    def metric_sums(self, outputs: Float[jax.Array, "b k"], batch: Batch, is_real: Bool[jax.Array, " b"]) -> Sums:
+        losses = cross_entropy(outputs, batch["label"])
+        return Sums(
+            num_correct=(is_correct(outputs, batch["label"]) & is_real).sum(),
+            loss=jnp.where(is_real, losses, 0.0).sum(),
+        )
+
+    def metrics(self, sums: Any, num: int) -> dict[str, float]:
+        return {"accuracy": float(sums.num_correct / num), "loss": float(sums.loss / num)}
+
+    def scores(self, outputs: Float[jax.Array, "b k"], batch: Batch) -> Float[jax.Array, " b"]:
+        """1 for a hit, else 0."""
+        return is_correct(outputs, batch["label"]).astype(jnp.float32)
+
+    def predict(self, outputs: Float[jax.Array, "b k"]) -> Float[jax.Array, "b k"]:
+        """Probabilities, in the order of `class_names`."""
+        return jax.nn.softmax(outputs.astype(jnp.float32))
+
+    def describe(self, prediction: Float[np.ndarray, " k"], spec: Spec) -> list[str]:
+        """A line for each of the most probable classes, the first being the best."""
+        best = np.argsort(-prediction, kind="stable")[:_NUM_SHOWN]
+        width = max(len(spec.class_names[k]) for k in best)
+        return [f"{spec.class_names[k]:<{width}}  {prediction[k]:.4f}" for k in best]
+
+    def words(self, spec: Spec) -> Words:
+        names = spec.class_names
+        left = len(names) - _MAX_NAMES
+        listed = ", ".join(names[:_MAX_NAMES]) + (f" and {left:,} more, see genome.json" if left > 0 else "")
+        return Words(
+            title="A classifier of images",
+            takes=text_of_images(spec),
+            gives=f"a probability to each of {len(names)} classes",
+            inputs="images",
+            predictions="probabilities",
+            type=f"float32 [n, {len(names)}]",
+            example=_EXAMPLE,
+            facts=(("Classes", listed),),
+            limits=(
+                "It knows only its classes: every image gets one of them, whatever it shows.",
+                "The probabilities are those of a softmax, and nobody has checked that they are calibrated.",
+            ),
+        )
 
 
 def cross_entropy(
@@ -17,3 +128,6 @@ def cross_entropy(
 def is_correct(logits: Float[jax.Array, "b k"], labels: Int[jax.Array, " b"]) -> Bool[jax.Array, " b"]:
     """Whether the most probable class is the right one."""
     return jnp.argmax(logits, axis=-1) == labels
+
+
+make = Classification

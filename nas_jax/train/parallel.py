@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from nas_jax.cpu.compiler import compiler_options
+from nas_jax.data.arrays import Batch
 from nas_jax.errors import UserError
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import Shards
@@ -45,28 +46,28 @@ class Placement:
         return None
 
     def compile(
-        self, function: Callable[..., Any], state: Any, images: Any, labels: Any, batches_shape: tuple[int, ...]
+        self, function: Callable[..., Any], state: Any, examples: Batch, batches_shape: tuple[int, ...]
     ) -> Callable[..., Any]:
-        """Compiles `function(state, images, labels, batches)`, made of a step for `shards(batches_shape[-1])`.
+        """Compiles `function(state, examples, batches)`, made of a step for `shards(batches_shape[-1])`.
 
         The compiled function takes and returns whole arrays. The state that is passed to it is used up.
 
         Args:
-            state: With `images` and `labels` an example of an argument, or its shapes.
+            state: As `examples` an example of an argument, or its shapes.
             batches_shape: Of the indices of examples, int32; the last axis is the batch.
         """
         if self.parallel == "pmap":
             mapped = jax.pmap(
-                function, AXIS, in_axes=(None, None, None, 0), out_axes=None, devices=self.devices, donate_argnums=0
+                function, AXIS, in_axes=(None, None, 0), out_axes=None, devices=self.devices, donate_argnums=0
             )
             parts = self._parts(np.zeros(batches_shape, np.int32))
-            compiled = mapped.lower(state, images, labels, parts).compile(compiler_options())
-            return lambda state, images, labels, batches: compiled(state, images, labels, self._parts(batches))
+            compiled = mapped.lower(state, examples, parts).compile(compiler_options())
+            return lambda state, examples, batches: compiled(state, examples, self._parts(batches))
         everywhere = self.replicated
-        shardings = (everywhere, everywhere, everywhere, self.spread(batches_shape[-1], len(batches_shape) - 1))
+        shardings = (everywhere, everywhere, self.spread(batches_shape[-1], len(batches_shape) - 1))
         jitted = jax.jit(function, in_shardings=shardings, out_shardings=everywhere, donate_argnums=0)
         indices = jax.ShapeDtypeStruct(batches_shape, np.int32)
-        return jitted.lower(state, images, labels, indices).compile(compiler_options())
+        return jitted.lower(state, examples, indices).compile(compiler_options())
 
     def _parts(self, batches: np.ndarray) -> np.ndarray:
         """`[..., b]` to what each device gets: `[devices, ..., b / devices]`, or `[devices, ..., b]` if it must."""

@@ -25,7 +25,6 @@ class Recipe:
     momentum: float = 0.9
     warmup_epochs: float = 1.0
     weight_decay: float = 5e-4
-    label_smoothing: float = 0.0
     compute_dtype: str = "auto"
     drop_last: bool = True
     parallel: str = "none"
@@ -40,7 +39,7 @@ class Recipe:
                 f"warmup_epochs={self.warmup_epochs}: has to be at least 0, and half an epoch less than "
                 f"num_epochs={self.num_epochs}"
             )
-        limits = {"learning_rate": math.inf, "weight_decay": math.inf, "momentum": 1, "label_smoothing": 1}
+        limits = {"learning_rate": math.inf, "weight_decay": math.inf, "momentum": 1}
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) < limit:
                 raise ValueError(f"{name}={getattr(self, name)}: has to be at least 0 and below {limit}")

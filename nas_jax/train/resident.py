@@ -9,26 +9,23 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-from nas_jax.data.arrays import Dataset
+from nas_jax.data.arrays import Batch, Dataset, num_examples
 
 
 @functools.lru_cache(maxsize=1)
-def training_arrays(dataset: Dataset, sharding: NamedSharding) -> tuple[jax.Array, jax.Array]:
-    """Images `[n, h, w, c]` and labels `[n]` of the training split."""
-    return jax.device_put((dataset.train.images, dataset.train.labels), sharding)
+def training_arrays(dataset: Dataset, sharding: NamedSharding) -> Batch:
+    """The training split."""
+    return jax.device_put(dataset.train, sharding)
 
 
 @functools.lru_cache(maxsize=1)
-def evaluation_batches(
-    dataset: Dataset, part: str, batch_size: int, sharding: NamedSharding
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A split in batches, the last one padded: images `[k, b, h, w, c]`, labels `[k, b]`, which are real `[k, b]`."""
-    split = getattr(dataset, part)
-    num = len(split.labels)
+def validation_batches(dataset: Dataset, batch_size: int, sharding: NamedSharding) -> tuple[Batch, jax.Array]:
+    """The validation split in batches, the last one padded: arrays `[k, b, …]`, and which are real `[k, b]`."""
+    num = num_examples(dataset.val)
     num_batches = -(-num // batch_size)
 
     def in_batches(array: np.ndarray) -> np.ndarray:
         padding = [(0, num_batches * batch_size - num)] + [(0, 0)] * (array.ndim - 1)
         return np.pad(array, padding).reshape(num_batches, batch_size, *array.shape[1:])
 
-    return jax.device_put(tuple(map(in_batches, (*split, np.ones(num, bool)))), sharding)
+    return jax.device_put(jax.tree.map(in_batches, (dataset.val, np.ones(num, bool))), sharding)

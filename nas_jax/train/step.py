@@ -2,17 +2,17 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int, UInt8, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from nas_jax.data.arrays import Dataset, Moves, draw_moves, move, normalize
-from nas_jax.tasks import classification
+from nas_jax.data.arrays import Batch
+from nas_jax.tasks.base import Problem, Task
 from nas_jax.train.recipe import Recipe
 
 Variables = dict[str, Any]  # "params" and, with batch normalisation, "batch_stats"
@@ -34,23 +34,30 @@ class Shards(NamedTuple):
     num: int
 
 
-def initialize(network: nn.Module, image_shape: tuple[int, int, int], seed: int) -> Variables:
-    """Draws the variables of a network on the host.
+def initialize(network: nn.Module, input_shape: tuple[int, ...], seed: int) -> Variables:
+    """Draws the variables of a network that takes float32 `[b, *input_shape]`, on the host.
 
     Kernels are normal with variance 2 / fan-in (He et al. 2015, eq. 10), scales and variances one, biases and means
     zero.
     """
-    return draw_variables(variable_shapes(network, image_shape), seed)
+    inputs = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
+    return draw_variables(variable_shapes(network, inputs), seed)
 
 
-def variable_shapes(network: nn.Module, image_shape: tuple[int, int, int]) -> Variables:
-    """The variables of a network as `jax.ShapeDtypeStruct`s.
+def variable_shapes(network: nn.Module, inputs: Any) -> Variables:
+    """The variables of a network as `jax.ShapeDtypeStruct`s. `inputs` are what it takes, of a batch of one, or such.
 
     They come from an abstract evaluation, so nothing is compiled: `jax.jit(network.init)` would be for a new
     architecture.
     """
-    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    return jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros(images.shape, images.dtype), train=False))
+    return jax.eval_shape(lambda given: network.init(jax.random.key(0), given, train=False), inputs)
+
+
+def input_shapes(problem: Problem) -> Any:
+    """What a network of the problem takes, of a batch of one, as `jax.ShapeDtypeStruct`s."""
+    spec = problem.dataset.spec
+    batch = {name: jax.ShapeDtypeStruct((1, *array.shape), array.dtype) for name, array in spec.arrays.items()}
+    return jax.eval_shape(lambda given: problem.task.inputs(given, spec, jnp.float32), batch)
 
 
 def draw_variables(shapes: Variables, seed: int) -> Variables:
@@ -78,47 +85,46 @@ def make_train_step(
     network: nn.Module,
     optimizer: optax.GradientTransformation,
     recipe: Recipe,
-    dataset: Dataset,
+    problem: Problem,
     shards: Shards | None = None,
 ) -> Callable[..., tuple[TrainState, Float[Array, ""]]]:
-    """Returns `(state, images, labels, indices) -> (state, loss)` for one mini-batch.
+    """Returns `(state, examples, indices) -> (state, loss)` for one mini-batch.
 
-    `images` and `labels` are the whole training split, `indices` `[b]` the batch: examples are picked,
-    augmented and normalised on the device. `loss` is the mean over the batch, in nats.
+    `examples` are the whole training split, `indices` `[b]` the batch: examples are picked, augmented and made inputs
+    on the device. `loss` is the mean over the batch.
 
     With `shards` the step runs under `jax.pmap`, and `indices` are this device's part of the batch: draws, gradients,
     batch statistics and the loss are nevertheless those of the whole batch.
     """
 
-    def moves_of(key: jax.Array, num: int) -> Moves:
+    task, spec, augmentation = problem.task, problem.dataset.spec, problem.dataset.augmentation
+
+    def draws_of(key: jax.Array, num: int) -> Any:
         if shards is None:
-            return draw_moves(key, num, dataset.augmentation)
-        moves = draw_moves(key, num * shards.num, dataset.augmentation)
+            return task.draw(key, num, augmentation)
+        draws = task.draw(key, num * shards.num, augmentation)
         start = jax.lax.axis_index(shards.axis_name) * num
-        return Moves(*(jax.lax.dynamic_slice_in_dim(array, start, num) for array in moves))
+        return jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, start, num), draws)
 
     def mean_of_devices(values: Any) -> Any:
         return values if shards is None else jax.lax.pmean(values, shards.axis_name)
 
     def train_step(
-        state: TrainState,
-        images: UInt8[Array, "n h w c"],
-        labels: Int[Array, " n"],
-        indices: Int[Array, " b"],
+        state: TrainState, examples: Batch, indices: Int[Array, " b"]
     ) -> tuple[TrainState, Float[Array, ""]]:
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
-        batch = move(images[indices], moves_of(key, len(indices)), dataset.augmentation.pad)
-        inputs = normalize(batch, dataset.mean, dataset.std, recipe.dtype)
+        picked = {name: array[indices] for name, array in examples.items()}
+        batch = task.augment(picked, draws_of(key, len(indices)), augmentation)
+        inputs = task.inputs(batch, spec, recipe.dtype)
         params = state.variables["params"]
         statistics = {name: value for name, value in state.variables.items() if name != "params"}
 
         def loss_fn(params: Any) -> tuple[Float[Array, ""], Variables]:
             with nn.intercept_methods(_share_statistics(shards)) if shards else contextlib.nullcontext():
-                logits, updated = network.apply(
+                outputs, updated = network.apply(
                     {"params": params, **statistics}, inputs, train=True, mutable=list(statistics)
                 )
-            losses = classification.cross_entropy(logits, labels[indices], recipe.label_smoothing)
-            return losses.mean(), dict(updated)
+            return task.loss(outputs, batch).mean(), dict(updated)
 
         (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params)
         loss, gradients = mean_of_devices((loss, gradients))
@@ -144,28 +150,23 @@ def _share_statistics(shards: Shards) -> Callable[..., Any]:
     return interceptor
 
 
-class EvalSums(NamedTuple):
-    """Sums over the examples of a batch, so that batches add up whatever their sizes."""
-
-    num_correct: Int[Array, ""]
-    loss: Float[Array, ""]
+Forward: TypeAlias = Callable[[Variables, Batch], Any]  # the outputs of a network for a batch
 
 
-def make_eval_step(network: nn.Module, recipe: Recipe, dataset: Dataset) -> Callable[..., EvalSums]:
-    """Returns `(variables, images, labels, is_real) -> EvalSums`; rows where `is_real` is false are padding."""
+def make_forward(network: nn.Module, problem: Problem, recipe: Recipe) -> Forward:
+    """The network in the precision in which it trains."""
 
-    def eval_step(
-        variables: Variables,
-        images: UInt8[Array, "b h w c"],
-        labels: Int[Array, " b"],
-        is_real: Bool[Array, " b"],
-    ) -> EvalSums:
-        inputs = normalize(images, dataset.mean, dataset.std, recipe.dtype)
-        logits: Any = network.apply(variables, inputs, train=False)
-        losses = classification.cross_entropy(logits, labels)
-        return EvalSums(
-            num_correct=(classification.is_correct(logits, labels) & is_real).sum(),
-            loss=jnp.where(is_real, losses, 0.0).sum(),
-        )
+    def forward(variables: Variables, batch: Batch) -> Any:
+        inputs = problem.task.inputs(batch, problem.dataset.spec, recipe.dtype)
+        return network.apply(variables, inputs, train=False)
+
+    return forward
+
+
+def make_eval_step(forward: Forward, task: Task) -> Callable[..., Any]:
+    """Returns `(variables, batch, is_real) -> sums` of `Task.metric_sums`."""
+
+    def eval_step(variables: Variables, batch: Batch, is_real: Bool[Array, " b"]) -> Any:
+        return task.metric_sums(forward(variables, batch), batch, is_real)
 
     return eval_step

@@ -15,11 +15,11 @@ from ml_collections import ConfigDict, config_flags
 from nas_jax.build import find_function
 from nas_jax.cli import refuse_arguments, start
 from nas_jax.config import ConfigFlag
-from nas_jax.report.write import report
+from nas_jax.report.stages import card, report
 from nas_jax.run import Run, open_run
 from nas_jax.search.finalists import train_finalists
 from nas_jax.search.loop import search
-from nas_jax.search.winner import describe_network, export_winner, measure_latency, outcome_of
+from nas_jax.search.winner import export_winner, measure_latency, outcome_of
 
 CONFIG = ConfigFlag()
 WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; runs/<name of the config> unless given.")
@@ -28,7 +28,7 @@ STAGES: dict[str, Callable[[Run], None]] = {
     "search": search,
     "finalists": train_finalists,
     "export": export_winner,
-    "card": describe_network,
+    "card": card,
     "latency": measure_latency,
     "report": report,
 }

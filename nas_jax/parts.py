@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nas_jax.build import build, construct
 from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
-from nas_jax.data.arrays import DataSource, check_seed, load
+from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.objectives import Objective, Objectives, is_fraction
@@ -17,7 +17,7 @@ from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
-from nas_jax.tasks.base import Problem, Task
+from nas_jax.tasks.base import Problem, Task, load_problem
 from nas_jax.train.recipe import Recipe
 
 
@@ -110,7 +110,7 @@ class _Training(NamedTuple):
     def shapes(self) -> dict[str, Any]:
         """What a space asks of the data."""
         spec = self.problem.dataset.spec
-        return {"image_shape": spec.image_shape, "num_outputs": self.problem.task.num_outputs(spec)}
+        return {"image_shape": spec.image_shape, "num_outputs": self.problem.num_outputs}
 
     @property
     def provided(self) -> dict[str, Any]:
@@ -126,18 +126,15 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
     final_recipe = construct(Recipe, "finalists.recipe", {**config["recipe"], **changes})
     task: Task = _build(config, "task")
     source: DataSource = _build(config, "data")
-    dataset = load(source)
-    try:
-        task.check(dataset)
-    except ValueError as error:
-        raise UserError(f"task {config['task']['name']!r}: {error}") from error
+    problem = load_problem(task, source)
+    num = num_examples(problem.dataset.train)
     for section, part in (("recipe", recipe), ("finalists.recipe", final_recipe)):
-        if part.batch_size > len(dataset.train):
+        if part.batch_size > num:
             raise UserError(
-                f"{section}.batch_size={part.batch_size}: there are only {len(dataset.train)} training examples; lower "
-                "it, or raise data.num_train"
+                f"{section}.batch_size={part.batch_size}: there are only {num} training examples; lower it, or raise "
+                "data.num_train"
             )
-    return _Training(source, Problem(task, dataset), recipe, final_recipe)
+    return _Training(source, problem, recipe, final_recipe)
 
 
 def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:

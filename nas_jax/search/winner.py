@@ -1,10 +1,59 @@
-"""The last stages of a run: the winner is chosen, exported, described and timed."""
+"""The winner of a run: chosen, exported, timed, and the outcome of it all."""
 
+import json
+
+from nas_jax.errors import UserError
+from nas_jax.listeners import Outcome
 from nas_jax.run import Run
-from nas_jax.trial import CONTENDERS, Trial
+from nas_jax.search.export import Trained, export_genome, export_network
+from nas_jax.search.finalists import choose_winner, find_baselines
+from nas_jax.search.latency import write_latency
+from nas_jax.spaces.base import NetworkSpace
+from nas_jax.trial import CONTENDERS
 
 
-def winner_of(run: Run) -> Trial | None:
-    """What would be exported, None where no finalist has been measured."""
-    front = run.parts.objectives.front(run.store.trials(*CONTENDERS))
-    return front[0] if front else None
+def export_winner(run: Run) -> None:
+    """Chooses the winner, measures it on the test split and writes it to `best/`, unless that was done.
+
+    Raises:
+        UserError: no finalist was measured.
+    """
+    if run.best.exists():
+        return
+    parts, space = run.parts, run.parts.space
+    winner = choose_winner(parts.objectives, run.store.trials(*CONTENDERS))
+    baselines = find_baselines(parts, run.store.trials())
+    if isinstance(space, NetworkSpace) and parts.problem is not None and parts.finals.recipe is not None:
+        sections = run.config["space"], run.config["task"]
+        trained = Trained(space, parts.problem, parts.finals.recipe, run.checkpoint_dir, *sections)
+        export_network(run.best, trained, winner, baselines)
+    else:
+        export_genome(run.best, run.config["space"], parts.finals.evaluator, winner, baselines)
+
+
+def measure_latency(run: Run) -> None:
+    """Times the exported network, if one was trained.
+
+    Raises:
+        UserError: nothing was exported.
+    """
+    if run.parts.finals.recipe is not None:
+        check_exported(run, "latency")
+        write_latency(run.best)
+
+
+def check_exported(run: Run, stage: str) -> None:
+    """Raises UserError if there is no `best/` yet, which `stage` needs."""
+    if not run.best.exists():
+        raise UserError(f"stages: {stage} needs what export leaves; put export before it")
+
+
+def outcome_of(run: Run) -> Outcome:
+    """What the run has come to."""
+    path = run.best / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    contenders = run.store.trials(*CONTENDERS)
+    winner = next((trial for trial in contenders if trial.id == metrics.get("trial")), None)
+    places = {"best": run.best, "report": run.workdir / "report.html", "trials": run.workdir / "trials.jsonl"}
+    found = {what: f"{path}/" if path.is_dir() else str(path) for what, path in places.items() if path.exists()}
+    return Outcome(run.store.trials("final"), winner, metrics, found)

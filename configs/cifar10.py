@@ -17,7 +17,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
     config = ConfigDict()
     config.seed = 0
-    config.data = ConfigDict({"name": "tfds", "dataset": "cifar10"})
+    config.data = ConfigDict({"name": "tfds"})  # of which cifar10 is the default
     config.space = ConfigDict({"name": "chain", "min_feature_layers": 2, "max_feature_layers": 5})
     config.search = ConfigDict({"num_trials": 100})
     config.execution = ConfigDict({"name": "workers"})

@@ -66,7 +66,7 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
         if name not in config:
             config[name] = FieldReference(value, field_type=object if name == "trackers" else None)
     replaced = [section for section, part in (named or {}).items() if _replace(config, section, part)]
-    if "evaluator" in replaced and not trains(config.evaluator):
+    if "evaluator" in replaced and not trains(config.evaluator.to_dict()):
         _leave_out(config, *TRAINING)
     is_training = bool(config.get("data"))
     for section in (*PARTS, *SETTINGS):
@@ -75,7 +75,7 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
 
     for section, (package, provided) in PARTS.items():
         if config.get(section):
-            _fill(config[section], find(package, config[section]), provided)
+            _fill(config[section], find(package, config[section].to_dict()), provided)
     for section, make in SETTINGS.items():
         if section in config and config[section] is not None:
             _fill(config[section], make)
@@ -98,12 +98,8 @@ def _complete_finalists(config: ConfigDict, replaced: Sequence[str]) -> None:
         _fill(finalists.recipe, Recipe, is_change=True)
     package, provided = PARTS["evaluator"]
     own = "name" in finalists.evaluator
-    _fill(
-        finalists.evaluator,
-        find(package, finalists.evaluator if own else config.evaluator),
-        provided,
-        is_change=not own,
-    )
+    named = finalists.evaluator if own else config.evaluator
+    _fill(finalists.evaluator, find(package, named.to_dict()), provided, is_change=not own)
 
 
 def _leave_out(section: ConfigDict, *names: str) -> None:
@@ -171,12 +167,14 @@ class _PartsParser(ConfigFileFlagParser):
 class ConfigFlag:
     """The flag `--config`, and those of its fields."""
 
-    def __init__(self) -> None:
+    def __init__(self, flag_values: flags.FlagValues = flags.FLAGS) -> None:
         self._arguments: list[str] = []
         text = "Path of a config, with :variant behind it if it has any."
-        self._holder = config_flags.DEFINE_config_file("config", None, text, sys_argv=self._arguments)
+        self._holder = config_flags.DEFINE_config_file(
+            "config", None, text, flag_values=flag_values, sys_argv=self._arguments
+        )
         self._parser = _PartsParser("config")
-        flags.FLAGS["config"].parser = self._parser
+        flag_values["config"].parser = self._parser
 
     @property
     def value(self) -> ConfigDict:

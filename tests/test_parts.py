@@ -6,6 +6,7 @@ import pytest
 from run_configs import load_config
 from written_tables import table_of
 
+from nas_jax.config import complete
 from nas_jax.errors import UserError
 from nas_jax.parts import build_parts
 
@@ -14,41 +15,50 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 @pytest.fixture
 def on_table():
-    sections = load_config(CONFIGS / "benchmark_nb201.py", "smoke").to_dict()
+    sections = complete(load_config(CONFIGS / "benchmark_nb201.py", "smoke")).to_dict()
     sections["evaluator"]["path"] = table_of("benchmark_nb201")
     return sections
 
 
 @pytest.fixture
 def trained():
-    return load_config(CONFIGS / "quickstart.py", "smoke").to_dict()
+    return complete(load_config(CONFIGS / "quickstart.py", "smoke")).to_dict()
 
 
 @pytest.mark.parametrize("nothing", [{}, {"data": None, "recipe": None}])
 def test_a_run_on_a_table_has_no_data_set(on_table, tmp_path, nothing):
     parts = build_parts(on_table | nothing, tmp_path)
-    assert parts.dataset is None
-    assert parts.final_recipe is None
-    assert parts.final_evaluator == parts.search_evaluator
+    assert parts.problem is None
+    assert parts.finals.recipe is None
+    assert parts.finals.evaluator == parts.search.evaluator
 
 
 def test_finalists_can_be_looked_up_in_other_columns(on_table, tmp_path):
     on_table["finalists"]["evaluator"] = {"metrics": {"val_accuracy": "test_accuracy_200"}, "num_workers": 4}
     parts = build_parts(on_table, tmp_path)
-    assert dict(parts.search_evaluator.metrics)["val_accuracy"] == "val_accuracy_200"
-    assert parts.final_evaluator.metrics == (("val_accuracy", "test_accuracy_200"),)
-    assert (parts.search_evaluator.num_workers, parts.final_evaluator.num_workers) == (1, 4)
-    assert parts.final_evaluator.key == parts.search_evaluator.key == "architecture"
+    search, final = parts.search.evaluator, parts.finals.evaluator
+    assert dict(search.metrics)["val_accuracy"] == "val_accuracy_200"
+    assert final.metrics == (("val_accuracy", "test_accuracy_200"),)
+    assert (search.num_workers, final.num_workers) == (1, 4)
+    assert final.key == search.key == "architecture"
 
 
 def test_a_search_on_a_table_can_have_finalists_that_are_trained(on_table, trained, tmp_path):
-    del on_table["space"]["image_shape"], on_table["space"]["num_classes"]  # of the data set, then
-    on_table |= {"data": trained["data"], "recipe": trained["recipe"]}
+    on_table["space"] |= {"image_shape": None, "num_outputs": None}  # of the data set, then
+    on_table |= {"data": trained["data"], "recipe": trained["recipe"], "task": trained["task"]}
     on_table["finalists"]["evaluator"] = {"name": "training"}
     parts = build_parts(on_table, tmp_path)
-    assert parts.space.image_shape == parts.dataset.image_shape
-    assert parts.final_evaluator.recipe == parts.final_recipe
-    assert parts.final_evaluator.checkpoint_dir == tmp_path
+    assert parts.space.image_shape == parts.problem.dataset.spec.image_shape
+    assert parts.finals.evaluator.recipe == parts.finals.recipe
+    assert parts.finals.evaluator.checkpoint_dir == tmp_path
+
+
+def test_finalists_have_the_recipe_of_the_search_but_for_what_is_theirs(trained, tmp_path):
+    trained["recipe"]["weight_decay"] = 0.25
+    parts = build_parts(trained, tmp_path)
+    assert parts.finals.recipe.weight_decay == 0.25
+    assert parts.finals.recipe.num_epochs == 3
+    assert parts.search.evaluator.evaluator.recipe.num_epochs == 2
 
 
 def test_both_evaluators_have_to_give_the_objective(on_table, tmp_path):
@@ -86,10 +96,29 @@ def test_a_missing_section_is_named(on_table, tmp_path):
 
 def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
     trained["finalists"]["reference"] = "conv5x5-4, fc-16"
-    settings = build_parts(trained, tmp_path).final_settings
+    settings = build_parts(trained, tmp_path).finals.settings
     assert settings.reference == ("conv5x5-4", "fc-16")
     trained["finalists"]["reference"] = "conv7x7-4, fc-16"
     with pytest.raises(UserError, match=r"finalists\.reference: 'conv7x7-4, fc-16' is no genome of this space"):
         build_parts(trained, tmp_path)
     del trained["finalists"]["reference"]
-    assert build_parts(trained, tmp_path).final_settings.reference is None
+    assert build_parts(trained, tmp_path).finals.settings.reference is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"targets": "quantiles"}, "targets: unknown targets 'quantiles'; choose from ranks, scores, log_errors"),
+        (
+            {"targets": "log_errors", "objective": {"metric": "val_loss", "maximize": False}},
+            "targets=log_errors: val_loss is no accuracy to make large; set --config.targets=ranks",
+        ),
+        (
+            {"surrogate": {"name": "svm", "warp": "log_distance", "upper_bound": 1.01}},
+            "upper_bound=1.01 is for scores as they are, and targets=ranks: set --config.targets=scores",
+        ),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused_before_anything_is_trained(trained, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        build_parts(trained | changes, tmp_path)

@@ -1,0 +1,134 @@
+"""A complete config: every field of every part, other parts by name, and what goes with the part that was replaced."""
+
+import dataclasses
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+from absl import flags
+from ml_collections import ConfigDict
+from run_configs import PATHS, load_config
+
+from nas_jax.build import find
+from nas_jax.config import PARTS, SETTINGS, STAGES, ConfigFlag, complete
+from nas_jax.errors import UserError
+
+QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"
+
+
+def completed(variant="full", path=QUICKSTART, **named):
+    return complete(load_config(path, variant), named)
+
+
+def names_of(package):
+    names = [module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    return [name for name in names if hasattr(importlib.import_module(f"{package}.{name}"), "make")]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_field_of_every_part_is_there_for_a_flag(path):
+    config = completed(path=path)
+    for section, (package, provided) in PARTS.items():
+        if config.get(section):
+            fields = {
+                field.name for field in dataclasses.fields(find(package, config[section].to_dict())) if field.init
+            }
+            assert fields - provided <= set(config[section].keys()), section
+    for section, make in SETTINGS.items():
+        if section in config:
+            assert {field.name for field in dataclasses.fields(make)} <= set(config[section].keys())
+    assert config.stages == STAGES
+    assert config.is_locked
+
+
+@pytest.mark.parametrize("section", ["strategy", "surrogate", "execution"])
+def test_any_part_takes_the_place_of_another_with_its_own_defaults(section):
+    package, provided = PARTS[section]
+    for name in names_of(package):
+        config = completed(**{section: name})
+        assert config[section].name == name
+        own = {field.name for field in dataclasses.fields(find(package, {"name": name})) if field.init} - provided
+        assert set(config[section].keys()) == {"name", *own}
+
+
+def test_the_same_part_keeps_what_the_config_says_of_it():
+    assert completed("smoke", strategy="bayesopt").strategy.num_initial == 3
+    assert completed("smoke", strategy="evolution").strategy.population_size == 20
+    assert not completed(surrogate="gaussian_process").surrogate.ard
+    assert "ard" not in completed(surrogate="svm").surrogate
+
+
+def test_the_reference_goes_with_its_space():
+    assert completed().finalists.reference
+    assert completed(space="nb201").finalists.reference is None
+
+
+def test_data_and_recipe_go_with_the_evaluator_that_needs_them():
+    config = completed(evaluator="tabular")
+    assert not {"data", "recipe", "task", "execution"} & set(config.keys())
+    assert "num_seeds" not in config.finalists.evaluator
+    assert set(config.finalists.evaluator.keys()) >= {"path", "metrics", "key"}
+
+
+def test_a_part_that_there_is_not_is_named_with_the_choices():
+    with pytest.raises(UserError, match=r"no part 'nas_jax\.strategies\.luck'; there are bayesopt, evolution"):
+        completed(strategy="luck")
+
+
+def parse(*arguments):
+    """What a command would have as its config."""
+    values = flags.FlagValues()
+    flag = ConfigFlag(values)
+    values(["command", *flag.take_parts([f"--config={QUICKSTART}:smoke", *arguments])])
+    return flag.value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--config.surrogate=random_forest", "--config.surrogate.num_trees=7"],
+        ["--config.surrogate.num_trees=7", "--config.surrogate=random_forest"],
+        ["--config.surrogate.name=random_forest", "--config.surrogate.num_trees", "7"],
+        ["--config.surrogate", "random_forest", "-config.surrogate.num_trees=7"],
+    ],
+)
+def test_flags_name_a_part_and_set_its_fields_in_any_order(arguments):
+    config = parse(*arguments)
+    assert (config.surrogate.name, config.surrogate.num_trees) == ("random_forest", 7)
+
+
+@pytest.mark.parametrize(
+    ("flag", "section", "field", "value"),
+    [
+        ("--config.strategy.beta=9", "strategy", "beta", 9.0),
+        ("--config.search.batch_size=3", "search", "batch_size", 3),
+        ("--config.surrogate.kernel=rbf", "surrogate", "kernel", "rbf"),
+        ("--config.space.conv_sizes=(3,)", "space", "conv_sizes", (3,)),
+        ("--config.data.num_train=500", "data", "num_train", 500),
+        ("--config.recipe.num_devices=2", "recipe", "num_devices", 2),
+        ("--config.task.label_smoothing=0.1", "task", "label_smoothing", 0.1),
+        ("--config.data.flip=true", "data", "flip", True),
+        ("--config.targets=scores", None, "targets", "scores"),
+    ],
+)
+def test_a_flag_sets_a_field_that_the_config_does_not_name(flag, section, field, value):
+    config = parse(flag)
+    assert (config[section] if section else config)[field] == value
+
+
+def test_finalists_have_what_differs_from_the_search():
+    config = parse("--config.finalists.recipe.weight_decay=0.1", "--config.finalists.evaluator.compile_ahead=2")
+    assert config.finalists.recipe.weight_decay == 0.1
+    assert config.finalists.recipe.batch_size is None
+    assert config.finalists.evaluator.compile_ahead == 2
+
+
+def test_a_config_of_ones_own_needs_no_more_than_what_differs():
+    config = complete(ConfigDict({"data": {"name": "digits"}, "space": {"name": "chain"}, "recipe": {"num_epochs": 1}}))
+    assert (config.strategy.name, config.evaluator.name, config.execution.name) == (
+        "bayesopt",
+        "training",
+        "in_process",
+    )
+    assert config.seed == 0

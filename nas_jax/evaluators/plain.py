@@ -44,17 +44,17 @@ def plain_seconds(seconds: Any) -> dict[str, float]:
 
 
 def _plain(value: Any, title: str) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return _plain_int(value, title)
+    if isinstance(value, list | tuple):
+        return [_plain(inner, title) for inner in value]
     if isinstance(value, Mapping):
         named = [(_name(name, title), inner) for name, inner in value.items()]
         return _distinct([(name, _plain(inner, f"{title}, {name!r}")) for name, inner in named], title)
-    if isinstance(value, list | tuple):
-        return [_plain(inner, title) for inner in value]
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return _plain_int(value, title)
-    if isinstance(value, float):
-        return float(value)
     if isinstance(value, _HasArray) and not isinstance(value, type):
         return _plain_array(value, title)
     raise ValueError(f"{title}: {_article(value)} is no number")
@@ -93,10 +93,12 @@ def _name(name: Any, title: str) -> str:
 
 
 def _distinct(items: list[tuple[str, Any]], title: str) -> dict[str, Any]:
-    names = [name for name, _ in items]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{title}: {twice[0]!r} is there twice, as a string and as a number")
-    return dict(items)
+    distinct = dict(items)
+    if len(distinct) < len(items):
+        names = [name for name, _ in items]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{title}: {twice!r} is there twice, as a string and as a number")
+    return distinct
 
 
 def _article(value: Any) -> str:

@@ -159,7 +159,8 @@ class _Actor:
         with ThreadPoolExecutor(1, thread_name_prefix="measure") as thread:
             measured = thread.submit(attempt, self._evaluator.measure, trial, told.put)
             measured.add_done_callback(lambda _: told.put(None))
-            yield from iter(told.get, None)
+            while (progress := told.get()) is not None:
+                yield progress
         jax.clear_caches()  # as in a worker of this machine
         yield measured.result()
 

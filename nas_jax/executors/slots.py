@@ -1,7 +1,7 @@
-"""Where a worker process runs: the cores or the accelerator that it has for itself, and how it takes them.
+"""The slots of worker processes: a slot is the cores, or the accelerator, that one worker has for itself.
 
-A slot is held by a lock on a file, which the system lifts when its process ends, however it ends: a worker that takes
-the place of a dead one takes its slot.
+A worker takes a slot by a lock on a file. The system lifts the lock when the process ends, however it ends, so that the
+next worker takes the slot of a dead one.
 """
 
 import fcntl
@@ -16,22 +16,22 @@ import jax
 from nas_jax.errors import UserError
 
 _MEMORY_SHARE = 0.9  # of an accelerator, for all workers on it; the rest is for the search's own process
-_held: list[IO[str]] = []  # the lock of this process
+_locks: list[IO[str]] = []  # of this process, which has one if it is a worker; open files, or the lock would be lifted
 
 
 class Slot(NamedTuple):
-    """The cores that a worker keeps to, and what its environment says of accelerators."""
+    """The cores that a worker keeps to, and the environment variables that give it its accelerator."""
 
     cores: tuple[int, ...]
     environment: dict[str, str]
 
 
 def worker_variables(num_threads: int) -> dict[str, str]:
-    """The environment variables that a worker process starts with; one that the user has set has that value.
+    """The environment variables that a worker process starts with. What the user has set keeps its value.
 
-    XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the step: the variables
-    of malloc keep freed memory in the process and ask for huge pages (Linux with glibc; elsewhere they do nothing).
-    XLA takes the size of its thread pool from NPROC.
+    XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the step. The variables of
+    malloc keep freed memory in the process and ask for huge pages (Linux with glibc; elsewhere they do nothing). NPROC
+    is the size of XLA's thread pool.
     """
     variables = {
         "MALLOC_MMAP_MAX_": "0",
@@ -48,7 +48,7 @@ def worker_variables(num_threads: int) -> dict[str, str]:
 
 @contextmanager
 def worker_environment(num_threads: int) -> Iterator[None]:
-    """Sets the variables of `worker_variables` here for a while: processes that are started meanwhile inherit them."""
+    """Sets `worker_variables` in this process, for processes that inherit them, and removes them at the end."""
     added = {name: value for name, value in worker_variables(num_threads).items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -59,20 +59,20 @@ def worker_environment(num_threads: int) -> Iterator[None]:
 
 
 def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot, ...]:
-    """A slot for each worker: on a CPU an equal share of the cores, else one of the accelerators.
+    """The slots of this machine, one a worker: an equal share of the cores, and a GPU where there are GPUs.
 
     Args:
-        num_workers: None for one a core, or `workers_per_device` an accelerator.
-        workers_per_device: How many share an accelerator.
+        num_workers: None for one a core, or `workers_per_device` a GPU.
+        workers_per_device: How many share a GPU.
 
     Raises:
-        UserError: more workers than the accelerators have room for, or a kind of device that processes cannot share.
+        UserError: more workers than the GPUs have room for, or devices of a kind that processes cannot share.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     backend = jax.default_backend()
     if backend == "cpu":
         num = num_workers or len(cores)
-        return tuple(Slot(share, {}) for share in shares(cores, num))
+        return tuple(Slot(share, {}) for share in equal_shares(cores, num))
     if backend != "gpu":
         raise UserError(
             f"execution: one process holds all the {backend.upper()}s of a machine; train in it with "
@@ -88,12 +88,12 @@ def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot,
     memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / workers_per_device:.3f}"}
     return tuple(
         Slot(share, {"CUDA_VISIBLE_DEVICES": devices[i % len(devices)], **memory})
-        for i, share in enumerate(shares(cores, num))
+        for i, share in enumerate(equal_shares(cores, num))
     )
 
 
-def shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
-    """Equal shares of the cores, in turn where there are fewer cores than shares."""
+def equal_shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
+    """`num` shares of the cores, of equal size. With fewer cores than shares, several shares have the same core."""
     if num >= len(cores):
         return [(cores[i % len(cores)],) for i in range(num)]
     size = len(cores) // num
@@ -101,12 +101,12 @@ def shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
 
 
 def visible_gpus(num: int, visible: str | None) -> list[str]:
-    """Names of the GPUs as CUDA knows them: those that the user has left visible, else their numbers."""
+    """The names by which CUDA knows the GPUs: those in CUDA_VISIBLE_DEVICES (`visible`), else their numbers."""
     return visible.split(",")[:num] if visible else [str(i) for i in range(num)]
 
 
 def take_slot(folder: Path, slots: Sequence[Slot]) -> Slot:
-    """Takes the first slot that no living process holds, before JAX has looked for devices in this one."""
+    """Takes the first free slot for this process. JAX must not have looked for devices in it yet."""
     for number, slot in enumerate(slots):
         file = (folder / f"slot_{number}").open("w")
         try:
@@ -114,9 +114,9 @@ def take_slot(folder: Path, slots: Sequence[Slot]) -> Slot:
         except BlockingIOError:
             file.close()
             continue
-        _held.append(file)
+        _locks.append(file)
         os.environ.update(slot.environment)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, slot.cores)
         return slot
-    raise RuntimeError(f"all {len(slots)} slots are held")
+    raise RuntimeError(f"all {len(slots)} slots are taken")

@@ -159,7 +159,7 @@ def test_a_mapped_data_set_is_the_data_set(tmp_path):
     [(1, [(0, 1, 2, 3)]), (2, [(0, 1), (2, 3)]), (3, [(0,), (1,), (2,)]), (5, [(0,), (1,), (2,), (3,), (0,)])],
 )
 def test_cores_are_shared_equally(num, expected):
-    assert slots.shares([0, 1, 2, 3], num) == expected
+    assert slots.equal_shares([0, 1, 2, 3], num) == expected
 
 
 def test_gpus_are_shared_by_as_many_workers_as_they_have_room_for(monkeypatch):

@@ -10,14 +10,17 @@ from nas_jax.build import build
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
 from nas_jax.report.card import write_card
-from nas_jax.search.export import export_network
+from nas_jax.search.export import Trained, export_network
 from nas_jax.search.loop import new_trial
+from nas_jax.tasks.base import Problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import initialize
 from nas_jax.workdir import claim_workdir
 
 SECTION = {"name": "chain", "conv_filters": (4, 8), "fc_units": (16,), "max_feature_layers": 3}
+TASK = {"name": "classification"}
 GENOME = ("conv5x5-4", "max", "conv3x3-8", "fc-16")
 
 
@@ -28,32 +31,36 @@ def random_variables(network, image_shape, seed=0):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf + rng.normal(0, 0.1, leaf.shape), jnp.float32), variables)
 
 
-def export_untrained(workdir, class_names=None, description=None, name="digits", **metrics):
+def export_untrained(workdir, class_names=None, description=None, name="digits", recipe=None, **metrics):
     """Leaves in `workdir` what a run leaves of its winner, with its card; returns the data set.
 
     `metrics` are further ones of the winner, such as the seeds that it was trained with.
     """
     dataset = load(Digits())
     dataset = dataclasses.replace(dataset, name=name, class_names=class_names or dataset.class_names)
-    space = build("nas_jax.spaces", SECTION, image_shape=dataset.image_shape, num_classes=dataset.num_classes)
-    recipe = Recipe(num_epochs=1, warmup_epochs=0.0)
+    problem = Problem(Classification(), dataset)
+    image_shape = dataset.spec.image_shape
+    space = build("nas_jax.spaces", SECTION, image_shape=image_shape, num_outputs=problem.num_outputs)
+    recipe = recipe or Recipe(num_epochs=1, warmup_epochs=0.0)
     trial = new_trial(space, 3, GENOME, "final", seed=0)
     trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict(), **metrics})
     trial = dataclasses.replace(trial, description=description or trial.description)
     network = space.network(GENOME, recipe.dtype)
     for seed in metrics.get("seeds", [trial.seed]):
         path = workdir / "finalists" / "3" / str(seed)
-        save_variables(path, random_variables(network, dataset.image_shape, seed))
+        save_variables(path, random_variables(network, image_shape, seed))
     config = {
         "seed": 0,
         "data": {"name": name},
         "space": SECTION,
+        "task": TASK,
         "objective": {"metric": "val_accuracy"},
         "strategy": {"name": "random_search"},
         "surrogate": {"name": "gaussian_process"},
         "finalists": {"num_candidates": 1000},
     }
     claim_workdir(workdir, config)
-    export_network(workdir / "best", workdir / "finalists", space, SECTION, dataset, recipe, trial, {})
-    write_card(workdir)
+    trained = Trained(space, problem, recipe, workdir / "finalists", SECTION, TASK)
+    export_network(workdir / "best", trained, trial, {})
+    write_card(workdir, problem.task)
     return dataset

@@ -11,21 +11,21 @@ from nas_jax.spaces.chain import Chain
 from nas_jax.spaces.macro import NasBenchMacro
 from nas_jax.spaces.nb201 import NasBench201
 
-IMAGE_SHAPE, NUM_CLASSES = (8, 8, 3), 5
+IMAGE_SHAPE, NUM_OUTPUTS = (8, 8, 3), 5
 DEPTHS, WIDTHS, OPERATIONS = (1, 2, 4), (0.5, 1.0, 2.0), ("conv", "pool", "skip")
 HEADER = ("depth", "width", "operation", "params", "accuracy")
 
 
 def _chain(tmp_path: Path) -> Chain:
-    return Chain(IMAGE_SHAPE, NUM_CLASSES, conv_filters=(4, 8), fc_units=(8, 16), max_feature_layers=3)
+    return Chain(IMAGE_SHAPE, NUM_OUTPUTS, conv_filters=(4, 8), fc_units=(8, 16), max_feature_layers=3)
 
 
 def _nb201(tmp_path: Path) -> NasBench201:
-    return NasBench201(IMAGE_SHAPE, NUM_CLASSES, num_cells=1, filters=2, free_features=True)
+    return NasBench201(IMAGE_SHAPE, NUM_OUTPUTS, num_cells=1, filters=2, free_features=True)
 
 
 def _macro(tmp_path: Path) -> NasBenchMacro:
-    return NasBenchMacro(IMAGE_SHAPE, NUM_CLASSES, filters=2)
+    return NasBenchMacro(IMAGE_SHAPE, NUM_OUTPUTS, filters=2)
 
 
 def _categorical(tmp_path: Path) -> Categorical:

@@ -8,7 +8,7 @@ from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.spaces.chain import Chain
 
-SHAPE = {"image_shape": (8, 8, 1), "num_classes": 10}
+SHAPE = {"image_shape": (8, 8, 1), "num_outputs": 10}
 
 
 def test_a_section_names_a_module_and_its_fields():
@@ -46,7 +46,7 @@ def test_a_dotted_name_is_a_module_elsewhere(tmp_path, monkeypatch):
         ({"name": "nas_jax.trial.Genome"}, "no part 'nas_jax.trial.Genome'"),
         ({"name": "nowhere.at.all"}, "no part 'nowhere.at.all'"),
         ({"name": "chain", "filters": (8,)}, "'chain' has no field 'filters'; its fields are conv_filters, conv_sizes"),
-        ({"name": "chain", "num_classes": 3}, "has no field 'num_classes'"),
+        ({"name": "chain", "num_outputs": 3}, "has no field 'num_outputs'"),
         ({"name": "chain", "conv_sizes": (2,)}, "spaces 'chain': conv_sizes=.2,.: filter sizes have to be odd"),
     ],
 )

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from nas_jax.build import build
-from nas_jax.data.arrays import DataSource, load
+from nas_jax.data.arrays import DataSource, load, num_examples
 from nas_jax.spaces.base import Space
 from nas_jax.store import read_trials
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.step import initialize
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +42,7 @@ def module(tmp_path, monkeypatch):
 
 def test_a_space_of_your_own(module):
     section = {"name": module("docs/space.md", "stacks"), "num_layers": 2}
-    space = build("nas_jax.spaces", section, image_shape=(8, 8, 1), num_classes=10)
+    space = build("nas_jax.spaces", section, image_shape=(8, 8, 1), num_outputs=10)
     assert isinstance(space, Space)
     rng = np.random.default_rng(0)
     genomes = space.sample(rng, 20)
@@ -62,10 +63,10 @@ def test_your_own_data(module, tmp_path):
     source = build("nas_jax.data", section)
     assert isinstance(source, DataSource)
     dataset = load(source)
-    assert [len(split.labels) for split in (dataset.train, dataset.val, dataset.test)] == [70, 20, 10]
-    assert (
-        len(np.unique(np.concatenate([dataset.train.images, dataset.val.images, dataset.test.images]), axis=0)) == 100
-    )
+    splits = (dataset.train, dataset.val, dataset.test)
+    assert [num_examples(split) for split in splits] == [70, 20, 10]
+    assert len(np.unique(np.concatenate([split["image"] for split in splits]), axis=0)) == 100
+    Classification().check(dataset)
 
 
 def test_searching_a_table(tmp_path):

@@ -10,8 +10,10 @@ from exported import random_variables
 from jax import export
 from spaces_of_all_kinds import IMAGE_SHAPE, example_spaces
 
+from nas_jax.data.arrays import ArraySpec, Spec
 from nas_jax.portable import make_predict, program_bytes
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.classification import Classification
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 
@@ -24,8 +26,9 @@ def check(space, genome, image_shape):
     """The program answers what the network does to pixels that NumPy has normalised, whatever the batch."""
     network = space.network(genome, np.dtype(np.float32))
     variables = random_variables(network, image_shape)
-    data = program_bytes(partial(make_predict(network, MEAN, STD), variables), image_shape)
-    program = export.deserialize(data)
+    spec = Spec("images", {"image": ArraySpec(image_shape, "uint8")}, mean=MEAN, std=STD)
+    predict = partial(make_predict(network, Classification(), spec), variables)
+    program = export.deserialize(program_bytes(predict, spec.arrays["image"]))
     forward = jax.jit(partial(network.apply, train=False))
     for num in (1, 5):
         batch = images(num, image_shape)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nas_jax.errors import UserError
-from nas_jax.predict import describe, read_picture
+from nas_jax.predict import read_picture
 
 
 def saved(path, array, **options):
@@ -78,16 +78,3 @@ def test_files_that_are_no_pictures_are_named_with_the_reason(tmp_path):
             read_picture(tmp_path / name, (8, 8, 1))
     with pytest.raises(UserError, match="2 channels"):
         read_picture(tmp_path / "whole.png", (8, 8, 2))
-
-
-def test_the_five_most_probable_classes_are_shown():
-    lines = describe(np.array([0.05, 0.4, 0.1, 0.02, 0.3, 0.13], np.float32), ["a", "bb", "ccc", "d", "e", "f"])
-    assert [line.split() for line in lines] == [
-        ["bb", "0.4000"],
-        ["e", "0.3000"],
-        ["f", "0.1300"],
-        ["ccc", "0.1000"],
-        ["a", "0.0500"],
-    ]
-    assert len({len(line) for line in lines}) == 1
-    assert len(describe(np.array([0.5, 0.5], np.float32), ["a", "b"])) == 2

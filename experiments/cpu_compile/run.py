@@ -19,6 +19,8 @@ import numpy as np
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.executors.slots import worker_variables
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train import evaluation, parallel
 from nas_jax.train.fit import prepare, train
 from nas_jax.train.recipe import Recipe
@@ -33,13 +35,14 @@ def main() -> None:
         (32, 32, 3), 10, conv_filters=(16, 32, 64), fc_units=(128, 256, 512), min_feature_layers=2, max_feature_layers=5
     )
     num_train = NUM_STEPS * RECIPE.batch_size
-    dataset = Synthetic(image_shape=(32, 32, 3), num_classes=10, num_train=num_train, num_val=256, num_test=256).load()
+    source = Synthetic(image_shape=(32, 32, 3), num_classes=10, num_train=num_train, num_val=256, num_test=256)
+    problem = load_problem(Classification(), source)
     rows = []
     for genome in space.sample(np.random.default_rng(0), NUM_CHAINS):
         row: dict[str, float | str] = {"chain": space.describe(genome)}
         for name, is_plain in (("plain", True), ("ours", False)):
             with options(is_plain):
-                prepared = prepare(space.network(genome, RECIPE.dtype), dataset, RECIPE)
+                prepared = prepare(space.network(genome, RECIPE.dtype), problem, RECIPE)
             train(prepared, [0])  # takes its memory
             start = time.perf_counter()
             train(prepared, [0])

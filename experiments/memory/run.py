@@ -22,6 +22,7 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.evaluators.training import Training
 from nas_jax.executors.slots import worker_variables
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
 
@@ -56,7 +57,7 @@ def train_all(variant: str, num: int) -> None:
     """Prints a line of CSV for every tenth architecture."""
     space = Chain((8, 8, 3), 10, min_feature_layers=2, max_feature_layers=5)
     source = Synthetic(image_shape=(8, 8, 3), num_classes=10, num_train=64, num_val=64, num_test=64)
-    training = Training(space, source, Recipe(num_epochs=1, batch_size=32, warmup_epochs=0.5))
+    training = Training(space, source, Classification(), Recipe(num_epochs=1, batch_size=32, warmup_epochs=0.5))
     print("variant,num_architectures,resident_mb,cpu_seconds_each")
     start = time.process_time()
     for i, genome in enumerate(space.sample(np.random.default_rng(0), num), start=1):

@@ -9,9 +9,11 @@ from typing import Any
 
 from setting import LEARNING_RATE, MOMENTUM, SPACE, WARMUP_EPOCHS, WEIGHT_DECAY, Setting, Stopwatch
 
-from nas_jax.data.arrays import DataSource, load
-from nas_jax.evaluators.base import Measurement
+from nas_jax.data.arrays import DataSource
+from nas_jax.evaluators.base import Measurement, Report, ignore
 from nas_jax.executors.workers import Workers
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.fit import prepare, train
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
@@ -28,10 +30,10 @@ class TimedTraining:
     def metric_names(self) -> tuple[str, ...]:
         return ("val_accuracy",)
 
-    def measure(self, trial: Trial) -> Measurement:
-        dataset = load(self.source)
+    def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
+        problem = load_problem(Classification(), self.source)
         watch = Stopwatch()
-        prepared = prepare(SPACE.network(trial.genome, self.recipe.dtype), dataset, self.recipe)
+        prepared = prepare(SPACE.network(trial.genome, self.recipe.dtype), problem, self.recipe)
 
         def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
             def run(*arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas_jax.data.arrays import Dataset, epoch_batches
+from nas_jax.data.arrays import Dataset, epoch_batches, num_examples
 from nas_jax.data.tfds import Tfds
 from nas_jax.spaces.chain import Chain
 from nas_jax.trial import Genome
@@ -75,17 +75,17 @@ def training_batches(setting: Setting, dataset: Dataset, seed: int) -> Iterator[
     """Normalised float32 images `[b, h, w, c]`, cropped and mirrored at random, and labels: plain NumPy."""
     rng = np.random.default_rng(seed)
     for indices in epoch_batches(rng, setting.num_train, setting.batch_size).full:
-        images = np.pad(dataset.train.images[indices], ((0, 0), (4, 4), (4, 4), (0, 0)))
+        images = np.pad(dataset.train["image"][indices], ((0, 0), (4, 4), (4, 4), (0, 0)))
         tops, lefts = rng.integers(0, 9, (2, len(indices)))
         crops = [image[top : top + 32, left : left + 32] for image, top, left in zip(images, tops, lefts, strict=True)]
         is_flipped = rng.integers(0, 2, len(crops))
         images = np.stack([crop[:, ::-1] if flip else crop for crop, flip in zip(crops, is_flipped, strict=True)])
-        yield normalized(dataset, images), dataset.train.labels[indices]
+        yield normalized(dataset, images), dataset.train["label"][indices]
 
 
 def validation_batches(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    for start in range(0, len(dataset.val.labels), EVAL_BATCH_SIZE):
-        images, labels = (array[start : start + EVAL_BATCH_SIZE] for array in dataset.val)
+    for start in range(0, num_examples(dataset.val), EVAL_BATCH_SIZE):
+        images, labels = (dataset.val[name][start : start + EVAL_BATCH_SIZE] for name in ("image", "label"))
         yield normalized(dataset, images), labels
 
 
@@ -97,5 +97,5 @@ def normalized(dataset: Dataset, images: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=1)
 def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel, of pixels 0..255."""
-    mean, std = (255 * np.array(values, np.float32) for values in (dataset.mean, dataset.std))
+    mean, std = (255 * np.array(values, np.float32) for values in (dataset.spec.mean, dataset.spec.std))
     return mean, std

@@ -24,6 +24,7 @@ from nas_jax.executors.ray import Ray
 from nas_jax.executors.slurm import Slurm
 from nas_jax.executors.workers import Workers
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
 
@@ -96,7 +97,8 @@ def main() -> None:
     parser.add_argument("--num_ray_workers", type=int, nargs="+", default=[1, 10])
     arguments = parser.parse_args()
     space = Chain((8, 8, 1), 10, conv_filters=(16, 32), fc_units=(64,), max_feature_layers=2)
-    training = Training(space, Digits(), Recipe(num_epochs=8, batch_size=64, learning_rate=0.05, warmup_epochs=1.0))
+    recipe = Recipe(num_epochs=8, batch_size=64, learning_rate=0.05, warmup_epochs=1.0)
+    training = Training(space, Digits(), Classification(), recipe)
     chains = space.sample(np.random.default_rng(0), 6)
     rows: list[dict[str, object]] = []
 

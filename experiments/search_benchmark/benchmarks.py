@@ -39,14 +39,14 @@ class Grid(NamedTuple):
 
 def nas_bench_201(path: str, folder: Path) -> Benchmark:
     """Validation accuracy (%) on CIFAR-10 after 200 epochs; a trial takes as long as its network has FLOPs."""
-    space = {"name": "nb201", "image_shape": (32, 32, 3), "num_classes": 10}
+    space = {"name": "nb201", "image_shape": (32, 32, 3), "num_outputs": 10}
     evaluator = {"path": path, "key": "architecture", "metrics": {"score": "val_accuracy_200"}, "seconds": "mflops"}
     return _with_raw_form("nb201", space, evaluator, nb201.parse, "edge", folder)
 
 
 def nas_bench_macro(path: str, folder: Path) -> Benchmark:
     """Mean test accuracy (%) on CIFAR-10 of three trainings, as the literature searches it; time as above."""
-    space = {"name": "macro", "image_shape": (32, 32, 3), "num_classes": 10}
+    space = {"name": "macro", "image_shape": (32, 32, 3), "num_outputs": 10}
     evaluator = {"path": path, "key": "key", "metrics": {"score": "mean_acc"}, "seconds": "flops"}
     return _with_raw_form("macro", space, evaluator, macro.parse, "block", folder)
 

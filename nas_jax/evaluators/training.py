@@ -26,7 +26,7 @@ from nas_jax.trial import Trial
 class Training:
     """Trains each genome on the task by `recipe`, in full, one after the other.
 
-    An epoch is reported once every seed has ended it, with the means over the seeds, as the trial itself will have them.
+    An epoch is reported once every seed has ended it, with the means over the seeds, as the trial will have them too.
     On a CPU seeds train one after the other: the reports of a trial with several come while the last one trains.
 
     With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.

@@ -1,132 +1,78 @@
-"""Splits, batches and augmentation: properties, brute force and closed forms."""
+"""Splits, specs and batches: properties and closed forms."""
 
-import jax
-import jax.numpy as jnp
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_jax.data.arrays import (
-    Augmentation,
-    Dataset,
-    Split,
-    augment,
-    epoch_batches,
-    load,
-    normalize,
-    split_indices,
-)
+from nas_jax.data.arrays import Dataset, epoch_batches, load, spec_from_json, spec_to_json, split_indices
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 
 
-def random_images(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-
-def all_crops(image: np.ndarray, augmentation: Augmentation) -> list[bytes]:
-    h, w, _ = image.shape
-    pad = augmentation.pad
-    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
-    offsets = range(2 * pad + 1)
-    crops = [padded[top : top + h, left : left + w] for top in offsets for left in offsets]
-    mirrored = [crop[:, ::-1] for crop in crops] if augmentation.flip else []
-    return [crop.tobytes() for crop in crops + mirrored]
-
-
-def test_augment_without_augmentation_changes_nothing():
-    images = random_images(7, 6, 5, 3)
-    np.testing.assert_array_equal(augment(jax.random.key(0), images, Augmentation()), images)
-
-
-@pytest.mark.parametrize("augmentation", [Augmentation(pad=2), Augmentation(flip=True), Augmentation(3, True)])
-def test_augment_gives_a_crop_of_the_padded_image_perhaps_mirrored(augmentation):
-    images = random_images(64, 6, 5, 2)
-    augmented = augment(jax.random.key(1), images, augmentation)
-    assert augmented.dtype == jnp.uint8
-    for image, after in zip(images, np.asarray(augmented), strict=True):
-        assert after.tobytes() in all_crops(image, augmentation)
-
-
-def test_augment_draws_every_crop_equally_often_and_on_its_own():
-    augmentation = Augmentation(pad=1, flip=True)
-    image = random_images(4, 4, 1)
-    copies = np.repeat(image[None], 3600, axis=0)
-    augmented = [after.tobytes() for after in np.asarray(augment(jax.random.key(2), copies, augmentation))]
-    counts = np.array([augmented.count(crop) for crop in all_crops(image, augmentation)])
-    assert len(counts) == 18
-    # 200 of each are expected, with a deviation of 14.
-    assert counts.min() > 140
-    assert counts.max() < 260
-    assert augmented[0::2] != augmented[1::2]
-
-
-def test_augment_is_a_function_of_the_key_jitted_or_not():
-    images, augmentation = random_images(32, 8, 8, 3), Augmentation(2, True)
-    jitted = jax.jit(augment, static_argnums=2)
-    once, again, other = (jitted(jax.random.key(seed), images, augmentation) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(once, again)
-    np.testing.assert_array_equal(once, augment(jax.random.key(0), images, augmentation))
-    assert (once != other).any()
-
-
-def test_augmentation_refuses_a_negative_pad():
-    with pytest.raises(ValueError, match="pad: must not be negative, but is -1"):
-        Augmentation(pad=-1)
-
-
-def test_normalize_closed_form():
-    images = random_images(5, 4, 3, 2)
-    mean, std = (0.4, 0.6), (0.2, 0.5)
-    expected = (images / 255 - np.array(mean)) / np.array(std)
-    np.testing.assert_allclose(normalize(images, mean, std), expected, atol=1e-5)
-    assert normalize(jnp.asarray(images), mean, std, jnp.bfloat16).dtype == jnp.bfloat16
-
-
-def test_normalized_training_images_have_zero_mean_and_unit_deviation():
-    dataset = load(Synthetic(image_shape=(6, 5, 3), num_train=2500))
-    pixels = np.asarray(normalize(dataset.train.images, dataset.mean, dataset.std))
-    np.testing.assert_allclose(pixels.mean((0, 1, 2)), 0, atol=1e-4)
-    np.testing.assert_allclose(pixels.std((0, 1, 2)), 1, atol=1e-4)
-
-
 def test_mean_and_std_are_those_of_numpy():
     dataset = Synthetic(image_shape=(6, 5, 3), num_train=2500).load()
-    scaled = dataset.train.images / 255
-    np.testing.assert_allclose(dataset.mean, scaled.mean((0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(dataset.std, scaled.std((0, 1, 2)), rtol=1e-12)
+    scaled = dataset.train["image"] / 255
+    np.testing.assert_allclose(dataset.spec.mean, scaled.mean((0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(dataset.spec.std, scaled.std((0, 1, 2)), rtol=1e-12)
 
 
 def test_a_constant_channel_has_unit_deviation():
-    split = Split(np.full((3, 2, 2, 1), 51, np.uint8), np.zeros(3, np.int32))
-    dataset = Dataset("constant", split, split, split, ("only",))
-    assert dataset.mean == pytest.approx((0.2,))
-    assert dataset.std == (1.0,)
+    split = {"image": np.full((3, 2, 2, 1), 51, np.uint8)}
+    spec = Dataset("constant", split, split, split).spec
+    assert spec.mean == pytest.approx((0.2,))
+    assert spec.std == (1.0,)
+
+
+@pytest.mark.parametrize("image", [np.zeros((3, 4), np.uint8), np.zeros((3, 4, 4, 1), np.float32)])
+def test_what_is_no_8_bit_image_has_no_mean(image):
+    split = {"image": image, "tokens": np.zeros((3, 7), np.int32)}
+    spec = Dataset("other", split, split, split).spec
+    assert (spec.mean, spec.std, spec.class_names) == ((), (), ())
+    assert str(spec.arrays["tokens"]) == "int32 [n, 7]"
+
+
+@pytest.mark.parametrize("dataset", [Synthetic(image_shape=(6, 5, 3)).load(), Synthetic(num_classes=1).load()])
+def test_a_spec_comes_back_from_json(dataset):
+    again = spec_from_json(json.loads(json.dumps(spec_to_json(dataset.spec))))
+    assert again == dataset.spec
+    assert again.image_shape == dataset.train["image"].shape[1:]
+
+
+GOOD = {"image": np.zeros((2, 4, 4, 1), np.uint8), "label": np.array([0, 1], np.int32)}
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "message"),
+    ("changes", "message"),
     [
-        (np.zeros((2, 4, 4, 1), np.float32), np.zeros(2, np.int32), "val: images must be uint8"),
-        (np.zeros((2, 4, 3, 1), np.uint8), np.zeros(2, np.int32), "val: images must be uint8"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(3, np.int32), "val: labels must be int32"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64), "val: labels must be int32"),
-        (np.zeros((0, 4, 4, 1), np.uint8), np.zeros(0, np.int32), "val: labels must be int32"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 2], np.int32), r"val: labels must lie in 0\.\.1"),
+        (
+            {"image": np.zeros((2, 4, 3, 1), np.uint8)},
+            r"val: image is uint8 \[n, 4, 3, 1\]; in train it is uint8 \[n, 4, 4, 1",
+        ),
+        ({"image": np.zeros((2, 4, 4, 1), np.float32)}, r"val: image is float32 \[n, 4, 4, 1\]; in train"),
+        ({"label": np.zeros(3, np.int32)}, "val: arrays must have the same length.*'image': 2, 'label': 3"),
+        ({"mask": np.zeros(2, np.int32)}, "val: has the arrays image, label, mask; train has image, label"),
+        ({"image": GOOD["image"][:0], "label": GOOD["label"][:0]}, "val: arrays .* not be empty"),
     ],
 )
-def test_a_dataset_refuses_what_does_not_fit(images, labels, message):
-    good = Split(np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1], np.int32))
+def test_a_dataset_refuses_splits_that_do_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
-        Dataset("broken", good, Split(images, labels), good, ("a", "b"))
+        Dataset("broken", GOOD, {**GOOD, **changes}, GOOD)
+
+
+def test_a_dataset_refuses_what_a_device_would_round():
+    split = {"target": np.zeros(2, np.float64)}
+    with pytest.raises(ValueError, match="train: target is float64; numbers must have at most 32 bits"):
+        Dataset("broken", split, split, split)
 
 
 def test_load_remembers_and_protects():
     dataset = load(Synthetic(seed=5))
     assert dataset is load(Synthetic(seed=5))
     with pytest.raises(ValueError, match="read-only"):
-        dataset.train.images[0] = 0
+        dataset.train["image"][0] = 0
 
 
 @given(st.integers(2, 200), st.integers(1, 50), st.integers(0, 3), st.data())

@@ -2,16 +2,18 @@
 
 import pickle
 
+import jax
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestCentroid
 
 from nas_jax.build import build
-from nas_jax.data.arrays import DataSource, Split
+from nas_jax.data.arrays import PARTS, DataSource, Split, num_examples
 from nas_jax.data.digits import Digits
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
+from nas_jax.tasks.classification import Classification
 
 
 @pytest.fixture(params=["digits", "synthetic", "tfds"])
@@ -21,16 +23,17 @@ def source(request, tiny_dir):
 
 
 def as_set(split: Split) -> set[bytes]:
-    return {image.tobytes() for image in split.images}
+    return {image.tobytes() for image in split["image"]}
 
 
 def test_sizes_and_types(source):
     dataset = source.load()
     assert isinstance(source, DataSource)
-    assert [len(split.labels) for split in (dataset.train, dataset.val, dataset.test)] == [20, 10, 15]
-    assert dataset.train.images.shape == (20, *dataset.image_shape)
-    assert dataset.num_classes == len(set(dataset.class_names))
-    assert len(dataset.mean) == len(dataset.std) == dataset.image_shape[2]
+    assert [num_examples(getattr(dataset, part)) for part in PARTS] == [20, 10, 15]
+    spec = dataset.spec
+    assert dataset.train["image"].shape == (20, *spec.image_shape)
+    assert len(spec.mean) == len(spec.std) == spec.image_shape[2]
+    Classification().check(dataset)
 
 
 def test_splits_share_no_image(source):
@@ -44,11 +47,8 @@ def test_the_same_source_gives_the_same_examples_also_after_pickling(source):
     assert copy == source
     assert hash(copy) == hash(source)
     first, second = source.load(), copy.load()
-    for before, after in zip(
-        (first.train, first.val, first.test), (second.train, second.val, second.test), strict=True
-    ):
-        np.testing.assert_array_equal(before.images, after.images)
-        np.testing.assert_array_equal(before.labels, after.labels)
+    for part in PARTS:
+        jax.tree.map(np.testing.assert_array_equal, getattr(first, part), getattr(second, part))
 
 
 def test_a_negative_pad_is_refused_when_the_source_is_built():
@@ -65,11 +65,11 @@ def test_digits_are_those_of_scikit_learn():
     found = {
         (np.round(image[..., 0] * (16 / 255)).astype(int).tobytes(), label)
         for split in (dataset.train, dataset.val, dataset.test)
-        for image, label in zip(split.images, split.labels, strict=True)
+        for image, label in zip(split["image"], split["label"], strict=True)
     }
     assert found == expected
-    assert [len(split.labels) for split in (dataset.train, dataset.val, dataset.test)] == [1150, 287, 360]
-    assert dataset.train.images.max() == 255
+    assert [num_examples(getattr(dataset, part)) for part in PARTS] == [1150, 287, 360]
+    assert dataset.train["image"].max() == 255
 
 
 def test_digits_keep_their_test_split_whatever_the_seed():
@@ -80,10 +80,12 @@ def test_digits_keep_their_test_split_whatever_the_seed():
 
 def test_synthetic_classes_are_balanced_and_separable():
     dataset = Synthetic(image_shape=(6, 8, 2), num_classes=5).load()
-    assert dataset.image_shape == (6, 8, 2)
-    assert set(np.bincount(dataset.val.labels)) <= {12, 13}
-    flat = [split.images.reshape(len(split.labels), -1).astype(float) for split in (dataset.train, dataset.test)]
-    accuracy = NearestCentroid().fit(flat[0], dataset.train.labels).score(flat[1], dataset.test.labels)
+    assert dataset.spec.image_shape == (6, 8, 2)
+    assert set(np.bincount(dataset.val["label"])) <= {12, 13}
+    train, test = (
+        (split["image"].reshape(-1, 96).astype(float), split["label"]) for split in (dataset.train, dataset.test)
+    )
+    accuracy = NearestCentroid().fit(*train).score(*test)
     assert accuracy > 0.95
 
 

@@ -25,13 +25,13 @@ SHARED = Path(__file__).parents[3] / "shared" / "tensorflow_datasets"
 def test_every_example_arrives_intact_and_once(tiny_dir, config, channels):
     dataset = Tfds(f"tiny_images/{config}", tiny_dir, num_val=8).load()
     assert dataset.class_names == ("ant", "bee", "cow")
-    assert dataset.image_shape == (6, 5, channels)
-    indices = [split.images[:, 0, 0, 0].tolist() for split in (dataset.train, dataset.val, dataset.test)]
+    assert dataset.spec.image_shape == (6, 5, channels)
+    indices = [split["image"][:, 0, 0, 0].tolist() for split in (dataset.train, dataset.val, dataset.test)]
     assert [len(part) for part in indices] == [32, 8, 20]
     assert sorted(indices[0] + indices[1]) == list(range(40))
     assert sorted(indices[2]) == list(range(40, 60))
     for split in (dataset.train, dataset.val, dataset.test):
-        for image, label in zip(split.images, split.labels, strict=True):
+        for image, label in zip(split["image"], split["label"], strict=True):
             np.testing.assert_array_equal(image, picture(image[0, 0, 0], channels))
             assert label == image[0, 0, 0] % 3
 
@@ -39,7 +39,7 @@ def test_every_example_arrives_intact_and_once(tiny_dir, config, channels):
 def test_another_process_reads_it_from_the_environments_folder_without_tensorflow(tiny_dir):
     program = (
         "import sys; from nas_jax.data.tfds import Tfds; dataset = Tfds('tiny_images/plain', num_val=8).load(); "
-        "print(len(dataset.train.labels), 'tensorflow' in sys.modules)"
+        "print(len(dataset.train['label']), 'tensorflow' in sys.modules)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program],
@@ -93,16 +93,16 @@ def test_an_unprepared_data_set_names_the_command(tmp_path):
 
 @pytest.mark.skipif(not HAS_TENSORFLOW, reason="preparing needs TensorFlow")
 def test_an_unprepared_data_set_is_prepared(tmp_path):
-    assert len(Tfds("tiny_images/never", str(tmp_path), num_val=8).load().train.labels) == 32
+    assert len(Tfds("tiny_images/never", str(tmp_path), num_val=8).load().train["label"]) == 32
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no prepared CIFAR-10 beside the checkout")
 def test_cifar10_as_tfds_itself_decodes_it():
     dataset = Tfds("cifar10", str(SHARED), num_train=64, num_val=32, num_test=32).load()
-    assert dataset.image_shape == (32, 32, 3)
+    assert dataset.spec.image_shape == (32, 32, 3)
     assert dataset.class_names[:3] == ("airplane", "automobile", "bird")
     indices = split_indices(50000, 10000, num_train=64, num_val=5000)
     examples = tensorflow_datasets.data_source("cifar10", split="train", data_dir=str(SHARED))
-    for index, image, label in zip(indices.train, dataset.train.images, dataset.train.labels, strict=True):
+    for index, image, label in zip(indices.train, dataset.train["image"], dataset.train["label"], strict=True):
         np.testing.assert_array_equal(examples[int(index)]["image"], image)
         assert examples[int(index)]["label"] == label

@@ -7,18 +7,23 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from elsewhere.shades import Shades
 
-from nas_jax.data.arrays import load
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Evaluator
+from nas_jax.evaluators.base import Evaluator, Progress
 from nas_jax.evaluators.training import Training, seeds_of
 from nas_jax.search.loop import new_trial
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
+from nas_jax.train.step import make_forward
+from nas_jax.trial import Budget
 
+TASK = Classification()
 SPACE = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
 RECIPE = Recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
 
@@ -29,7 +34,7 @@ def trials(num):
 
 
 def test_requests_are_pulled_one_at_a_time_and_come_back_measured(tmp_path):
-    training = Training(SPACE, Synthetic(), RECIPE, checkpoint_dir=tmp_path)
+    training = Training(SPACE, Synthetic(), TASK, RECIPE, checkpoint_dir=tmp_path)
     assert isinstance(training, Evaluator)
     pulled, done = [], []
 
@@ -49,7 +54,7 @@ def test_requests_are_pulled_one_at_a_time_and_come_back_measured(tmp_path):
 
 
 def test_a_diverging_network_is_a_failed_trial_with_its_reason():
-    training = Training(SPACE, Synthetic(), Recipe(num_epochs=2, batch_size=32, learning_rate=1e30))
+    training = Training(SPACE, Synthetic(), TASK, Recipe(num_epochs=2, batch_size=32, learning_rate=1e30))
     (failed,) = training.evaluate(iter(trials(1)))
     assert failed.status == "failed"
     assert failed.metrics is None
@@ -57,22 +62,22 @@ def test_a_diverging_network_is_a_failed_trial_with_its_reason():
 
 
 def test_the_measure_travels_to_other_processes():
-    training = Training(SPACE, Synthetic(), RECIPE)
+    training = Training(SPACE, Synthetic(), TASK, RECIPE)
     assert pickle.loads(pickle.dumps(training)) == training
 
 
 def test_test_metrics_are_not_measured():
-    (trial,) = Training(SPACE, Synthetic(), RECIPE).evaluate(iter(trials(1)))
+    (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE).evaluate(iter(trials(1)))
     assert not [name for name in trial.metrics if name.startswith("test")]
 
 
 def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):
     (trial,) = trials(1)
-    several = Training(SPACE, Synthetic(), RECIPE, checkpoint_dir=tmp_path, num_seeds=3).measure(trial)
+    several = Training(SPACE, Synthetic(), TASK, RECIPE, checkpoint_dir=tmp_path, num_seeds=3).measure(trial)
     seeds = several.metrics["seeds"]
     assert seeds[0] == trial.seed
     assert len(set(seeds)) == 3
-    single = [Training(SPACE, Synthetic(), RECIPE).measure(replace(trial, seed=seed)) for seed in seeds]
+    single = [Training(SPACE, Synthetic(), TASK, RECIPE).measure(replace(trial, seed=seed)) for seed in seeds]
     for name in ("val_accuracy", "val_loss", "train_loss"):
         values = [measurement.metrics[name] for measurement in single]
         assert several.metrics[f"{name}_per_seed"] == values
@@ -84,8 +89,37 @@ def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):
     assert several.metrics["num_params"] == single[0].metrics["num_params"]
     network = SPACE.network(trial.genome, RECIPE.dtype)
     kept = [load_variables(tmp_path / str(trial.id) / str(seed)) for seed in seeds]
-    again = measure(network, kept, load(Synthetic()), RECIPE, "val")
-    assert [each["val_accuracy"] for each in again] == several.metrics["val_accuracy_per_seed"]
+    problem = load_problem(TASK, Synthetic())
+    again = measure(make_forward(network, problem, RECIPE), kept, problem, "val")
+    assert [each.metrics["val_accuracy"] for each in again] == several.metrics["val_accuracy_per_seed"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"compile_ahead": 1}, {"num_seeds": 2}])
+def test_each_epoch_is_reported_with_the_means_over_the_seeds(settings):
+    reports = []
+    (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE, **settings).evaluate(iter(trials(1)), reports.append)
+    curve = trial.metrics["curve"]
+    assert set(curve) == {"train_loss", "val_loss", "val_accuracy"}
+    assert reports == [Progress(0, i + 1, {name: curve[name][i] for name in curve}) for i in range(2)]
+
+
+@pytest.mark.parametrize("compile_ahead", [0, 1])
+@pytest.mark.parametrize(
+    ("changes", "asked"), [({"budget": Budget(1)}, "a budget of 1 epochs"), ({"continues": 7}, "to continue trial 7")]
+)
+def test_what_is_asked_beside_a_full_training_is_refused(changes, asked, compile_ahead):
+    training = Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=compile_ahead)
+    with pytest.raises(UserError, match=f"trial 0 asks for {asked}, and the evaluator training trains .* in full"):
+        list(training.evaluate(iter([replace(trials(1)[0], **changes)])))
+
+
+def test_data_of_another_task_ends_the_search():
+    """One network would fail as the other."""
+    training = Training(SPACE, Shades(), TASK, RECIPE)
+    with pytest.raises(
+        UserError, match="the task Classification and the data set 'shades': there must be an array 'label'"
+    ):
+        list(training.evaluate(iter(trials(2))))
 
 
 def test_seeds_follow_from_that_of_the_trial():
@@ -97,7 +131,7 @@ def test_seeds_follow_from_that_of_the_trial():
 
 def test_compiling_ahead_changes_nothing_but_when_trials_are_pulled():
     num = 4
-    plain = list(Training(SPACE, Synthetic(), RECIPE).evaluate(iter(trials(num))))
+    plain = list(Training(SPACE, Synthetic(), TASK, RECIPE).evaluate(iter(trials(num))))
     pulled = []
 
     def requests():
@@ -106,7 +140,7 @@ def test_compiling_ahead_changes_nothing_but_when_trials_are_pulled():
             yield trial
 
     ahead = []
-    for trial in Training(SPACE, Synthetic(), RECIPE, compile_ahead=2).evaluate(requests()):
+    for trial in Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=2).evaluate(requests()):
         ahead.append(trial)
         assert pulled == list(range(min(num, len(ahead) + 2)))
     assert [trial.metrics for trial in ahead] == [trial.metrics for trial in plain]
@@ -128,14 +162,14 @@ class Faulty(Chain):
 
 def test_what_cannot_be_compiled_is_a_failed_trial_and_only_that():
     space = Faulty(**{field.name: getattr(SPACE, field.name) for field in fields(SPACE)})
-    ended = list(Training(space, Synthetic(), RECIPE, compile_ahead=1).evaluate(iter(trials(3))))
+    ended = list(Training(space, Synthetic(), TASK, RECIPE, compile_ahead=1).evaluate(iter(trials(3))))
     assert [trial.status for trial in ended] == ["finished", "failed", "finished"]
     assert ended[1].error == "ArithmeticError: no such network"
     assert threading.current_thread().name not in space.threads
 
 
 def test_closing_the_stream_ends_the_threads():
-    stream = Training(SPACE, Synthetic(), RECIPE, compile_ahead=2).evaluate(iter(trials(4)))
+    stream = Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=2).evaluate(iter(trials(4)))
     next(stream)
     stream.close()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("compile")]
@@ -145,10 +179,10 @@ def test_devices_that_are_not_there_end_the_search():
     recipe = replace(RECIPE, parallel="jit", num_devices=1000)
     for compile_ahead in (0, 1):
         with pytest.raises(UserError, match="num_devices=1000 of the recipe"):
-            list(Training(SPACE, Synthetic(), recipe, compile_ahead=compile_ahead).evaluate(iter(trials(1))))
+            list(Training(SPACE, Synthetic(), TASK, recipe, compile_ahead=compile_ahead).evaluate(iter(trials(1))))
 
 
 @pytest.mark.parametrize(("field", "value"), [("num_seeds", 0), ("compile_ahead", -1)])
 def test_impossible_numbers_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field}={value}: has to be at least"):
-        Training(SPACE, Synthetic(), RECIPE, **{field: value})
+        Training(SPACE, Synthetic(), TASK, RECIPE, **{field: value})

@@ -1,17 +1,19 @@
 import json
 import time
 
+import numpy as np
 import pytest
 
+from nas_jax.data.arrays import ArraySpec
 from nas_jax.errors import UserError
 from nas_jax.search import latency
-from nas_jax.search.latency import measure_calls, read_latency, write_latency
+from nas_jax.search.latency import measure_calls, random_array, read_latency, write_latency
 
 
 class Sleeper:
     """A network that takes a hundredth of a second a call, and longer to compile."""
 
-    image_shape = (4, 5, 3)
+    input = ArraySpec((4, 5, 3), "uint8")
 
     def __init__(self):
         self.shapes = []
@@ -24,7 +26,7 @@ class Sleeper:
 @pytest.fixture
 def network(monkeypatch):
     sleeper = Sleeper()
-    monkeypatch.setattr(latency, "load_best", lambda best: sleeper)
+    monkeypatch.setattr(latency, "load_best", lambda best, allow: sleeper)
     return sleeper
 
 
@@ -47,6 +49,14 @@ def test_latency_is_measured_once(network, tmp_path):
     write_latency(tmp_path)
     assert network.shapes == []
     assert read_latency(tmp_path) == ([], {"device": "d", "num_cpus": 1, "load": 0.0})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "float32"])
+def test_inputs_of_any_type_can_be_drawn(dtype):
+    drawn = random_array(np.random.default_rng(0), ArraySpec((4, 3), dtype), 50)
+    assert (drawn.shape, drawn.dtype) == ((50, 4, 3), np.dtype(dtype))
+    assert len(np.unique(drawn)) > 1
+    assert drawn.min() >= 0
 
 
 def test_slow_calls_are_few():

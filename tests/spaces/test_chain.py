@@ -17,7 +17,7 @@ def spaces(draw):
     try:
         return Chain(
             image_shape=(draw(st.sampled_from([4, 7, 8, 16, 28])), draw(st.sampled_from([4, 8, 16])), 3),
-            num_classes=10,
+            num_outputs=10,
             conv_sizes=tuple(draw(st.sets(st.sampled_from([1, 3, 5])))),
             conv_filters=tuple(draw(st.sets(st.sampled_from([8, 16]), min_size=1))),
             pool_types=tuple(draw(st.sets(st.sampled_from(["max", "avg"])))),
@@ -39,7 +39,7 @@ def spaces_and_genomes(draw):
     return space, space.sample(np.random.default_rng(seed), 1)[0]
 
 
-SPACE = Chain(image_shape=(32, 32, 3), num_classes=10)
+SPACE = Chain(image_shape=(32, 32, 3), num_outputs=10)
 
 
 def edit_distance(a, b):

@@ -12,7 +12,7 @@ import pytest
 from nas_jax.spaces.macro import BLOCKS, STAGES, NasBenchMacro, canonical, depthwise_conv2d, digits, parse
 from nas_jax.train.step import initialize
 
-SPACE = NasBenchMacro(image_shape=(32, 32, 3), num_classes=10)
+SPACE = NasBenchMacro(image_shape=(32, 32, 3), num_outputs=10)
 CHAINS = list(product(BLOCKS, repeat=8))
 GENOMES = list(SPACE.genomes())
 TABLE = Path(__file__).parents[3] / "shared" / "benchmarks" / "nas-bench-macro_cifar10.json"

@@ -12,7 +12,7 @@ import pytest
 from nas_jax.spaces.nb201 import ENCODINGS, OPERATIONS, Cell, NasBench201, ReluConvNorm, canonical, parse
 from nas_jax.train.step import initialize
 
-SPACE = NasBench201(image_shape=(32, 32, 3), num_classes=10)
+SPACE = NasBench201(image_shape=(32, 32, 3), num_outputs=10)
 CELLS = list(product(OPERATIONS, repeat=6))
 GENOMES = list(SPACE.genomes())
 TABLE = Path(__file__).parents[3] / "shared" / "benchmarks" / "nas_bench_201_cifar10.csv"

@@ -7,21 +7,24 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from nas_jax.data.arrays import load
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.spaces.chain_network import ChainNetwork
 from nas_jax.spaces.macro import MacroNetwork
 from nas_jax.spaces.nb201 import CellNetwork
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.fit import compile_steps, fit, prepare, train
 from nas_jax.train.parallel import Placement, placement_of
 from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
-from nas_jax.train.step import initial_state, initialize, make_train_step, variable_shapes
+from nas_jax.train.step import initial_state, initialize, input_shapes, make_train_step, variable_shapes
 
 # 92 images are five batches of 16 and one of 12, which eight devices cannot divide: 24 steps in all.
-DATASET = load(Synthetic(num_train=92, num_val=50, num_test=30, pad=1, flip=True))
-RECIPE = Recipe(num_epochs=4, batch_size=16, learning_rate=0.05, label_smoothing=0.1, drop_last=False)
+SOURCE = Synthetic(num_train=92, num_val=50, num_test=30, pad=1, flip=True)
+PROBLEM = load_problem(Classification(label_smoothing=0.1), SOURCE)
+DATASET = PROBLEM.dataset
+RECIPE = Recipe(num_epochs=4, batch_size=16, learning_rate=0.05, drop_last=False)
 
 
 class OwnNetwork(nn.Module):
@@ -50,7 +53,7 @@ def assert_same(fitted, alone):
 
 @pytest.fixture(scope="module")
 def chain_alone():
-    return fit(CHAIN, DATASET, RECIPE, 3)
+    return fit(CHAIN, PROBLEM, RECIPE, 3)
 
 
 def test_there_are_eight_devices():
@@ -61,7 +64,7 @@ def test_there_are_eight_devices():
 @pytest.mark.parametrize("parallel", ["jit", "pmap"])
 def test_several_devices_train_as_one_does(chain_alone, parallel, is_scanned):
     """With augmentation, batch normalisation, label smoothing and an uneven last batch."""
-    (fitted,) = train(prepare(CHAIN, DATASET, replace(RECIPE, parallel=parallel), is_scanned=is_scanned), [3])
+    (fitted,) = train(prepare(CHAIN, PROBLEM, replace(RECIPE, parallel=parallel), is_scanned=is_scanned), [3])
     assert_same(fitted, chain_alone)
     assert all(leaf.devices() == {jax.local_devices()[0]} for leaf in jax.tree.leaves(fitted.variables))
 
@@ -75,13 +78,12 @@ def twenty_steps(network, parallel, num_devices):
     recipe = replace(RECIPE, learning_rate=0.01)
     placement = Placement(parallel, tuple(jax.local_devices()[:num_devices]))
     optimizer = make_optimizer(recipe, steps_per_epoch=5)
-    state = initial_state(initialize(network, DATASET.image_shape, 4), optimizer, 4)
-    step = make_train_step(network, optimizer, recipe, DATASET, placement.shards(16))
-    run = compile_steps(step, placement, state, DATASET, (20, 16), is_scanned=False)
+    state = initial_state(initialize(network, DATASET.spec.image_shape, 4), optimizer, 4)
+    step = make_train_step(network, optimizer, recipe, PROBLEM, placement.shards(16))
+    run = compile_steps(step, placement, state, DATASET.train, (20, 16), is_scanned=False)
     batches = np.random.default_rng(4).integers(0, 92, (20, 16), np.int32)
-    state, losses = run(
-        jax.device_put(state, placement.replicated), *training_arrays(DATASET, placement.replicated), batches
-    )
+    examples = training_arrays(DATASET, placement.replicated)
+    state, losses = run(jax.device_put(state, placement.replicated), examples, batches)
     return losses, state.variables
 
 
@@ -100,17 +102,17 @@ def test_each_device_does_its_part_of_the_work(parallel, monkeypatch):
     recipe = replace(RECIPE, batch_size=64)
     optimizer = make_optimizer(recipe, steps_per_epoch=1)
     state = jax.eval_shape(
-        lambda variables: initial_state(variables, optimizer, 0), variable_shapes(CHAIN, DATASET.image_shape)
+        lambda variables: initial_state(variables, optimizer, 0), variable_shapes(CHAIN, input_shapes(PROBLEM))
     )
     programs = []
     compile_lowered = jax.stages.Lowered.compile
     monkeypatch.setattr(
         jax.stages.Lowered, "compile", lambda *given: programs.append(compile_lowered(*given)) or programs[-1]
     )
-    images, labels = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in DATASET.train)
+    examples = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), DATASET.train)
     for placement in (placement_of(recipe), Placement(parallel, tuple(jax.local_devices()))):
-        step = make_train_step(CHAIN, optimizer, recipe, DATASET, placement.shards(64))
-        placement.compile(step, state, images, labels, (64,))
+        step = make_train_step(CHAIN, optimizer, recipe, PROBLEM, placement.shards(64))
+        placement.compile(step, state, examples, (64,))
     alone, shared = (program.cost_analysis()["flops"] for program in programs)
     assert shared < alone / 8 * 1.2
 
@@ -124,4 +126,4 @@ def test_each_device_does_its_part_of_the_work(parallel, monkeypatch):
 )
 def test_devices_that_do_not_fit_are_the_users_to_change(changes, message):
     with pytest.raises(UserError, match=message):
-        prepare(CHAIN, DATASET, replace(RECIPE, parallel="jit", **changes))
+        prepare(CHAIN, PROBLEM, replace(RECIPE, parallel="jit", **changes))

@@ -9,32 +9,33 @@ import optax
 import pytest
 from flax import linen as nn
 
-from nas_jax.data.arrays import load
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.layers import ConvBlock
-from nas_jax.tasks import classification
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import load_variables, save_variables
-from nas_jax.train.evaluation import compile_evaluation, measure
+from nas_jax.train.evaluation import compile_validation, measure
 from nas_jax.train.fit import NonFiniteLossError, compile_steps, fit, fit_seeds, num_together_of, prepare, train
 from nas_jax.train.parallel import one_device
 from nas_jax.train.recipe import Recipe, make_optimizer, make_schedule
 from nas_jax.train.resident import training_arrays
-from nas_jax.train.step import initial_state, initialize, make_train_step
+from nas_jax.train.step import initial_state, initialize, make_forward, make_train_step
 
-DATASET = load(Synthetic(num_train=96, num_val=50, num_test=30, pad=1, flip=True))
+PROBLEM = load_problem(Classification(), Synthetic(num_train=96, num_val=50, num_test=30, pad=1, flip=True))
+DATASET = PROBLEM.dataset
 RECIPE = Recipe(num_epochs=3, batch_size=32, learning_rate=0.05)
 
 
 class Small(nn.Module):
     """A convolution with batch normalisation, and a classifier."""
 
-    num_classes: int = 4
+    num_outputs: int = 4
 
     @nn.compact
     def __call__(self, x, train=False):
         x = ConvBlock(8, 3)(x, train)
-        return nn.Dense(self.num_classes)(x.reshape(x.shape[0], -1))
+        return nn.Dense(self.num_outputs)(x.reshape(x.shape[0], -1))
 
 
 def leaves_equal(a, b):
@@ -43,14 +44,14 @@ def leaves_equal(a, b):
 
 def make_state(recipe=RECIPE, seed=0):
     optimizer = make_optimizer(recipe, steps_per_epoch=3)
-    return optimizer, initial_state(initialize(Small(), DATASET.image_shape, seed), optimizer, seed)
+    return optimizer, initial_state(initialize(Small(), DATASET.spec.image_shape, seed), optimizer, seed)
 
 
 def make_run(step, state, batches_shape, is_scanned=False):
     """`(state, batches) -> (state, losses)`."""
-    run = compile_steps(step, one_device(), state, DATASET, batches_shape, is_scanned=is_scanned)
-    images, labels = map(jnp.asarray, DATASET.train)
-    return lambda state, batches: run(state, images, labels, batches)
+    run = compile_steps(step, one_device(), state, DATASET.train, batches_shape, is_scanned=is_scanned)
+    examples = jax.tree.map(jnp.asarray, DATASET.train)
+    return lambda state, batches: run(state, examples, batches)
 
 
 def assert_close(first, second, atol=1e-5):
@@ -92,30 +93,21 @@ def test_weight_decay_shrinks_kernels_only():
         np.testing.assert_allclose(leaf, expected, rtol=1e-6)
 
 
-def test_smoothed_loss_in_closed_form():
-    logits, labels = jnp.array([[2.0, 0.0, -1.0]]), jnp.array([1])
-    log_p = np.asarray(jax.nn.log_softmax(logits))[0]
-    expected = -(0.9 * log_p[1] + 0.1 * log_p.mean())
-    np.testing.assert_allclose(classification.cross_entropy(logits, labels, 0.1)[0], expected, rtol=1e-6)
-
-
 def test_a_step_is_nesterov_momentum_on_the_batch():
     """One step by hand, without augmentation: gradient g, velocity g, update -(momentum * g + g) * rate."""
-    dataset = load(Synthetic(num_train=96, num_val=50, num_test=30, pad=0, flip=False))
+    problem = load_problem(Classification(), Synthetic(num_train=96, num_val=50, num_test=30, pad=0, flip=False))
     recipe = replace(RECIPE, warmup_epochs=0.0, weight_decay=0.0)
     optimizer, state = make_state(recipe)
     indices = np.arange(32, dtype=np.int32)
-    images, labels = dataset.train
-    after, loss = make_train_step(Small(), optimizer, recipe, dataset)(
-        state, jnp.asarray(images), jnp.asarray(labels), jnp.asarray(indices)
-    )
+    examples, spec = jax.tree.map(jnp.asarray, problem.dataset.train), problem.dataset.spec
+    after, loss = make_train_step(Small(), optimizer, recipe, problem)(state, examples, jnp.asarray(indices))
 
-    x = (images[:32] / 255.0 - np.array(dataset.mean)) / np.array(dataset.std)
+    x = (problem.dataset.train["image"][:32] / 255.0 - np.array(spec.mean)) / np.array(spec.std)
 
     def loss_fn(params):
         variables = {**state.variables, "params": params}
         logits, _ = Small().apply(variables, jnp.asarray(x, jnp.float32), train=True, mutable=["batch_stats"])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels[:32]).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(logits, examples["label"][:32]).mean()
 
     expected_loss, gradients = jax.value_and_grad(loss_fn)(state.variables["params"])
     expected = jax.tree.map(lambda p, g: p - 0.05 * 1.9 * g, state.variables["params"], gradients)
@@ -127,7 +119,7 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
 def test_one_batch_can_be_learned_by_heart_in_one_compilation():
     recipe = Recipe(num_epochs=60, batch_size=32, warmup_epochs=0.0, learning_rate=0.1, weight_decay=0.0)
     optimizer, state = make_state(recipe)
-    step = make_train_step(Small(), optimizer, recipe, DATASET)
+    step = make_train_step(Small(), optimizer, recipe, PROBLEM)
     num_traces = 0
 
     def counted(*arguments):
@@ -146,7 +138,7 @@ def test_scanning_an_epoch_is_looping_over_it():
     results = []
     for is_scanned in (False, True):
         optimizer, state = make_state()
-        run = make_run(make_train_step(Small(), optimizer, RECIPE, DATASET), state, (3, 32), is_scanned)
+        run = make_run(make_train_step(Small(), optimizer, RECIPE, PROBLEM), state, (3, 32), is_scanned)
         results.append(run(state, np.arange(96, dtype=np.int32).reshape(3, 32)))
     (looped, losses), (scanned, other_losses) = results
     np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
@@ -156,20 +148,24 @@ def test_scanning_an_epoch_is_looping_over_it():
 @pytest.mark.parametrize("is_scanned", [False, True])
 @pytest.mark.parametrize("num", [1, 256, 300])
 def test_evaluation_is_exact_for_any_number_of_examples(num, is_scanned):
-    dataset = load(Synthetic(num_train=32, num_val=num, num_test=30))
-    variables = initialize(Small(), dataset.image_shape, 0)
-    x = (dataset.val.images / 255.0 - np.array(dataset.mean)) / np.array(dataset.std)
+    problem = load_problem(Classification(), Synthetic(num_train=32, num_val=num, num_test=30))
+    val, spec = problem.dataset.val, problem.dataset.spec
+    variables = initialize(Small(), spec.image_shape, 0)
+    x = (val["image"] / 255.0 - np.array(spec.mean)) / np.array(spec.std)
     logits = Small().apply(variables, jnp.asarray(x, jnp.float32), train=False)
-    evaluate = compile_evaluation(Small(), RECIPE, dataset, "val", variables, one_device(), is_scanned=is_scanned)
-    measured = evaluate(variables)
-    assert measured["val_accuracy"] == pytest.approx(np.mean(np.argmax(logits, -1) == dataset.val.labels))
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, dataset.val.labels)
-    assert measured["val_loss"] == pytest.approx(float(losses.mean()), rel=1e-4)
+    forward = make_forward(Small(), problem, RECIPE)
+    (metrics,) = compile_validation(forward, problem, variables, one_device(), is_scanned=is_scanned)(variables)
+    (measured,) = measure(forward, [variables], problem, "val")
+    hits = np.argmax(np.asarray(logits), -1) == val["label"]
+    losses = np.asarray(optax.softmax_cross_entropy_with_integer_labels(logits, val["label"]))
+    np.testing.assert_array_equal(measured.scores, hits)
+    for found in (metrics, measured.metrics):
+        assert found == {"val_accuracy": pytest.approx(hits.mean()), "val_loss": pytest.approx(losses.mean(), rel=1e-4)}
 
 
 def test_fit_learns_reports_each_epoch_and_repeats_itself():
     recipe = Recipe(num_epochs=6, batch_size=16, learning_rate=0.1)
-    first, second, other = (fit(Small(), DATASET, recipe, seed) for seed in (1, 1, 2))
+    first, second, other = (fit(Small(), PROBLEM, recipe, seed) for seed in (1, 1, 2))
     assert first.metrics["val_accuracy"] > 0.9
     assert {name: len(values) for name, values in first.metrics["curve"].items()} == dict.fromkeys(
         ("train_loss", "val_loss", "val_accuracy"), 6
@@ -178,24 +174,41 @@ def test_fit_learns_reports_each_epoch_and_repeats_itself():
     assert first.metrics == second.metrics
     assert leaves_equal(first.variables, second.variables)
     assert first.metrics != other.metrics
-    (again,) = measure(Small(), [first.variables], DATASET, recipe, "val")
-    assert again == {name: first.metrics[name] for name in ("val_accuracy", "val_loss")}
+    (again,) = measure(make_forward(Small(), PROBLEM, recipe), [first.variables], PROBLEM, "val")
+    assert again.metrics == pytest.approx(
+        {name: first.metrics[name] for name in ("val_accuracy", "val_loss")}, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("num_together", [1, 2])
+def test_each_epoch_is_told_as_soon_as_it_has_ended(num_together):
+    told = []
+    prepared = prepare(Small(), PROBLEM, RECIPE, num_together=num_together)
+    fits = train(prepared, [4, 5], lambda num_epochs, metrics: told.append((num_epochs, metrics)))
+    epochs = [
+        [{name: fitted.metrics["curve"][name][i] for name in fitted.metrics["curve"]} for i in range(3)]
+        for fitted in fits
+    ]
+    if num_together == 2:
+        assert told == [(i + 1, [epochs[0][i], epochs[1][i]]) for i in range(3)]
+    else:
+        assert told == [(i + 1, [epochs[seed][i]]) for seed in range(2) for i in range(3)]
 
 
 def test_a_diverging_network_is_an_error_with_the_epoch():
     with pytest.raises(NonFiniteLossError, match=r"train_loss is (nan|inf) in epoch 1 of 3 with seed 5"):
-        fit(Small(), DATASET, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0), seed=5)
+        fit(Small(), PROBLEM, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0), seed=5)
 
 
 @pytest.fixture(scope="module")
 def single_fits():
     """Of the seeds 4, 5 and 6, one by one."""
-    return [fit(Small(), DATASET, RECIPE, seed) for seed in (4, 5, 6)]
+    return [fit(Small(), PROBLEM, RECIPE, seed) for seed in (4, 5, 6)]
 
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare(Small(), DATASET, RECIPE)
+    return prepare(Small(), PROBLEM, RECIPE)
 
 
 def test_seeds_share_a_compilation_and_give_what_each_gives_alone(prepared, single_fits):
@@ -209,7 +222,7 @@ def test_seeds_share_a_compilation_and_give_what_each_gives_alone(prepared, sing
 
 @pytest.mark.parametrize("is_scanned", [False, True])
 def test_seeds_of_one_program_give_what_each_gives_alone(single_fits, is_scanned):
-    together = train(prepare(Small(), DATASET, RECIPE, num_together=3, is_scanned=is_scanned), [4, 5, 6])
+    together = train(prepare(Small(), PROBLEM, RECIPE, num_together=3, is_scanned=is_scanned), [4, 5, 6])
     for alone, fitted in zip(single_fits, together, strict=True):
         assert fitted.metrics["val_accuracy"] == pytest.approx(alone.metrics["val_accuracy"], abs=0.021)
         for name in ("train_loss", "val_loss"):
@@ -220,18 +233,18 @@ def test_seeds_of_one_program_give_what_each_gives_alone(single_fits, is_scanned
 def test_one_seed_that_diverges_is_named_among_several():
     recipe = replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0)
     with pytest.raises(NonFiniteLossError, match="with seed 7"):
-        train(prepare(Small(), DATASET, recipe, num_together=2), [7, 8])
+        train(prepare(Small(), PROBLEM, recipe, num_together=2), [7, 8])
 
 
 def test_seeds_that_do_not_fill_the_program_are_refused():
-    prepared = prepare(Small(), DATASET, RECIPE, num_together=2)
+    prepared = prepare(Small(), PROBLEM, RECIPE, num_together=2)
     with pytest.raises(ValueError, match=r"3 seeds: .* multiple of num_together=2"):
         train(prepared, [1, 2, 3])
 
 
 def test_seeds_train_at_the_same_time_on_one_accelerator_only(monkeypatch, single_fits):
     assert num_together_of(RECIPE, 3) == 1
-    (fitted,) = fit_seeds(Small(), DATASET, RECIPE, [4])
+    (fitted,) = fit_seeds(Small(), PROBLEM, RECIPE, [4])
     assert fitted.metrics == single_fits[0].metrics
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert num_together_of(RECIPE, 3) == 3
@@ -241,8 +254,8 @@ def test_seeds_train_at_the_same_time_on_one_accelerator_only(monkeypatch, singl
 def test_the_program_of_a_training_does_not_depend_on_the_seed():
     optimizer, state = make_state(seed=3)
     _, other = make_state(seed=4)
-    step = jax.jit(make_train_step(Small(), optimizer, RECIPE, DATASET))
-    arguments = (*map(jnp.asarray, DATASET.train), jnp.arange(32))
+    step = jax.jit(make_train_step(Small(), optimizer, RECIPE, PROBLEM))
+    arguments = (jax.tree.map(jnp.asarray, DATASET.train), jnp.arange(32))
     assert step.lower(state, *arguments).as_text() == step.lower(other, *arguments).as_text()
     same_variables = other._replace(variables=state.variables)
     assert step(state, *arguments)[1] != step(same_variables, *arguments)[1]  # images are moved otherwise
@@ -251,14 +264,14 @@ def test_the_program_of_a_training_does_not_depend_on_the_seed():
 def test_what_fills_no_batch_is_trained_on_if_it_is_not_dropped():
     """Two batches of 40 and one of 16, by hand with plain steps."""
     recipe = replace(RECIPE, num_epochs=1, batch_size=40, warmup_epochs=0.0, drop_last=False)
-    fitted = fit(Small(), DATASET, recipe, seed=2)
+    fitted = fit(Small(), PROBLEM, recipe, seed=2)
     optimizer = make_optimizer(recipe, steps_per_epoch=3)
-    step = jax.jit(make_train_step(Small(), optimizer, recipe, DATASET))
-    state = initial_state(initialize(Small(), DATASET.image_shape, 2), optimizer, 2)
+    step = jax.jit(make_train_step(Small(), optimizer, recipe, PROBLEM))
+    state = initial_state(initialize(Small(), DATASET.spec.image_shape, 2), optimizer, 2)
     order = np.random.default_rng((2, 0)).permutation(96)
-    total = 0.0
+    examples, total = jax.tree.map(jnp.asarray, DATASET.train), 0.0
     for indices in np.split(order, [40, 80]):
-        state, loss = step(state, *map(jnp.asarray, DATASET.train), jnp.asarray(indices, jnp.int32))
+        state, loss = step(state, examples, jnp.asarray(indices, jnp.int32))
         total += float(loss) * len(indices)
     assert_close(fitted.variables, state.variables)
     assert fitted.metrics["train_loss"] == pytest.approx(total / 96, rel=1e-5)
@@ -266,23 +279,21 @@ def test_what_fills_no_batch_is_trained_on_if_it_is_not_dropped():
 
 def test_one_device_is_not_several(single_fits):
     with pytest.raises(UserError, match=r"parallel=jit of the recipe: .*set execution\.name=in_process for several"):
-        fit(Small(), DATASET, replace(RECIPE, parallel="jit"), seed=4)
-    explicit = fit(Small(), DATASET, replace(RECIPE, parallel="pmap", num_devices=1), seed=4)
+        fit(Small(), PROBLEM, replace(RECIPE, parallel="jit"), seed=4)
+    explicit = fit(Small(), PROBLEM, replace(RECIPE, parallel="pmap", num_devices=1), seed=4)
     assert_close(explicit.variables, single_fits[0].variables)
 
 
-def test_the_training_images_stay_on_the_device_from_one_training_to_the_next(prepared):
+def test_the_training_split_stays_on_the_device_from_one_training_to_the_next(prepared):
     training_arrays.cache_clear()
     train(prepared, [1])
     train(prepared, [2])
     assert training_arrays.cache_info()[:2] == (1, 1)  # hits, misses
-    images, labels = training_arrays(DATASET, one_device().replicated)
-    np.testing.assert_array_equal(images, DATASET.train.images)
-    np.testing.assert_array_equal(labels, DATASET.train.labels)
+    jax.tree.map(np.testing.assert_array_equal, training_arrays(DATASET, one_device().replicated), DATASET.train)
 
 
 def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
-    first, second = (initialize(Small(), DATASET.image_shape, seed) for seed in (0, 1))
+    first, second = (initialize(Small(), DATASET.spec.image_shape, seed) for seed in (0, 1))
     save_variables(tmp_path / "network", first)
     assert leaves_equal(load_variables(tmp_path / "network"), first)
     save_variables(tmp_path / "network", second)
@@ -296,7 +307,6 @@ def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
         ("batch_size", 0),
         ("warmup_epochs", 3.0),
         ("learning_rate", float("nan")),
-        ("label_smoothing", 1.0),
         ("momentum", 1.0),
         ("compute_dtype", "float8"),
         ("parallel", "threads"),
@@ -309,6 +319,6 @@ def test_impossible_recipes_are_refused(field, value):
 
 
 def test_bfloat16_trains_with_float32_parameters():
-    trained = fit(Small(), DATASET, replace(RECIPE, compute_dtype="bfloat16"), seed=0)
+    trained = fit(Small(), PROBLEM, replace(RECIPE, compute_dtype="bfloat16"), seed=0)
     assert {leaf.dtype for leaf in jax.tree.leaves(trained.variables)} == {np.dtype(np.float32)}
     assert np.isfinite(trained.metrics["val_loss"])

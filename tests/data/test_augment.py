@@ -1,0 +1,84 @@
+"""Augmentation and normalisation: brute force and closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nas_jax.data.arrays import Augmentation, load
+from nas_jax.data.augment import draw_moves, move, normalize
+from nas_jax.data.synthetic import Synthetic
+
+
+def augment(key, images, augmentation):
+    return move(images, draw_moves(key, len(images), augmentation), augmentation.pad)
+
+
+def random_images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def all_crops(image: np.ndarray, augmentation: Augmentation) -> list[bytes]:
+    h, w, _ = image.shape
+    pad = augmentation.pad
+    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+    offsets = range(2 * pad + 1)
+    crops = [padded[top : top + h, left : left + w] for top in offsets for left in offsets]
+    mirrored = [crop[:, ::-1] for crop in crops] if augmentation.flip else []
+    return [crop.tobytes() for crop in crops + mirrored]
+
+
+def test_augment_without_augmentation_changes_nothing():
+    images = random_images(7, 6, 5, 3)
+    np.testing.assert_array_equal(augment(jax.random.key(0), images, Augmentation()), images)
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(pad=2), Augmentation(flip=True), Augmentation(3, True)])
+def test_augment_gives_a_crop_of_the_padded_image_perhaps_mirrored(augmentation):
+    images = random_images(64, 6, 5, 2)
+    augmented = augment(jax.random.key(1), images, augmentation)
+    assert augmented.dtype == jnp.uint8
+    for image, after in zip(images, np.asarray(augmented), strict=True):
+        assert after.tobytes() in all_crops(image, augmentation)
+
+
+def test_augment_draws_every_crop_equally_often_and_on_its_own():
+    augmentation = Augmentation(pad=1, flip=True)
+    image = random_images(4, 4, 1)
+    copies = np.repeat(image[None], 3600, axis=0)
+    augmented = [after.tobytes() for after in np.asarray(augment(jax.random.key(2), copies, augmentation))]
+    counts = np.array([augmented.count(crop) for crop in all_crops(image, augmentation)])
+    assert len(counts) == 18
+    # 200 of each are expected, with a deviation of 14.
+    assert counts.min() > 140
+    assert counts.max() < 260
+    assert augmented[0::2] != augmented[1::2]
+
+
+def test_augment_is_a_function_of_the_key_jitted_or_not():
+    images, augmentation = random_images(32, 8, 8, 3), Augmentation(2, True)
+    jitted = jax.jit(augment, static_argnums=2)
+    once, again, other = (jitted(jax.random.key(seed), images, augmentation) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(once, again)
+    np.testing.assert_array_equal(once, augment(jax.random.key(0), images, augmentation))
+    assert (once != other).any()
+
+
+def test_augmentation_refuses_a_negative_pad():
+    with pytest.raises(ValueError, match="pad: must not be negative, but is -1"):
+        Augmentation(pad=-1)
+
+
+def test_normalize_closed_form():
+    images = random_images(5, 4, 3, 2)
+    mean, std = (0.4, 0.6), (0.2, 0.5)
+    expected = (images / 255 - np.array(mean)) / np.array(std)
+    np.testing.assert_allclose(normalize(images, mean, std), expected, atol=1e-5)
+    assert normalize(jnp.asarray(images), mean, std, jnp.bfloat16).dtype == jnp.bfloat16
+
+
+def test_normalized_training_images_have_zero_mean_and_unit_deviation():
+    dataset = load(Synthetic(image_shape=(6, 5, 3), num_train=2500))
+    pixels = np.asarray(normalize(dataset.train["image"], dataset.spec.mean, dataset.spec.std))
+    np.testing.assert_allclose(pixels.mean((0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(pixels.std((0, 1, 2)), 1, atol=1e-4)

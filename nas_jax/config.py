@@ -108,6 +108,11 @@ def _leave_out(section: ConfigDict, *names: str) -> None:
             del section[name]
 
 
+def listed(names: Sequence[str]) -> list[str]:
+    """The names of a field; a flag gives several of them as one, with commas between them."""
+    return [name.strip() for entry in names for name in entry.split(",")]
+
+
 def _replace(config: ConfigDict, section: str, part: str) -> bool:
     """Takes the named part, unless the config has it already."""
     if config.get(section) and config[section].get("name") == part:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict, config_flags
 
 from nas_jax.build import find_function
 from nas_jax.cli import refuse_arguments, start
-from nas_jax.config import ConfigFlag
+from nas_jax.config import ConfigFlag, listed
 from nas_jax.report.stages import card, report
 from nas_jax.run import Run, open_run
 from nas_jax.search.finalists import train_finalists
@@ -36,7 +36,7 @@ STAGES: dict[str, Callable[[Run], None]] = {
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """The whole job, from the config to the best network, stage by stage."""
-    stages = [find_function("stages", name, STAGES) for name in config.stages]
+    stages = [find_function("stages", name, STAGES) for name in listed(config.stages)]
     with open_run(config.to_dict(), workdir) as run:
         for stage in stages:
             stage(run)

@@ -20,7 +20,7 @@ from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
 from nas_jax.errors import UserError
 from nas_jax.export import load_best
-from nas_jax.main import changeable
+from nas_jax.run import changeable
 from nas_jax.store import TrialStore, read_trials
 from nas_jax.strategies.bayesopt import Bayesopt
 from nas_jax.strategies.random_search import RandomSearch
@@ -143,7 +143,10 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
         ([], "--config is missing; try --config=configs/quickstart.py"),
         (["--config=configs/nix.py"], "there is no file 'configs/nix.py'"),
         (["--config", "configs/nix.py"], "there is no file 'configs/nix.py'"),
-        (["--config=configs/quickstart.py:huge"], "error: ValueError: variant 'huge': choose from full, smoke"),
+        (
+            ["--config=configs/quickstart.py:huge"],
+            "error: ValueError: variant 'huge': choose from full, one_shot, smoke",
+        ),
         ([SMOKE, "seed=3"], "'seed=3' is no flag; a field of the config is set by --config.seed=3"),
         ([SMOKE, "--config.seed=-1"], "seed=-1: has to be at least 0"),
         ([SMOKE, "--config.objective.metric=val_acc"], "no 'val_acc'; choose from val_accuracy, val_loss"),
@@ -153,12 +156,16 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
         ([SMOKE, "--config.space.name=tree"], "spaces: no part 'nas_jax.spaces.tree'; there are categorical, chain"),
         ([SMOKE, "--config.space.min_feature_layers=9"], "need 0 <= min <= max"),
         ([SMOKE, "--config.space.conv_filters=(16.5,)"], "every choice has to be a whole number from 1"),
-        ([SMOKE, "--config.recipe.batch_size=5000"], "there are only 1150 training images"),
+        ([SMOKE, "--config.recipe.batch_size=5000"], "there are only 1150 training examples"),
         ([SMOKE, "--config.search.num_trials=1"], "search: num_trials has to be at least 2"),
-        ([SMOKE, "--config.evaluator.name=tabular"], "trains nothing: leave out the sections data and recipe"),
+        ([SMOKE, "--config.evaluator=tabular"], "spaces 'chain' needs a value for 'image_shape'"),
+        ([SMOKE, "--config.strategy=luck"], "strategies: no part 'nas_jax.strategies.luck'; there are bayesopt"),
+        ([SMOKE, "--config.strategy=evolution", "--config.strategy.beta=1"], "the config has no such field: 'beta'"),
+        ([SMOKE, "--config.stages=search,luck"], "stages: there is no 'luck'; choose from search, finalists, export"),
+        ([SMOKE, "--config.surrogate=gaussian_process", "--config.targets=best"], "unknown targets 'best'"),
         ([NB201], "name a CSV or JSON file, for example with --config.evaluator.path=table.csv"),
         ([NB201, "--config.evaluator.path=nix.csv"], "the table 'nix.csv' cannot be read"),
-        ([NB201, "--config.evaluator.name=training"], "trains networks, which needs the sections data and recipe"),
+        ([NB201, "--config.evaluator=training"], "trains networks, which needs the sections data and recipe"),
         ([COLUMNS, "--config.target=test_loss"], "is of the test split, which no search may see"),
         ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
         (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
@@ -269,7 +276,7 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     assert f'<dt>Test accuracy</dt>\n<dd class="value">{100 * best["test_accuracy"]:.2f} %</dd>' in page
 
 
-SECTIONS = {"seed", "space", "strategy", "surrogate", "finalists"}
+SECTIONS = {"seed", "space", "strategy", "surrogate", "targets", "finalists"}
 
 
 @pytest.mark.parametrize(
@@ -278,7 +285,7 @@ SECTIONS = {"seed", "space", "strategy", "surrogate", "finalists"}
         ([], True, SECTIONS),
         ([], False, SECTIONS),
         (["search"], True, {"finalists"}),
-        (["search"], False, {"surrogate", "finalists"}),  # only the finalists ask it
+        (["search"], False, {"surrogate", "targets", "finalists"}),  # only the finalists ask it
         (["search", "final"], True, set()),
         (["search", "final"], False, set()),
         (["search", "baseline"], False, set()),
@@ -300,7 +307,7 @@ def test_what_stored_trials_depend_on_cannot_change(tmp_path, stages, is_guided,
     [("in_process", signal.SIGINT, 130), ("workers", signal.SIGINT, 130), ("workers", signal.SIGTERM, 143)],
 )
 def test_interrupting_says_how_to_go_on(tmp_path, name, sent, code):
-    process = start(SMOKE, f"--config.execution.name={name}", f"--workdir={tmp_path}")
+    process = start(SMOKE, f"--config.execution={name}", f"--workdir={tmp_path}")
     wait_for_lines(process, tmp_path / "trials.jsonl", 1)
     process.send_signal(sent)
     _, errors = process.communicate()
@@ -342,12 +349,42 @@ def test_a_signal_in_a_destructor_is_not_lost():
     assert done.stderr.strip() == "Interrupted. The same command goes on from here."
 
 
-def test_workers_find_what_one_process_finds(finished, tmp_path):
+def test_workers_find_what_one_process_finds(tmp_path):
     """Random search asks for the same genomes in whatever order trials end."""
-    undisturbed, _ = finished
-    done = run(SMOKE, "--config.execution.name=workers", "--config.execution.num_workers=2", f"--workdir={tmp_path}")
-    assert done.returncode == 0, done.stderr
-    here, there = (read_trials(workdir / "trials.jsonl") for workdir in (undisturbed, tmp_path))
+    flags = (SMOKE, "--config.strategy=random_search", '--config.stages=("search",)')
+    for name, more in (("here", ()), ("there", ("--config.execution=workers", "--config.execution.num_workers=2"))):
+        done = run(*flags, *more, f"--workdir={tmp_path / name}")
+        assert done.returncode == 0, done.stderr
+    here, there = (read_trials(tmp_path / name / "trials.jsonl") for name in ("here", "there"))
     assert [trial.genome for trial in here] == [trial.genome for trial in there]
     for one, other in zip(here, there, strict=True):
         assert one.metrics["val_loss"] == pytest.approx(other.metrics["val_loss"], rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def own_stage(tmp_path_factory):
+    """A folder with a module of one's own."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_stages.py").write_text(
+        "def count(run):\n"
+        "    trials = run.store.trials('search')\n"
+        "    (run.workdir / 'count.txt').write_text(str(len(trials)))\n"
+    )
+    return folder
+
+
+def test_a_stage_can_be_left_out_and_one_of_ones_own_put_in(own_stage, tmp_path):
+    flags = [
+        "--config.strategy=random_search",
+        "--config.search.num_trials=2",
+        "--config.stages=search,my_stages.count",
+    ]
+    command = [sys.executable, "-m", "nas_jax.main", SMOKE, *flags, f"--workdir={tmp_path}"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(own_stage)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert (tmp_path / "count.txt").read_text() == "2"
+    assert not (tmp_path / "best").exists()
+    assert "finalists" not in done.stdout
+    later = run(SMOKE, *flags[:2], f"--workdir={tmp_path}")  # and put in later
+    assert later.returncode == 0, later.stderr
+    assert (tmp_path / "best").exists()

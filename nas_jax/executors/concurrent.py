@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 from nas_jax.evaluators.base import Failure, Progress, Report, failed
 from nas_jax.trial import Trial
 
-_PROGRESS_SECONDS = 0.25  # between two looks for progress
+PROGRESS_SECONDS = 0.25  # between two looks for progress
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def evaluate_concurrently(
         running[submission.ended] = _Run(trial, num_attempts, submission)
         submission.ended.add_done_callback(done.put)
 
-    next_look = time.monotonic() + _PROGRESS_SECONDS
+    next_look = time.monotonic() + PROGRESS_SECONDS
     while True:
         while len(running) < num_slots and (trial := next(requests, None)) is not None:
             start(trial, 1)
@@ -69,7 +69,7 @@ def evaluate_concurrently(
         runs = [running.pop(future) for future in _wait(done, until=next_look)]
         if time.monotonic() >= next_look:
             _tell(report, running.values())
-            next_look = time.monotonic() + _PROGRESS_SECONDS
+            next_look = time.monotonic() + PROGRESS_SECONDS
         for run in sorted(runs, key=lambda run: run.trial.id):
             _tell(report, [run])
             ended = _ended(run, engine)

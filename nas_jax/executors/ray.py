@@ -3,11 +3,12 @@
 Each trial that runs has an actor, a process of the cluster that holds its CPUs and GPUs and stays alive from trial to
 trial. (A task of Ray would not do: it takes a new process for each trial on a GPU, and nobody is told when it starts.)
 Ray itself starts nothing twice; what is lost is counted and tried again here, so that the trial records it. An actor
-measures as a generator, whose items are the progress of the trial and then the trial itself.
+is asked for the progress of its trial while it measures, in a second thread of it.
 """
 
 import contextlib
 import importlib.util
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -22,7 +23,7 @@ import jax
 from nas_jax.data.arrays import Dataset, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, Measuring, Progress, Report, attempt, ignore
-from nas_jax.executors.concurrent import Submission, evaluate_concurrently, take_all
+from nas_jax.executors.concurrent import PROGRESS_SECONDS, Submission, evaluate_concurrently, take_all
 from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
 from nas_jax.executors.ray_cluster import connected, failure_of_ray, in_words, package_folders, problem_of_all, room
 from nas_jax.executors.slots import worker_variables
@@ -96,6 +97,7 @@ class Ray:
                 num_cpus=self.num_cpus,
                 num_gpus=self.num_gpus,
                 memory=int(needs["memory"]) if self.memory_gb else None,
+                max_concurrency=2,  # one measures, the other one says how far it has come
                 max_restarts=0,
                 max_task_retries=0,
                 runtime_env={"env_vars": self._variables()},
@@ -148,21 +150,22 @@ class _Actor:
     def __init__(self, evaluator: Measuring, memory_gb: float | None) -> None:
         limit_memory(memory_gb)
         self._evaluator = evaluator
+        self._progress: list[Progress] = []  # of the trial that runs
 
     def prepare(self) -> None:
         """Returns when the process is ready to measure: the clock of a trial starts then."""
         load_source(self._evaluator)
 
-    def measure(self, trial: Trial) -> Iterator[Progress | Trial]:
-        """The progress of the trial, as it comes, and at last the trial with its measurement."""
-        told: SimpleQueue[Progress | None] = SimpleQueue()
-        with ThreadPoolExecutor(1, thread_name_prefix="measure") as thread:
-            measured = thread.submit(attempt, self._evaluator.measure, trial, told.put)
-            measured.add_done_callback(lambda _: told.put(None))
-            while (progress := told.get()) is not None:
-                yield progress
+    def measure(self, trial: Trial) -> tuple[Trial, list[Progress]]:
+        """The trial with its measurement, and all its progress."""
+        ended = attempt(self._evaluator.measure, trial, self._progress.append)
         jax.clear_caches()  # as in a worker of this machine
-        yield measured.result()
+        progress, self._progress = self._progress, []
+        return ended, progress
+
+    def new_progress(self, num_known: int) -> list[Progress]:
+        """The progress of the trial that runs, but for the first `num_known`. Runs beside `measure`."""
+        return self._progress[num_known:]
 
 
 class _Actors:
@@ -206,7 +209,7 @@ class _Actors:
         try:
             if error is not None:
                 raise error
-            ended = self._follow(actor.measure.options(num_returns="streaming").remote(trial), report)
+            ended = self._follow(actor, trial, report)
         except Exception as error:  # the actor is dead, busy or out of reach
             with self._lock:
                 self._num_trials -= 1
@@ -220,24 +223,37 @@ class _Actors:
         self._free.put((actor, None))
         return ended
 
-    def _follow(self, items: Any, report: Report) -> Trial:
-        """Waits for the items of `_Actor.measure` until the last one, which is the trial.
+    def _follow(self, actor: Any, trial: Trial, report: Report) -> Trial:
+        """The trial, measured by the actor, which is asked for progress while it measures.
 
         Raises:
-            TimeoutError: it has not come within the time limit.
+            TimeoutError: the time limit has passed.
         """
         import ray
 
-        started = time.monotonic()
+        end = math.inf if self._time_limit is None else time.monotonic() + self._time_limit
+        measured, asked, num_known = actor.measure.remote(trial), None, 0
+
+        def tell(progress: list[Progress]) -> int:
+            for each in progress:
+                report(each)
+            return len(progress)
+
         while True:
-            left = None if self._time_limit is None else max(0.0, started + self._time_limit - time.monotonic())
-            ready, _ = ray.wait([items], timeout=left)
-            if not ready:
+            waiting = [measured] if asked is None else [measured, asked]
+            left = end - time.monotonic()
+            ready, _ = ray.wait(waiting, timeout=min(PROGRESS_SECONDS, max(0.0, left)))
+            if measured in ready:
+                ended, progress = ray.get(measured)
+                tell(progress[num_known:])
+                return ended
+            if left <= 0:
                 raise TimeoutError
-            item = ray.get(next(items))
-            if isinstance(item, Trial):
-                return item
-            report(item)
+            if asked in ready:
+                num_known += tell(ray.get(asked))
+                asked = None
+            elif asked is None:
+                asked = actor.new_progress.remote(num_known)
 
     def stop(self) -> None:
         """Ends the actors, whatever they do."""

@@ -51,10 +51,12 @@ class Objective:
         """The value of a finished trial's metrics; higher is better.
 
         Raises:
-            UserError: the metric is not among them.
+            UserError: the metric is not among them, or no number.
         """
         if self.metric not in metrics:
             raise UserError(f"objective.metric: no metric {self.metric!r}; there are {', '.join(sorted(metrics))}")
+        if not isinstance(metrics[self.metric], int | float):
+            raise UserError(f"objective.metric: {self.metric!r} is no number but {metrics[self.metric]!r}")
         return self.sign * float(metrics[self.metric])
 
     def finite_value(self, trial: Trial) -> float | None:

@@ -67,6 +67,11 @@ def test_an_unknown_metric_lists_those_that_exist():
         Objective("val_acc").value({"val_loss": 1.0, "val_accuracy": 0.5})
 
 
+def test_a_metric_that_is_no_number_is_refused_in_one_line():
+    with pytest.raises(UserError, match="'val_accuracy' is no number but 'high'"):
+        Objective().value({"val_accuracy": "high"})
+
+
 @pytest.mark.parametrize("each", [(), (Objective(), Objective(maximize=False))])
 def test_objectives_are_at_least_one_and_of_different_metrics(each):
     with pytest.raises(ValueError, match="at least one metric is needed, and none twice"):

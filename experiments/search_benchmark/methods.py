@@ -1,20 +1,16 @@
 """What is compared, as config sections: strategies, and one change each of the default `bayesopt`.
 
-A section that is left out is the default's; "space" is added to the section of the benchmark's space. Batches and
+A section that is left out is the recommended one; "space" is added to the section of the benchmark's space. Batches and
 simulated workers are flags of `run.py`, and go with any method.
 """
 
 from typing import Any
 
+from nas_jax.config import RECOMMENDED
+
 DEFAULT = "bayesopt"
 
-SURROGATE: dict[str, Any] = {
-    "name": "gaussian_process",
-    "warp": "identity",
-    "ard": False,
-    "hyperparameters": "drawn",
-    "scale_inputs": False,
-}
+SURROGATE: dict[str, Any] = RECOMMENDED["surrogate"]
 OPTIMISED = {**SURROGATE, "hyperparameters": "optimised", "num_starts": 1}
 STRATEGY: dict[str, Any] = {"name": "bayesopt"}
 
@@ -40,7 +36,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "acquisition:mean": {"strategy": {**STRATEGY, "acquisition": "mean"}},
     "acquisition:expected_improvement": {"strategy": {**STRATEGY, "acquisition": "expected_improvement"}},
     "acquisition:probability_of_improvement": {"strategy": {**STRATEGY, "acquisition": "probability_of_improvement"}},
-    "targets:scores": {"strategy": {**STRATEGY, "targets": "scores"}},
+    "targets:scores": {"targets": "scores"},
     "pool:evolved": {"strategy": {**STRATEGY, "max_enumerated": 0}},
 }
 OURS = STRATEGIES | ABLATIONS

@@ -11,25 +11,31 @@ trials take as long as their networks have FLOPs, those of a table of one's own 
 """
 
 import argparse
+import dataclasses
 import fnmatch
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import report
 import results
 from benchmarks import Benchmark, Grid, any_table, grid_of, nas_bench_201, nas_bench_macro
-from methods import OURS, STRATEGIES, STRATEGY, SURROGATE
+from methods import OURS, STRATEGIES
+from ml_collections import ConfigDict
 from peers import BATCH_SIZES, PEERS
 from results import Label, Run, make_run
 
-from nas_jax.build import build
+from nas_jax.config import complete
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
+from nas_jax.evaluators.base import Progress
+from nas_jax.listeners import Listeners, Outcome, Round
+from nas_jax.parts import build_parts
+from nas_jax.run import Run as SearchRun
 from nas_jax.search.loop import search
-from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
+from nas_jax.trial import Trial
 
 HERE = Path(__file__).parent
 
@@ -95,30 +101,56 @@ def names_of(patterns: list[str]) -> list[str]:
 
 def run_ours(benchmark: Benchmark, optimum: float, label: Label) -> Run:
     """One search of this library."""
-    sections = OURS[label.method]
-    is_raw = sections.get("is_raw", False)
-    space_section = benchmark.raw_space if is_raw else {**benchmark.space, **sections.get("space", {})}
-    evaluator_section = benchmark.raw_evaluator if is_raw else benchmark.evaluator
-    space = build("nas_jax.spaces", space_section)
-    evaluator = build("nas_jax.evaluators", {**evaluator_section, "num_workers": label.num_workers}, space=space)
-    surrogate = build("nas_jax.surrogates", sections.get("surrogate", SURROGATE))
-    strategy = build("nas_jax.strategies", sections.get("strategy", STRATEGY), space=space, surrogate=surrogate)
-    objective = Objective("score")
-    scores: list[float] = []
-    proposal_seconds: list[float] = []
+    run = run_of(benchmark, label)
+    (objective,) = run.parts.objectives
+    clock = Clock()
     started = time.perf_counter()
-    search(
-        space,
-        strategy,
-        evaluator,
-        objective,
-        TrialStore(),
-        SearchSettings(label.budget, batch_size=label.batch_size),
-        seed=label.seed,
-        on_trial=lambda trial: scores.append(objective.score(trial.metrics)),
-        on_proposals=lambda position, proposals, seconds: proposal_seconds.append(seconds),
-    )
-    return make_run(label, scores, optimum, time.perf_counter() - started, sum(proposal_seconds))
+    search(dataclasses.replace(run, listeners=Listeners((clock,))))
+    seconds = time.perf_counter() - started
+    scores = [objective.value(trial.metrics) for trial in clock.trials]
+    return make_run(label, scores, optimum, seconds, clock.proposal_seconds)
+
+
+def run_of(benchmark: Benchmark, label: Label) -> SearchRun:
+    """The search that a label stands for."""
+    changes = OURS[label.method]
+    is_raw = changes.get("is_raw", False)
+    space = benchmark.raw_space if is_raw else {**benchmark.space, **changes.get("space", {})}
+    evaluator = {**(benchmark.raw_evaluator if is_raw else benchmark.evaluator), "num_workers": label.num_workers}
+    sections = {name: changes[name] for name in ("strategy", "surrogate", "targets") if name in changes}
+    config = complete(
+        ConfigDict(
+            {
+                "seed": label.seed,
+                "space": space,
+                "evaluator": evaluator,
+                "objective": {"metric": "score"},
+                "search": {"num_trials": label.budget, "batch_size": label.batch_size},
+                **sections,
+            }
+        )
+    ).to_dict()
+    return SearchRun(build_parts(config, HERE), TrialStore())
+
+
+class Clock:
+    """A listener that keeps trials in the order in which they end, and how long proposals took."""
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+        self.proposal_seconds = 0.0
+
+    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def trial(self, trial: Trial) -> None:
+        self.trials.append(trial)
+
+    def round(self, round: Round) -> None:
+        self.proposal_seconds += round.seconds
+
+    def end(self, outcome: Outcome) -> None: ...
 
 
 def run_peer(grid: Grid, label: Label) -> Run:

@@ -18,21 +18,24 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from nas_jax.cli import start
+from nas_jax.cli import refuse_arguments, start
+from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
-from nas_jax.parts import build_parts
+from nas_jax.parts import Parts, build_parts
 from nas_jax.report.card import write_card
-from nas_jax.search.export import export_network
+from nas_jax.search.export import Trained, export_network
 from nas_jax.search.loop import new_trial
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.spaces.names import find_genome
+from nas_jax.strategies.base import Proposal
+from nas_jax.trial import Genome, Trial
 from nas_jax.units import number
 from nas_jax.workdir import environment
 
 
-def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -> dict[str, Any]:
+def run(config: ConfigDict, genome: str, workdir: Path | None, *, is_final: bool) -> dict[str, Any]:
     """Trains the network of `genome`, and exports it to `workdir` if there is one. Returns its metrics.
 
     Raises:
@@ -46,24 +49,34 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, is_final: bool) -
     with tempfile.TemporaryDirectory(dir=workdir) as scratch:
         checkpoint_dir = Path(scratch).absolute()  # workers may run in other folders
         parts = build_parts(sections, checkpoint_dir)
-        space, dataset, recipe = parts.space, parts.dataset, parts.final_recipe
-        if not isinstance(space, NetworkSpace) or dataset is None or recipe is None:
+        space, problem, recipe = parts.space, parts.problem, parts.finals.recipe
+        if not isinstance(space, NetworkSpace) or problem is None or recipe is None:
             raise UserError("this config looks results up and trains nothing; configs/quickstart.py is one that trains")
-        trial = new_trial(space, 0, find_genome(space, genome, "--genome"), "final", config.seed)
-        print(trial.description, flush=True)
-        with closing(parts.final_evaluator.evaluate(iter([trial]))) as ended:
-            trial = next(ended)
-        if trial.metrics is None:
-            raise UserError(f"the training has failed: {trial.error}")
+        trial = _train(parts, find_genome(space, genome, "--genome"))
         if workdir is None:
-            return trial.metrics
+            return trial.metrics or {}
         command = shlex.join(["python", "-m", "nas_jax.train_one", *sys.argv[1:]])
         _write_json(workdir / "config.json", {**config.to_dict(), "genome": trial.genome, "final": is_final})
         _write_json(workdir / "environment.json", {**environment(), "command": command})
-        section = config.space.to_dict()
-        metrics = export_network(workdir / "best", checkpoint_dir, space, section, dataset, recipe, trial, baselines={})
-    write_card(workdir)
+        trained = Trained(space, problem, recipe, checkpoint_dir, sections["space"], sections["task"])
+        metrics = export_network(workdir / "best", trained, trial, baselines={})
+    write_card(workdir, problem.task)
     return metrics
+
+
+def _train(parts: Parts, genome: Genome) -> Trial:
+    """The trial of a genome, finished.
+
+    Raises:
+        UserError: its training has failed.
+    """
+    trial = new_trial(parts, 0, Proposal(genome), "final")
+    print(trial.description, flush=True)
+    with closing(parts.finals.evaluator.evaluate(iter([trial]))) as ended:
+        trial = next(ended)
+    if trial.metrics is None:
+        raise UserError(f"the training has failed: {trial.error}")
+    return trial
 
 
 def _prepare(workdir: Path) -> None:
@@ -82,11 +95,10 @@ def _write_json(path: Path, value: Any) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Trains what the flags name and prints its metrics."""
-    if argv[1:]:
-        raise UserError(f"{argv[1]!r} is no flag; a field of the config is set by --config.{argv[1].lstrip('-')}")
+    refuse_arguments(argv)
     logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it writes a checkpoint
     workdir = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else None
-    metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, flags.FLAGS.final)
+    metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, is_final=flags.FLAGS.final)
     measured = [name for name in metrics if name.startswith(("train_", "val_", "test_"))]
     for name in ("num_params", "flops", *(name for name in measured if not name.endswith(("_std_error", "_per_seed")))):
         error = f"{name}_std_error"
@@ -99,8 +111,8 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has flags of these names as well.
-    config_flags.DEFINE_config_file("config", None, "Path of a config, with :variant behind it if it has any.")
+    config_flag = ConfigFlag()
     flags.DEFINE_string("genome", None, "A file, JSON, or the name of an architecture.", required=True)
     flags.DEFINE_string("workdir", None, "Where the network is exported to; nowhere unless given.")
     flags.DEFINE_bool("final", False, "Whether to train as finalists are: finalists.recipe, finalists.evaluator.")
-    start(main)
+    start(main, config_flag.take_parts)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from run_configs import PATHS, load_config, smoke_config
 
+from nas_jax.config import complete
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
 from nas_jax.errors import UserError
@@ -31,7 +32,7 @@ CELL_NAME = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|"
 
 @pytest.fixture
 def config():
-    return load_config(ROOT / "configs" / "quickstart.py", "smoke")
+    return complete(load_config(ROOT / "configs" / "quickstart.py", "smoke"))
 
 
 @pytest.mark.parametrize("text", [LINE, " conv5x5-4,max,fc-16", json.dumps(GENOME), json.dumps({"genome": GENOME})])
@@ -80,13 +81,13 @@ def test_broken_json_is_refused():
 @pytest.mark.parametrize(("is_final", "num_epochs"), [(False, 2), (True, 3)])
 def test_training_by_the_recipe_of_the_search_or_of_finalists(config, tmp_path, is_final, num_epochs):
     """The exported network is the one whose metrics are told, and its settings lie beside it."""
-    metrics = run(config, LINE, tmp_path / "one", is_final)
+    metrics = run(config, LINE, tmp_path / "one", is_final=is_final)
     assert len(metrics["curve"]["val_loss"]) == num_epochs
     best = tmp_path / "one" / "best"
     classifier, dataset = load_best(best), load(Digits(pad=1))
     for split in ("val", "test"):
-        images, labels = getattr(dataset, split)
-        accuracy = np.mean(classifier.predict(images).argmax(axis=1) == labels)
+        batch = getattr(dataset, split)
+        accuracy = np.mean(classifier.predict(batch["image"]).argmax(axis=1) == batch["label"])
         assert metrics["exported"][f"{split}_accuracy"] == pytest.approx(accuracy)
     assert json.loads((best / "metrics.json").read_text())["test_accuracy"] == metrics["test_accuracy"]
     assert json.loads((best / "recipe.json").read_text())["num_epochs"] == num_epochs
@@ -94,11 +95,11 @@ def test_training_by_the_recipe_of_the_search_or_of_finalists(config, tmp_path, 
     assert "given, not searched for" in (best / "README.md").read_text()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["best", "config.json", "environment.json"]
     with pytest.raises(UserError, match="holds a run already"):
-        run(config, LINE, tmp_path / "one", is_final)
+        run(config, LINE, tmp_path / "one", is_final=is_final)
 
 
 def test_without_a_workdir_the_test_split_is_not_touched(config):
-    metrics = run(config, LINE, None, False)
+    metrics = run(config, LINE, None, is_final=False)
     assert metrics["val_accuracy"] > 0
     assert not [name for name in metrics if name.startswith("test")]
 
@@ -107,14 +108,14 @@ def test_a_training_that_fails_says_why(config, tmp_path):
     with config.unlocked():
         config.recipe.learning_rate = 1e30
     with pytest.raises(UserError, match="the training has failed: NonFiniteLossError"):
-        run(config, LINE, tmp_path, False)
+        run(config, LINE, tmp_path, is_final=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_config_of_tables_trains_nothing():
     (path,) = (path for path in PATHS if path.stem == "benchmark_nb201")
     with pytest.raises(UserError, match="trains nothing"):
-        run(smoke_config(path), CELL_NAME, None, True)
+        run(complete(smoke_config(path)), CELL_NAME, None, is_final=True)
 
 
 def command(*flags):

@@ -122,4 +122,4 @@ def _chosen(run: Run, first: int) -> list[Trial]:
     for stage, genome in pick_baselines(run.parts, tried):
         if genome not in [proposal.genome for _, proposal in chosen]:
             chosen.append((stage, Proposal(genome)))
-    return [new_trial(run, first + i, proposal, stage) for i, (stage, proposal) in enumerate(chosen)]
+    return [new_trial(run.parts, first + i, proposal, stage) for i, (stage, proposal) in enumerate(chosen)]

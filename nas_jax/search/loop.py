@@ -15,6 +15,7 @@ from nas_jax.assessment import assess
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
+from nas_jax.parts import Parts
 from nas_jax.run import Run, unfinished
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal
@@ -47,11 +48,11 @@ def measure_all(
             yield trial
 
 
-def new_trial(run: Run, id: int, proposal: Proposal, stage: Stage) -> Trial:
+def new_trial(parts: Parts, id: int, proposal: Proposal, stage: Stage) -> Trial:
     """A pending trial. Its own seed depends on that of the run and on its id alone."""
     genome, budget, continues, predictions, _ = proposal
-    seed = int(np.random.SeedSequence((run.parts.seed, id)).generate_state(1)[0] >> 1)
-    description = run.parts.space.describe(genome)
+    seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)
+    description = parts.space.describe(genome)
     return Trial(id, genome, description, stage, seed, predictions=predictions, budget=budget, continues=continues)
 
 
@@ -70,7 +71,7 @@ def _requests(run: Run) -> Iterator[Trial]:
         if not proposals:
             return
         first = store.next_id()
-        trials = [new_trial(run, first + i, proposal, "search") for i, proposal in enumerate(proposals)]
+        trials = [new_trial(parts, first + i, proposal, "search") for i, proposal in enumerate(proposals)]
         store.put(*trials)
         yield from trials
 

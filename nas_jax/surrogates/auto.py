@@ -36,7 +36,7 @@ class Auto:
     Args:
         choices: Surrogates, their names in this package, or mappings with a `name` and settings. With fewer than eight
             rows, and where densities are equal, the first is taken. The default leaves out the deep ensemble, whose
-            program compiles anew for the size of the folds.
+            program takes longest to compile, for each padded size of rows and of folds.
         num_folds: Folds; each choice is fitted once for each, and the one taken once more to all rows.
 
     Raises:

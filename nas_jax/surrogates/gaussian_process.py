@@ -86,16 +86,17 @@ class GaussianProcess:
             raise ValueError(f"groups of features must come with ard=True: {self}")
 
     def fit(self, key: jax.Array, x: Any, y: Any, *, noise_std: Any = None) -> GaussianProcessState:
-        """Finds hyperparameters of highest posterior density and conditions on `x` `[n, d]` and `y` `[n]`.
+        """Finds hyperparameters, or draws them, and conditions on `x` `[n, d]` and `y` `[n]`.
 
-        Starts differ with `key`; a start that ends at a value which is not finite is left out.
+        Draws and starts differ with `key`; a start that ends at a value which is not finite is left out.
 
         Args:
             noise_std: Known deviations `[n]` of the measurements, in units of the targets; what is learned is the
                 noise beyond them.
 
         Raises:
-            ValueError: empty data, shapes that do not match, NaN, infinite or huge values, negative noise.
+            ValueError: empty data, shapes that do not match, NaN, infinite or huge values, negative noise, or noise
+                that is known where hyperparameters are drawn.
         """
         x, y = training_arrays(x, y)
         data = scaled_data(scaling := self._scaling(x, y), x, y, noise_std)
@@ -166,7 +167,7 @@ class GaussianProcess:
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
 
-        Works through chunks of 512 points, so memory grows with m only by the points and the results.
+        Works through chunks of 32 or 512 points, so memory grows with m only by the points and the results.
 
         Args:
             with_noise: Deviations of a new measurement (without known noise of its own), not of the function.

@@ -24,7 +24,7 @@ class Rows(NamedTuple):
 def padded_size(num_rows: int) -> int:
     """The next power of two from 32 to 128; above, steps of an eighth to a quarter of what has been reached.
 
-    From 20 to 150 rows there are four sizes, and up to 2,048 rows eighteen.
+    From 20 to 150 rows there are four sizes, and up to 2,048 rows seventeen.
     """
     if num_rows <= 128:
         return max(32, 1 << (num_rows - 1).bit_length())

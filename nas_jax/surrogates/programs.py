@@ -32,15 +32,20 @@ def fit(
         The negative log posterior density, and the hyperparameters, at the end of the search.
     """
 
-    def cost(z):
-        found = hyperparameters(prior, z, num_shapes)
-        covariance = exact.covariance_of_targets(_correlation(kernel, found, rows.x, rows.x), found, rows)
-        return 0.5 * z @ z - exact.log_density(covariance, rows)
-
     draw = jax.random.normal(jax.random.fold_in(key, number), (num_coordinates(num_groups, num_shapes),), jnp.float64)
+    cost = partial(negative_log_posterior, kernel=kernel, rows=rows, prior=prior, num_shapes=num_shapes)
     start = jnp.where(number == 0, 0.0, draw)
     end, density = minimise(jax.value_and_grad(cost), start, max_evaluations=max_evaluations)
     return density, hyperparameters(prior, end, num_shapes)
+
+
+def negative_log_posterior(
+    z: Float[jax.Array, " k"], kernel: Any, rows: Rows, prior: Prior, num_shapes: int
+) -> Float[Array, ""]:
+    """What a fit minimises over coordinates `z`, in nats: minus the log posterior density, up to a constant."""
+    found = hyperparameters(prior, z, num_shapes)
+    covariance = exact.covariance_of_targets(_correlation(kernel, found, rows.x, rows.x), found, rows)
+    return 0.5 * z @ z - exact.log_density(covariance, rows)
 
 
 @jax.jit

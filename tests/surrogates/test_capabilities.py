@@ -26,6 +26,10 @@ def _data(n=6):
     return x, np.sin(4 * x[:, 0]) + 0.3 * x[:, 1]
 
 
+def _name(surrogate):
+    return type(surrogate).__name__
+
+
 def _innermost(surrogate, state):
     while isinstance(surrogate, Wrapping):
         surrogate, state = surrogate.unwrap(state)
@@ -39,7 +43,7 @@ def test_protocols_tell_surrogates_apart():
     assert not any(isinstance(wrapper, Sampling | Conditioning) for wrapper in WRAPPERS)
 
 
-@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=repr)
+@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=_name)
 def test_conditioning_is_that_of_the_innermost_surrogate(surrogate):
     """The rows that are added tell the wrappers nothing: factor and choice stay."""
     x, y = _data()
@@ -64,7 +68,7 @@ def test_factor_and_choice_survive_conditioning():
     assert (conditioned.state.chosen, conditioned.state.scores) == (state.state.chosen, state.state.scores)
 
 
-@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=repr)
+@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=_name)
 def test_draws_have_the_moments_of_predictions(surrogate):
     x, y = _data(n=15)
     x_new = np.random.default_rng(1).uniform(size=(6, 2))
@@ -89,7 +93,7 @@ def test_calibrated_draws_are_the_surrogates_own_spread_about_the_mean():
     assert sampler_of(calibrated, state)(KEY, x_new[:0], 5).shape == (5, 0)
 
 
-@pytest.mark.parametrize("surrogate", INCAPABLE, ids=repr)
+@pytest.mark.parametrize("surrogate", INCAPABLE, ids=_name)
 def test_none_claims_what_the_surrogate_within_cannot(surrogate):
     state = surrogate.fit(KEY, *_data())
     assert sampler_of(surrogate, state) is None
@@ -133,7 +137,7 @@ def test_descriptions_pass_through_wrappers():
     assert description_of(FOREST, FOREST.fit(KEY, x, y)) == {}
 
 
-@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=repr)
+@pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=_name)
 def test_lengthscales_are_those_of_the_innermost_surrogate(surrogate):
     state = surrogate.fit(KEY, *_data())
     np.testing.assert_array_equal(lengthscales_of(surrogate, state), _innermost(surrogate, state)[1].lengthscales)

@@ -23,7 +23,7 @@ from nas_jax.build import build
 from nas_jax.data.arrays import ArraySpec, Spec, spec_from_json
 from nas_jax.errors import UserError
 from nas_jax.portable import PLATFORMS, make_predict, program_bytes
-from nas_jax.tasks.base import Task
+from nas_jax.tasks.base import Task, space_fields
 from nas_jax.train.checkpoint import load_variables
 from nas_jax.trial import Genome, freeze
 
@@ -92,8 +92,7 @@ def load_best(directory: str | Path, allow: Sequence[str] = ()) -> Predictor:
     for section in (exported.space, exported.task):
         _check_allowed(directory, str(section.get("name")), allow)
     task = build("nas_jax.tasks", exported.task)
-    shapes = {"image_shape": exported.spec.image_shape} if "image" in exported.spec.arrays else {}
-    space = build("nas_jax.spaces", exported.space, num_outputs=task.num_outputs(exported.spec), **shapes)
+    space = build("nas_jax.spaces", exported.space, **space_fields(task, exported.spec))
     return Predictor(
         network=space.network(exported.genome, np.dtype(np.float32)),
         variables=jax.tree.map(jnp.asarray, load_variables(directory / "checkpoint")),
@@ -112,13 +111,17 @@ def read_exported(directory: Path) -> Exported:
         raise UserError(f"{directory} holds no exported network; give the 'best' folder of a finished run")
     if not (directory / "checkpoint").exists():
         raise UserError(f"{directory} holds a genome without a network: its run looked metrics up and trained nothing")
-    genome = json.loads((directory / "genome.json").read_text(encoding="utf-8"))
-    if "task" in genome:
-        task, spec = genome["task"], spec_from_json(genome["spec"])
-    else:
-        recipe = json.loads((directory / "recipe.json").read_text(encoding="utf-8"))
-        task, spec = {"name": "classification"}, _spec_of_0_1(genome, recipe["preprocessing"])
-    return Exported(freeze(genome["genome"]), genome["description"], genome["space"], task, spec)
+    try:
+        genome = json.loads((directory / "genome.json").read_text(encoding="utf-8"))
+        if "task" in genome:
+            task, spec = genome["task"], spec_from_json(genome["spec"])
+        else:
+            recipe = json.loads((directory / "recipe.json").read_text(encoding="utf-8"))
+            task, spec = {"name": "classification"}, _spec_of_0_1(genome, recipe["preprocessing"])
+        return Exported(freeze(genome["genome"]), genome["description"], genome["space"], task, spec)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{directory} was written by no version of nas_jax that this one reads ({reason})") from error
 
 
 def _spec_of_0_1(genome: Mapping[str, Any], preprocessing: Mapping[str, Any]) -> Spec:

@@ -12,7 +12,7 @@ from nas_jax.data.digits import Digits
 from nas_jax.report.card import write_card
 from nas_jax.search.export import Trained, export_network
 from nas_jax.search.loop import new_trial
-from nas_jax.tasks.base import Problem
+from nas_jax.tasks.base import Problem, space_fields
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
@@ -40,7 +40,7 @@ def export_untrained(workdir, class_names=None, description=None, name="digits",
     dataset = dataclasses.replace(dataset, name=name, class_names=class_names or dataset.class_names)
     problem = Problem(Classification(), dataset)
     image_shape = dataset.spec.image_shape
-    space = build("nas_jax.spaces", SECTION, image_shape=image_shape, num_outputs=problem.num_outputs)
+    space = build("nas_jax.spaces", SECTION, **space_fields(problem.task, dataset.spec))
     recipe = recipe or Recipe(num_epochs=1, warmup_epochs=0.0)
     trial = new_trial(space, 3, GENOME, "final", seed=0)
     trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict(), **metrics})

@@ -92,7 +92,7 @@ def test_every_word_that_classification_had_is_on_the_card(finished):
         "It takes images of 8 x 8 pixels with 1 channel, and gives a probability to each of 10 classes.",
         "for any number of images at once:",
         "images = np.zeros((2, 8, 8, 1), np.uint8) # yours: raw pixels 0..255, not normalised",
-        "probabilities = program.call(images) # float32 [n, 10], n = 2",
+        "probabilities = program.call(images) # float32 [2, 10]",
         "| Classes | 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 |",
         "| Network | Validation accuracy | Test accuracy |",
         "- It knows only its classes: every image gets one of them, whatever it shows.",
@@ -187,6 +187,17 @@ def test_a_folder_of_an_earlier_version_is_a_classifier(tmp_path):
     assert (then.task, then.spec) == (now.task, now.spec)
     np.testing.assert_array_equal(then.predict(dataset.test["image"]), now.predict(dataset.test["image"]))
     assert write_card(tmp_path, then.task).read_text().startswith("# A classifier of images: digits\n")
+
+
+@pytest.mark.parametrize(
+    "genome", ["{}", "[]", "{", '{"task": {"name": "classification"}, "spec": {"arrays": {"image": {}}}}']
+)
+def test_a_folder_of_no_version_is_one_line(tmp_path, genome):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "genome.json").write_text(genome)
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(UserError, match="was written by no version of nas_jax that this one reads"):
+        load_best(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["space", "task"])

@@ -33,7 +33,7 @@ from jax import export
 
 program = export.deserialize(Path("program.bin").read_bytes())
 $inputs = np.zeros($shape, np.$dtype)  # yours$raw
-$predictions = program.call($inputs)  # $type, n = 2
+$predictions = program.call($inputs)  # $type
 $example
 ```""")
 
@@ -60,7 +60,7 @@ from nas_jax.export import load_best
 
 predictor = load_best("."$allow)
 $inputs = np.zeros($shape, np.$dtype)
-print(predictor.predict($inputs))  # $type, n = 2
+print(predictor.predict($inputs))  # $type
 print(predictor.network, list(predictor.variables))
 ```
 $pictures
@@ -123,7 +123,7 @@ def write_card(workdir: Path, task: Task) -> Path:
     code = {
         "inputs": words.inputs,
         "predictions": words.predictions,
-        "type": words.type,
+        "type": words.type.replace("[n", "[2"),
         "shape": (2, *one.shape),
         "dtype": one.dtype,
     }

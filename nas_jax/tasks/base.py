@@ -116,10 +116,6 @@ class Problem:
     def __post_init__(self) -> None:
         self.task.check(self.dataset)
 
-    @property
-    def num_outputs(self) -> int:
-        return self.task.num_outputs(self.dataset.spec)
-
 
 @functools.lru_cache(maxsize=2)
 def load_problem(task: Task, source: DataSource) -> Problem:
@@ -133,6 +129,12 @@ def load_problem(task: Task, source: DataSource) -> Problem:
         return Problem(task, dataset)
     except ValueError as error:
         raise UserError(f"the task {type(task).__name__} and the data set {dataset.name!r}: {error}") from error
+
+
+def space_fields(task: Task, spec: Spec) -> dict[str, Any]:
+    """What a space of networks has to know of a problem, by the names of its fields."""
+    shapes = {"image_shape": spec.image_shape} if "image" in spec.arrays else {}
+    return {**shapes, "num_outputs": task.num_outputs(spec)}
 
 
 def best_of(task: Task, values: list[float]) -> int:

@@ -142,11 +142,11 @@ def prepare(
     )
 
 
-def no_one(num_epochs: int, metrics: list[dict[str, float]]) -> None:
-    """Is told of each epoch where nobody else is."""
+def ignore(num_epochs: int, metrics: list[dict[str, float]]) -> None:
+    """An `OnEpoch` that does nothing."""
 
 
-def train(prepared: Prepared, seeds: Sequence[int], on_epoch: OnEpoch = no_one) -> list[Fit]:
+def train(prepared: Prepared, seeds: Sequence[int], on_epoch: OnEpoch = ignore) -> list[Fit]:
     """A `Fit` for each seed, as `fit` describes it. The seconds of all add up to the time that it took.
 
     `on_epoch` is called as soon as an epoch has ended. Seeds that do not train together train one after the other, so

@@ -20,6 +20,7 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.evaluators.training import Training
 from nas_jax.spaces.chain import Chain
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
 
@@ -183,7 +184,8 @@ def test_closing_the_stream_ends_what_runs(make, name, tmp_path):
 def test_training_elsewhere_gives_what_it_gives_in_this_process(make, name):
     """The data set, too, has found its way there."""
     space = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
-    training = Training(space, Synthetic(), Recipe(num_epochs=1, batch_size=32, learning_rate=0.05, warmup_epochs=0.5))
+    recipe = Recipe(num_epochs=1, batch_size=32, learning_rate=0.05, warmup_epochs=0.5)
+    training = Training(space, Synthetic(), Classification(), recipe)
     (genome,) = space.sample(np.random.default_rng(0), 1)
     trial = Trial(0, genome, space.describe(genome), "search", seed=0)
     (here,) = training.evaluate(iter([trial]))

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from fakes import Numbers
-from spaces_of_all_kinds import IMAGE_SHAPE, NAMES, NUM_CLASSES, example_spaces
+from spaces_of_all_kinds import IMAGE_SHAPE, NAMES, NUM_OUTPUTS, example_spaces
 
 import nas_jax.spaces
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.evaluators.training import Training
 from nas_jax.spaces.base import GeneSpace, NetworkSpace, Space
+from nas_jax.tasks.classification import Classification
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import freeze
 
@@ -150,7 +151,7 @@ def test_cost_is_that_of_the_network(network_space):
         sizes = [leaf.size for leaf in jax.tree.leaves(variables["params"])]
         assert sum(sizes) == network_space.cost(genome).num_params
         logits = jax.eval_shape(lambda v: network.apply(v, images, train=False), variables)  # noqa: B023
-        assert logits.shape == (2, NUM_CLASSES)
+        assert logits.shape == (2, NUM_OUTPUTS)
 
 
 def test_free_features_are_log_costs(spaces):
@@ -168,5 +169,5 @@ def test_what_has_no_networks_is_not_trained(spaces):
     recipe = Recipe(num_epochs=2, batch_size=32, learning_rate=0.1)
     assert not isinstance(spaces["table"], NetworkSpace)
     with pytest.raises(ValueError, match="Categorical has no networks to train"):
-        Training(spaces["table"], Synthetic(), recipe)
-    Training(Numbers(), Synthetic(), recipe)
+        Training(spaces["table"], Synthetic(), Classification(), recipe)
+    Training(Numbers(), Synthetic(), Classification(), recipe)

@@ -3,6 +3,7 @@
 #
 #   ./launch.sh [--dry-run] [--workdir=DIR] CONFIG[:VARIANT] [FIELD=VALUE,VALUE...]...
 #   ./launch.sh configs/quickstart.py seed=0,1,2 surrogate.kernel=rbf,matern52
+#   ./launch.sh configs/quickstart.py strategy=bayesopt,evolution     other parts, each with its own defaults
 #   ./launch.sh configs/quickstart.py 'space.conv_sizes=(3,5),(3,)'    two values: commas in brackets do not count
 #
 # Each point has a working directory, such as runs/quickstart/seed=0,surrogate.kernel=rbf; without fields there is

@@ -118,7 +118,7 @@ def choose_winner(objectives: Objectives, contenders: Sequence[Trial]) -> Trial:
 def _chosen(run: Run, first: int) -> list[Trial]:
     """The pending trials of the finalists and the baselines, with ids from `first` on."""
     tried = run.store.trials("search")
-    chosen = [("final", proposal) for proposal in pick_finalists(run.parts, tried)]
+    chosen: list[tuple[Stage, Proposal]] = [("final", proposal) for proposal in pick_finalists(run.parts, tried)]
     for stage, genome in pick_baselines(run.parts, tried):
         if genome not in [proposal.genome for _, proposal in chosen]:
             chosen.append((stage, Proposal(genome)))

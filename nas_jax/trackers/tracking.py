@@ -163,7 +163,7 @@ class _Channel:
 
     def _points(self, trial: Trial) -> dict[str, float]:
         """Each objective's metric, and its best value until now, where there is one."""
-        points = {}
+        points: dict[str, float] = {}
         for objective in self._run.objectives:
             value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))
             named = {objective.metric: value, f"best_{objective.metric}": best}

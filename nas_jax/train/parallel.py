@@ -106,7 +106,7 @@ def placement_of(recipe: Recipe) -> Placement:
     if num == 1 and recipe.num_devices is None:
         raise UserError(
             f"parallel={recipe.parallel} of the recipe: this process sees one device; a worker process has one, so set "
-            "execution.name=in_process for several, or parallel=none"
+            "execution=in_process for several, or parallel=none"
         )
     if recipe.batch_size % num:
         raise UserError(

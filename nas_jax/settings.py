@@ -28,7 +28,8 @@ class FinalistSettings:
     """How many untried genomes are ranked beside those of the search, and how many of all are trained in full.
 
     Args:
-        num_fits: How many fits of the surrogate, with different keys, rank them together.
+        max_doublings: Four fits of the surrogate, with different keys, rank the genomes together, then twice as many,
+            until the picks stay the same, or so often.
         with_baseline: The best genome of the search is trained in full too, so that what the final choice adds can be
             told from what the search had found already; and the best of the trials that the search drew at random, to
             tell what the search itself adds.
@@ -41,10 +42,12 @@ class FinalistSettings:
 
     num_candidates: int = 1000
     num_finalists: int = 10
-    num_fits: int = 32
+    max_doublings: int = 5
     with_baseline: bool = True
     reference: Any = None
 
     def __post_init__(self) -> None:
-        if self.num_candidates < 0 or min(self.num_finalists, self.num_fits) < 1:
-            raise ValueError(f"num_candidates has to be at least 0, num_finalists and num_fits at least 1: {self}")
+        if min(self.num_candidates, self.max_doublings) < 0 or self.num_finalists < 1:
+            raise ValueError(
+                f"num_candidates and max_doublings have to be at least 0, num_finalists at least 1: {self}"
+            )

@@ -36,7 +36,7 @@ def make_parts(
         strategy=strategy or RandomSearch(space),
         learner=Learner(space, surrogate, targets),
         search=Searching(search or SearchSettings(12), evaluator),
-        finals=Finals(finals or FinalistSettings(30, 3, num_fits=1), evaluator),
+        finals=Finals(finals or FinalistSettings(30, 3, max_doublings=0), evaluator),
     )
 
 

@@ -37,6 +37,8 @@ def train_finalists(run: Run) -> None:
 def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     """Ranks the genomes of `trials` and fresh candidates by what the surrogate expects; the best come first.
 
+    The surrogate is fitted again and again, with other keys, until twice as many fits would pick no others.
+
     Raises:
         UserError: fewer than two trials have a score, or the surrogate refuses the scores.
     """
@@ -52,10 +54,13 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     num, num_failed = len(history.genomes), len(history.failed)
     pool = [*history.genomes, *fresh]
     candidates = np.delete(x, np.arange(num, num + num_failed), axis=0)
-    key = jax.random.key(parts.seed)
-    predictions = parts.learner.predict_on_average(key, x, history, candidates, settings.num_fits)
-    ranking = np.argsort([-prediction.mean for prediction in predictions], kind="stable")
-    return [Proposal(pool[place], predictions=(predictions[place],)) for place in ranking[: settings.num_finalists]]
+    picks: list[int] = []
+    for number, predictions in enumerate(parts.learner.mixtures(jax.random.key(parts.seed), x, history, candidates)):
+        before, ranking = set(picks), np.argsort([-prediction.mean for prediction in predictions], kind="stable")
+        picks = ranking[: settings.num_finalists].tolist()
+        if set(picks) == before or number == settings.max_doublings:
+            break
+    return [Proposal(pool[place], predictions=(predictions[place],)) for place in picks]
 
 
 def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, Genome]]:

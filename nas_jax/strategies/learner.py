@@ -4,6 +4,7 @@ The strategy, the choice of the finalists and the report all learn through here,
 surrogate is said of the one that searched.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,13 +16,14 @@ from nas_jax.errors import UserError
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.pools import scale_over_space
 from nas_jax.strategies.targets import Targets, check_targets, targets_of
-from nas_jax.surrogates.base import Posterior, State, Surrogate
+from nas_jax.surrogates.base import State, Surrogate
 from nas_jax.surrogates.mixtures import mixture_moments
 from nas_jax.trial import History, Prediction
 
 # Features in units of their spread tell rare ones apart sooner, those in units of their range get stuck more rarely:
 # below so many known genomes only the former, from there on either.
 _ALWAYS_BY_SPREAD = 50
+_FEWEST_FITS = 4  # of a mixture
 
 
 def is_by_spread(num_known: int, rng: np.random.Generator | None = None) -> bool:
@@ -78,32 +80,31 @@ class Learner:
             ) from error
         return Learned(state, targets)
 
-    def predict_on_average(
-        self,
-        key: jax.Array,
-        x: Float[np.ndarray, "n d"],
-        history: History,
-        x_new: Float[np.ndarray, "m d"],
-        num_fits: int,
-    ) -> list[Prediction]:
-        """What `num_fits` fits with different keys expect of measurements at `x_new`, as one mixture.
+    def mixtures(
+        self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History, x_new: Float[np.ndarray, "m d"]
+    ) -> Iterator[list[Prediction]]:
+        """What 4, 8, 16, … fits with different keys expect of measurements at `x_new`, each time as one mixture.
 
         The draw of one fit, of hyperparameters or of bootstrap samples, settles much of a ranking; that of a mixture
         little.
 
-        Returns:
-            A prediction for each row, in units of the score.
+        Yields:
+            A prediction for each row, in units of the score; without end.
 
         Raises:
             UserError: as `fit`.
         """
-        posteriors: list[Posterior] = []
-        for number in range(num_fits):
-            state, targets = self.fit(jax.random.fold_in(key, number), x, history)
-            posteriors.append(self.surrogate.predict(state, x_new, with_noise=True))
-        means, stds = (np.array([np.asarray(each[part], np.float64) for each in posteriors]) for part in (0, 1))
-        mean, variance = mixture_moments(means, stds**2)
-        return [targets.prediction(float(m), float(s)) for m, s in zip(mean, np.sqrt(variance), strict=True)]
+        means, variances = [], []
+        num_fits = _FEWEST_FITS
+        while True:
+            for number in range(len(means), num_fits):
+                state, targets = self.fit(jax.random.fold_in(key, number), x, history)
+                mean, std = self.surrogate.predict(state, x_new, with_noise=True)
+                means.append(np.asarray(mean, np.float64))
+                variances.append(np.asarray(std, np.float64) ** 2)
+            mean, variance = mixture_moments(np.array(means), np.array(variances))
+            yield [targets.prediction(float(m), float(s)) for m, s in zip(mean, np.sqrt(variance), strict=True)]
+            num_fits *= 2
 
     def cross_validate(self, history: History, seed: int, num_folds: int = 10) -> list[Prediction]:
         """Predicts each finished trial by a fit to all but those of its fold, from targets made without that fold.

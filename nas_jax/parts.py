@@ -17,7 +17,7 @@ from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
-from nas_jax.tasks.base import Problem, Task, load_problem
+from nas_jax.tasks.base import Problem, Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
 
 
@@ -67,7 +67,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
     provided = training.provided if training else {}
-    space = _build(config, "space", **(training.shapes if training else {}))
+    space = _build(config, "space", **(training.space_fields if training else {}))
     _check_targets(config["targets"], objectives, surrogate)
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
     strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
@@ -107,10 +107,9 @@ class _Training(NamedTuple):
     final_recipe: Recipe
 
     @property
-    def shapes(self) -> dict[str, Any]:
-        """What a space asks of the data."""
-        spec = self.problem.dataset.spec
-        return {"image_shape": spec.image_shape, "num_outputs": self.problem.num_outputs}
+    def space_fields(self) -> dict[str, Any]:
+        """What a space asks for."""
+        return space_fields(self.problem.task, self.problem.dataset.spec)
 
     @property
     def provided(self) -> dict[str, Any]:

@@ -5,13 +5,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from made_runs import trial_of
 
 from nas_jax.build import build
 from nas_jax.data.arrays import load
 from nas_jax.data.digits import Digits
 from nas_jax.report.card import write_card
 from nas_jax.search.export import Trained, export_network
-from nas_jax.search.loop import new_trial
 from nas_jax.tasks.base import Problem, space_fields
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import save_variables
@@ -42,7 +42,7 @@ def export_untrained(workdir, class_names=None, description=None, name="digits",
     image_shape = dataset.spec.image_shape
     space = build("nas_jax.spaces", SECTION, **space_fields(problem.task, dataset.spec))
     recipe = recipe or Recipe(num_epochs=1, warmup_epochs=0.0)
-    trial = new_trial(space, 3, GENOME, "final", seed=0)
+    trial = trial_of(space, 3, GENOME, "final")
     trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict(), **metrics})
     trial = dataclasses.replace(trial, description=description or trial.description)
     network = space.network(GENOME, recipe.dtype)

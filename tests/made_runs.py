@@ -5,8 +5,10 @@ from fakes import Lookup, Numbers
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Finals, Parts, Searching
 from nas_jax.run import Run
+from nas_jax.search.loop import new_trial
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.store import TrialStore
+from nas_jax.strategies.base import Proposal
 from nas_jax.strategies.learner import Learner
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
@@ -42,3 +44,8 @@ def make_parts(
 
 def make_run(store=None, **parts):
     return Run(make_parts(**parts), TrialStore() if store is None else store)
+
+
+def trial_of(space, id, genome, stage="search", seed=0):
+    """The pending trial of a genome in a run with this seed."""
+    return new_trial(make_parts(space, seed=seed), id, Proposal(genome), stage)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from elsewhere.regression import Regression
 from elsewhere.shades import Shades
+from made_runs import trial_of
 from PIL import Image
 
 from nas_jax.build import build
@@ -21,7 +22,6 @@ from nas_jax.export import load_best
 from nas_jax.report.card import write_card
 from nas_jax.search.export import Trained, export_network, read_test_scores
 from nas_jax.search.latency import read_latency, write_latency
-from nas_jax.search.loop import new_trial
 from nas_jax.tasks.base import Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
 from nas_jax.workdir import claim_workdir
@@ -43,7 +43,7 @@ def finished(tmp_path_factory):
     recipe = Recipe(num_epochs=8, batch_size=16, learning_rate=0.02)
     training = Training(space, source, task, recipe, checkpoint_dir=workdir / "finalists", num_seeds=2)
     reports = []
-    new = [new_trial(space, 0, GENOME, "final", seed=0), new_trial(space, 1, ("max", "fc-8"), "baseline", seed=0)]
+    new = [trial_of(space, 0, GENOME, "final"), trial_of(space, 1, ("max", "fc-8"), "baseline")]
     trial, baseline = training.evaluate(iter(new), reports.append)
     for each in (trial, baseline):
         told = [report.metrics["val_rmse"] for report in reports if report.trial == each.id]

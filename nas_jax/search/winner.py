@@ -39,7 +39,7 @@ def measure_latency(run: Run) -> None:
     """
     if run.parts.finals.recipe is not None:
         check_exported(run, "latency")
-        write_latency(run.best)
+        write_latency(run.best, allow=[run.config[section]["name"] for section in ("space", "task")])
 
 
 def check_exported(run: Run, stage: str) -> None:

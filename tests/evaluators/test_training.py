@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from elsewhere.shades import Shades
+from made_runs import trial_of
 
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, Progress
 from nas_jax.evaluators.training import Training, seeds_of
-from nas_jax.search.loop import new_trial
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
@@ -30,7 +30,7 @@ RECIPE = Recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
 
 def trials(num):
     genomes = SPACE.sample(np.random.default_rng(0), num)
-    return [new_trial(SPACE, id, genome, "search", 0) for id, genome in enumerate(genomes)]
+    return [trial_of(SPACE, id, genome) for id, genome in enumerate(genomes)]
 
 
 def test_requests_are_pulled_one_at_a_time_and_come_back_measured(tmp_path):

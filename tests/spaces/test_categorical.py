@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import trial_of
 
 from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
-from nas_jax.search.loop import new_trial
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.rows import values_of
 
@@ -87,7 +87,7 @@ def test_a_json_table_and_its_looked_up_metrics(tmp_path):
     space = Categorical(path=str(tmp_path / "table.json"), exclude=("key", "accuracy"))
     assert set(space.genomes()) == {("[16, 32]", "True", 2), ("[16]", "False", 1)}
     tabular = Tabular(space, space.path, "accuracy")
-    trials = [new_trial(space, i, genome, "search", 0) for i, genome in enumerate(space.genomes())]
+    trials = [trial_of(space, i, genome) for i, genome in enumerate(space.genomes())]
     accuracies = {trial.genome[2]: trial.metrics["accuracy"] for trial in tabular.evaluate(iter(trials))}
     assert accuracies == {2: 0.5, 1: 0.25}
 

@@ -66,10 +66,8 @@ def compiled_loop(key: jax.Array, x: np.ndarray, y: np.ndarray, num_starts: int)
     search = partial(
         in_double_precision,
         programs.fit,
-        kernel=KERNEL,
+        observed=programs.Observed(KERNEL, rows, prior),
         key=key,
-        rows=rows,
-        prior=prior,
         max_evaluations=np.asarray(STOPPING["maxfun"]),
         num_groups=x.shape[1],
         num_shapes=0,
@@ -105,8 +103,8 @@ def _minimised(start: np.ndarray, rows: Any, prior: Any) -> tuple[float, np.ndar
 @partial(jax.jit, static_argnames="structure")
 def _value_and_gradient(z: Any, problem: list[Any], structure: Any) -> jax.Array:
     """In one vector, and of a flat problem: what a call from Python costs counts here."""
-    kernel, rows, prior = jax.tree.unflatten(structure, problem)
-    value, gradient = jax.value_and_grad(programs.negative_log_posterior)(z, kernel, rows, prior, num_shapes=0)
+    observed = programs.Observed(*jax.tree.unflatten(structure, problem))
+    value, gradient = jax.value_and_grad(programs.negative_log_posterior)(z, observed, num_shapes=0)
     return jnp.append(value, gradient)
 
 

@@ -26,7 +26,7 @@ from nas_jax.surrogates.gaussian_process_state import (
 )
 from nas_jax.surrogates.hyperparameters import Hyperparameters, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
-from nas_jax.surrogates.padding import Rows, pad
+from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.scaling import Scaling, scaling_of
@@ -107,13 +107,12 @@ class GaussianProcess:
             found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, data[0], data[1])
             return self._condition(data, found, scaling)
         group, sharing = self._group(x.shape[1]), self.sharing if self.ard else 1.0
+        prior = prior_of(num_varying, group, sharing, self.min_noise_std)
         search = partial(
             in_double_precision,
             programs.fit,
-            kernel=stationary_kernel(self.kernel),
+            observed=programs.Observed(stationary_kernel(self.kernel), pad(*data), prior),
             key=key,
-            rows=pad(*data),
-            prior=prior_of(num_varying, group, sharing, self.min_noise_std),
             max_evaluations=np.asarray(self.max_evaluations),
             num_groups=int(np.max(group)) + 1,
             num_shapes=num_shapes(self.kernel),
@@ -176,14 +175,14 @@ class GaussianProcess:
             ValueError: another number of features, NaN, infinite or huge values.
         """
         queries = query_array(x_new, state.x.shape[1])
-        fitted = self._fitted(state)
+        conditioned = self._conditioned(state)
         mean, std = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
         length = _CHUNKS[len(queries) > _CHUNKS[0]]
 
         def predict_chunk(low: int) -> None:
             chunk = state.scaling.inputs(queries[low : low + length])
             size, padded = len(chunk), np.pad(chunk, ((0, length - len(chunk)), (0, 0)))
-            centre, variance = in_double_precision(programs.predict, padded, *fitted)
+            centre, variance = in_double_precision(programs.predict, padded, conditioned)
             spread = np.sqrt(variance + with_noise * state.noise_std**2)
             mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
 
@@ -205,7 +204,7 @@ class GaussianProcess:
         if not len(queries):
             return jax.device_put(np.zeros((num, 0), np.float32))
         padded = pad(queries, *np.zeros((2, len(queries))))
-        draws = in_double_precision(programs.sample, padded, *self._fitted(state), key, num=num)
+        draws = in_double_precision(programs.sample, padded, self._conditioned(state), key, num=num)
         functions = state.scaling.inverse_targets(draws[:, : len(queries)])
         return jax.device_put(np.asarray(functions, np.float32))  # which compiles nothing, whatever m
 
@@ -251,11 +250,11 @@ class GaussianProcess:
         result = in_double_precision(programs.factorise, stationary_kernel(self.kernel), given, pad(*data))
         return state_of(data, given, result, scaling)
 
-    def _fitted(self, state: GaussianProcessState) -> tuple[Any, Hyperparameters, Rows, np.ndarray]:
-        """What the programs take of a state, padded: the rows hold the weights in place of the targets."""
+    def _conditioned(self, state: GaussianProcessState) -> programs.Conditioned:
+        """What the programs take of a state, padded."""
         rows = pad(state.x, state.weights, state.known_noise_std**2)
         inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
-        return stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor
+        return programs.Conditioned(stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor)
 
 
 make = GaussianProcess

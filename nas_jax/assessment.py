@@ -43,7 +43,8 @@ def assess(trials: Iterable[Trial], objectives: Objectives) -> dict[str, Assessm
     predicted = np.array([predictions for predictions, _ in known])  # [n, k, 2]
     measured = np.array([values for _, values in known])  # [n, k]
     return {
-        metric: _assess(*predicted[:, place].T, measured[:, place]) for place, metric in enumerate(objectives.metrics)
+        metric: _assess(predicted[:, place, 0], predicted[:, place, 1], measured[:, place])
+        for place, metric in enumerate(objectives.metrics)
     }
 
 

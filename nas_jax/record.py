@@ -1,18 +1,20 @@
-"""What a run has left in its working directory, read without changing it; and the scores of its trials.
+"""What a run has left in its working directory, read without changing it; and the values of its trials.
 
 It starts without JAX, so that comparing runs takes no time.
 """
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.store import read_trials
 from nas_jax.trial import CONTENDERS, Trial, freeze
+
+FORMAT = 2  # of the files in a working directory; those of format 1 do not name it
 
 
 class Record(NamedTuple):
@@ -34,6 +36,13 @@ class Record(NamedTuple):
         return self.best.get(name) or (self.config.get("data") or {}).get(name) or None
 
     @property
+    def objectives(self) -> Objectives:
+        """What the search maximised, as the config has it: one section `objective`, or a list of them."""
+        sections = self.config.get("objective") or {}
+        listed = [sections] if isinstance(sections, Mapping) else sections
+        return Objectives(tuple(Objective(**section) for section in listed))
+
+    @property
     def is_table(self) -> bool:
         """Whether nothing was trained: without a data set, metrics can only have been looked up."""
         return not self.config.get("data")
@@ -43,35 +52,72 @@ def read_record(workdir: Path) -> Record:
     """Reads a working directory and changes nothing in it.
 
     Raises:
-        UserError: there is no `config.json`, or a file that should be JSON is not.
+        UserError: no run was started there, another version of nas_jax wrote it, or a file that should be JSON is not.
     """
-    if not (workdir / "config.json").exists():
-        raise UserError(f"workdir: {str(workdir)!r} has no config.json, so no run was started there")
+    for name in ("config.json", "environment.json"):
+        if not (workdir / name).exists():
+            raise UserError(f"workdir: {str(workdir)!r} has no {name}, so no run was started there")
+    environment = _read_json(workdir / "environment.json")
+    check_format(workdir, environment)
     return Record(
         workdir,
         config=_read_json(workdir / "config.json"),
-        environment=_read_json(workdir / "environment.json"),
+        environment=environment,
         trials=read_trials(workdir / "trials.jsonl"),
         best=_read_json(workdir / "best" / "metrics.json"),
     )
 
 
+def check_format(workdir: Path, environment: Mapping[str, Any]) -> None:
+    """Refuses files that this version would misread.
+
+    Args:
+        environment: what `environment.json` holds: the `format` of all files in `workdir`, and what wrote them.
+
+    Raises:
+        UserError: with the version that can read them.
+    """
+    if environment.get("format") == FORMAT:
+        return
+    version = (environment.get("versions") or {}).get("nas_jax") or environment.get("nas_jax")
+    revision = environment.get("git_revision")
+    raise UserError(
+        f"workdir: {str(workdir)!r} was written by {f'nas_jax {version}' if version else 'another version of nas_jax'} "
+        f"(revision {revision or 'unknown'}), whose logs this version does not read; check out that revision, or run "
+        "again in another --workdir"
+    )
+
+
 def score(trial: Trial, objective: Objective) -> float:
-    """A trial's score; NaN where it has none that is finite."""
-    value = math.nan if trial.metrics is None else objective.score(trial.metrics)
-    return value if math.isfinite(value) else math.nan
+    """A trial's value; NaN where it has none that is finite."""
+    value = objective.finite_value(trial)
+    return math.nan if value is None else value
 
 
-def find_best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
-    """The trial with the highest score, the earliest of equals; None if none has a score."""
-    scored = [trial for trial in trials if not math.isnan(score(trial, objective))]
-    return max(scored, key=lambda trial: score(trial, objective), default=None)
+def find_best(trials: Iterable[Trial], objectives: Objectives) -> Trial | None:
+    """The first trial of the front, which of one objective is the best; None if none has values."""
+    return next(iter(objectives.front(trials)), None)
 
 
-def find_winner(run: Record, objective: Objective) -> Trial | None:
+def find_winner(record: Record, objectives: Objectives) -> Trial | None:
     """The exported trial; before there is one, the best so far of those that may win."""
-    exported = [trial for trial in run.trials if trial.id == run.best.get("trial")]
-    return exported[0] if exported else find_best(run.of(*CONTENDERS), objective)
+    exported = [trial for trial in record.trials if trial.id == record.best.get("trial")]
+    return exported[0] if exported else find_best(record.of(*CONTENDERS), objectives)
+
+
+def metrics_of_split(metrics: Mapping[str, Any], split: str) -> list[str]:
+    """The names of what was measured on a split ("val", "test"), but for errors and lists over seeds."""
+    return [
+        name
+        for name, value in metrics.items()
+        if name.startswith(f"{split}_") and isinstance(value, int | float) and not name.endswith("_std_error")
+    ]
+
+
+def on_test_split(metric: str, known: Iterable[str]) -> str | None:
+    """The metric of the test split that corresponds to one of the search, `test_rmse` to `val_rmse`; None without."""
+    own = f"test_{metric.removeprefix('val_')}"
+    return own if own in known else None
 
 
 def total_seconds(trials: Iterable[Trial], part: str | None = None) -> float:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+FORMAT = 2  # of the files that this version reads
 CONFIG = {
     "seed": 3,
     "data": {"name": "digits", "num_val": 5000, "num_test": None},
@@ -34,7 +35,7 @@ def finished(id, genome, accuracy, stage="search", **more):
         "status": "finished",
         "metrics": metrics,
         "seconds": {"compile": 2.0, "train": 10.0},
-        "prediction": None,
+        "predictions": [],
         "error": None,
         "time": 1.7e9 + id,
     }
@@ -42,15 +43,17 @@ def finished(id, genome, accuracy, stage="search", **more):
 
 
 def failed(id, error, **more):
-    return finished(id, [9, 9, 9, id], 0.0, status="failed", seconds=None, error=error, **more) | {"metrics": None}
+    return finished(id, [9, 9, 9, 1 + id % 9], 0.0, status="failed", seconds=None, error=error, **more) | {
+        "metrics": None
+    }
 
 
 def write(workdir, records, config=CONFIG, environment=None, best=None):
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "config.json").write_text(json.dumps(config))
     (workdir / "trials.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    if environment is not None:
-        (workdir / "environment.json").write_text(json.dumps(environment))
+    written = {"format": FORMAT, "nas_jax": "0.2.0", **(environment or {})}
+    (workdir / "environment.json").write_text(json.dumps(written))
     if best is not None:
         (workdir / "best").mkdir(exist_ok=True)
         (workdir / "best" / "metrics.json").write_text(json.dumps(best))
@@ -61,7 +64,7 @@ def finalist_records(searched, accuracies=(0.61, 0.70, 0.66)):
     """One finalist an accuracy, one that failed, and one whose genome was the search's best."""
     genomes = [[8, 8, 8, gene] for gene in range(1, len(accuracies) + 1)]
     for id, (genome, accuracy) in enumerate(zip(genomes, accuracies, strict=True), start=len(searched)):
-        yield finished(id, genome, accuracy, "final", prediction={"mean": 0.62, "std": 0.015})
+        yield finished(id, genome, accuracy, "final", predictions=[{"mean": 0.62, "std": 0.015}])
     yield failed(len(searched) + len(accuracies), "out of memory", stage="final")
     best = max(searched, key=lambda record: record["metrics"]["val_accuracy"])
     yield finished(len(searched) + len(accuracies) + 1, best["genome"], 0.64, "final")

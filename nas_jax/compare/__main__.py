@@ -11,16 +11,9 @@ from absl import flags
 from rich.console import Console
 
 from nas_jax.cli import start
+from nas_jax.compare.results import differing_fields, result_of
 from nas_jax.compare.sweep import group, write_csv
-from nas_jax.compare.tables import (
-    NO_SETTINGS,
-    NOTE,
-    compare,
-    compare_settings,
-    differing_fields,
-    objective_of,
-    result_of,
-)
+from nas_jax.compare.tables import NO_SETTINGS, NOTE, compare, compare_settings
 from nas_jax.errors import UserError
 from nas_jax.record import read_record
 
@@ -37,27 +30,30 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     """
     if not argv[1:]:
         raise UserError("which runs? Give their working directories, for example: runs/*")
-    runs = [read_record(Path(workdir)) for workdir in argv[1:]]
+    records = [read_record(Path(workdir)) for workdir in argv[1:]]
     # A pipe has no width to keep to: there, every row stays on one line.
     console = Console(width=None if sys.stdout.isatty() else 10_000)
-    console.print(compare(runs))
-    names = [name for name in differing_fields(runs) if name not in NO_SETTINGS]
-    results = [result_of(run, names) for run in runs]
-    objective = objective_of(runs[0])
-    is_comparable = all(objective_of(run) == objective for run in runs)
-    num_left_out = len(results) - sum(map(len, group(results).values()))
-    if is_comparable and len(group(results)) < len(runs) - num_left_out:
-        console.print(compare_settings(results, names, objective))
+    console.print(compare(records))
+    names = [name for name in differing_fields(records) if name not in NO_SETTINGS]
+    results = [result_of(record, names) for record in records]
+    objectives = records[0].objectives
+    is_comparable = all(record.objectives == objectives for record in records)
+    groups = group(results)
+    num_left_out = len(results) - sum(map(len, groups.values()))
+    if not is_comparable:
+        console.print("The runs have different objectives, so there are no means over them.", highlight=False)
+    elif len(groups) < len(records) - num_left_out:
+        console.print(compare_settings(results, names, objectives))
         notes = [NOTE, *([f"Left out: {num_left_out} runs whose search is not complete."] if num_left_out else [])]
         console.print(*notes, sep="\n", markup=False, highlight=False)
     if csv is not None:
         write_csv(Path(csv), names, results)
     if plot is not None:
-        if not is_comparable or not group(results):
+        if not is_comparable or not groups:
             raise UserError("--plot: there are no complete searches with one objective, so there is nothing to draw")
         from nas_jax.compare.plot import save_best_so_far  # matplotlib takes a second
 
-        save_best_so_far(Path(plot), group(results), names, objective)
+        save_best_so_far(Path(plot), groups, names, objectives)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,26 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from nas_jax.objectives import Objective
+
 
 class Result(NamedTuple):
-    """What a run reached. Values are of the objective's metric."""
+    """What a run reached, in metrics as they were measured."""
 
     workdir: str
     setting: tuple[str, ...]  # the fields in which the runs differ, but for the seed
     seed: str
     is_complete: bool  # whether the search has had all its trials
-    curve: Float[np.ndarray, " n"]  # the best value until each trial of the search, NaN before the first
-    winner: float | None  # the winner's, trained in full
-    test_accuracy: float | None
+    curves: Mapping[str, Float[np.ndarray, " n"]]  # by objective: the best value until each trial, NaN before the first
+    winner: Mapping[
+        str, float | int
+    ]  # of the winner, trained in full: the objectives' metrics and those of the test split
     seconds: float
 
-    @property
-    def best(self) -> float:
+    def best(self, metric: str) -> float:
         """The best value of the search, NaN where it has none."""
-        return float(self.curve[-1]) if len(self.curve) else math.nan
+        curve = self.curves[metric]
+        return float(curve[-1]) if len(curve) else math.nan
 
 
 class Mean(NamedTuple):
@@ -49,12 +52,12 @@ def group(results: Sequence[Result]) -> dict[tuple[str, ...], list[Result]]:
     """The runs of each setting whose search is complete, in the order given. A setting without any is left out."""
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
-        if result.is_complete and not math.isnan(result.best):
+        if result.is_complete and not any(math.isnan(result.best(metric)) for metric in result.curves):
             groups.setdefault(result.setting, []).append(result)
     return groups
 
 
-def mean_of(values: Sequence[float | None]) -> Mean:
+def mean_of(values: Sequence[float | int | None]) -> Mean:
     """The mean of those values that are there; NaN if none is."""
     known = np.array([value for value in values if value is not None], np.float64)
     if not len(known):
@@ -63,7 +66,7 @@ def mean_of(values: Sequence[float | None]) -> Mean:
     return Mean(len(known), float(known.mean()), float(error))
 
 
-def rank_test(first: Sequence[Result], second: Sequence[Result]) -> RankTest | None:
+def rank_test(first: Sequence[Result], second: Sequence[Result], metric: str) -> RankTest | None:
     """Compares the best values of two settings' searches; None with fewer than two runs each.
 
     Where each run of the smaller setting has a partner with the same seed, the test is Wilcoxon's of signed ranks
@@ -76,22 +79,23 @@ def rank_test(first: Sequence[Result], second: Sequence[Result]) -> RankTest | N
     num = min(len(first), len(second))
     if num < 2:
         return None
-    a, b = ({result.seed: result.best for result in results} for results in (first, second))
+    a, b = ({result.seed: result.best(metric) for result in results} for results in (first, second))
     differences = np.array([a[seed] - b[seed] for seed in a if seed in b])
     if len(differences) < num:
-        test = stats.mannwhitneyu([result.best for result in first], [result.best for result in second])
+        test = stats.mannwhitneyu(*([result.best(metric) for result in results] for results in (first, second)))
         return RankTest("Mann-Whitney", num, float(test.pvalue))
     p = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
     return RankTest("Wilcoxon", num, p)
 
 
 def tests_against_best(
-    groups: Mapping[tuple[str, ...], Sequence[Result]], *, maximize: bool
+    groups: Mapping[tuple[str, ...], Sequence[Result]], objective: Objective
 ) -> dict[tuple[str, ...], RankTest | None]:
     """Each setting against the one with the best mean, which is left out; p-values are corrected by Holm's method."""
-    sign = 1 if maximize else -1
-    best = max(groups, key=lambda setting: sign * mean_of([result.best for result in groups[setting]]).mean)
-    tests = {setting: rank_test(groups[best], groups[setting]) for setting in groups if setting != best}
+    metric = objective.metric
+    means = {setting: mean_of([result.best(metric) for result in results]).mean for setting, results in groups.items()}
+    best = max(groups, key=lambda setting: objective.sign * means[setting])
+    tests = {setting: rank_test(groups[best], groups[setting], metric) for setting in groups if setting != best}
     made = {setting: test for setting, test in tests.items() if test is not None}
     corrected = zip(made.items(), holm([test.p for test in made.values()]), strict=True)
     return {**tests, **{setting: test._replace(p=p) for (setting, test), p in corrected}}
@@ -108,27 +112,31 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def band(results: Sequence[Result]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Mean and standard error of the runs' curves, as far as all of them go. NaN where a run has no value yet."""
-    num = min(len(result.curve) for result in results)
-    curves = np.stack([result.curve[:num] for result in results])
-    errors = curves.std(axis=0, ddof=1) / np.sqrt(len(curves)) if len(curves) > 1 else np.zeros(num)
-    return curves.mean(axis=0), errors
+def band(curves: Sequence[Float[np.ndarray, " _"]]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Mean and standard error of curves, as far as all of them go. NaN where one has no value yet."""
+    num = min(map(len, curves))
+    stacked = np.stack([curve[:num] for curve in curves])
+    errors = stacked.std(axis=0, ddof=1) / np.sqrt(len(stacked)) if len(stacked) > 1 else np.zeros(num)
+    return stacked.mean(axis=0), errors
 
 
 def write_csv(path: Path, fields: Sequence[str], results: Sequence[Result]) -> None:
-    """One row a run, numbers in full. The columns of `fields` have the setting."""
-    columns = ("workdir", *fields, "seed", "is_complete", "num_trials", "best", "winner", "test_accuracy", "seconds")
+    """One row a run, numbers in full. The columns of `fields` have the setting, those of metrics what was reached."""
+    searched = tuple(dict.fromkeys(metric for result in results for metric in result.curves))
+    final = tuple(dict.fromkeys(metric for result in results for metric in result.winner))
+    best = (f"best_{metric}" for metric in searched)
+    winner = (f"winner_{metric}" for metric in final)
+    columns = ("workdir", *fields, "seed", "is_complete", "num_trials", *best, *winner, "seconds")
+
+    def row(result: Result) -> tuple[object, ...]:
+        found = [result.best(metric) if metric in result.curves else math.nan for metric in searched]
+        return (
+            *(result.workdir, *result.setting, result.seed, result.is_complete),
+            max(map(len, result.curves.values()), default=0),
+            *(None if math.isnan(value) else value for value in found),
+            *(result.winner.get(metric) for metric in final),
+            result.seconds,
+        )
+
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([columns, *(_csv_row(result) for result in results)])
-
-
-def _csv_row(result: Result) -> tuple[object, ...]:
-    measured = (
-        len(result.curve),
-        None if math.isnan(result.best) else result.best,
-        result.winner,
-        result.test_accuracy,
-        result.seconds,
-    )
-    return (result.workdir, *result.setting, result.seed, result.is_complete, *measured)
+        csv.writer(file).writerows([columns, *map(row, results)])

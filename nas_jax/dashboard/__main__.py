@@ -9,16 +9,12 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from absl import flags, logging
 
 from nas_jax.cli import start
-from nas_jax.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 from nas_jax.dashboard.follow import Follower, follow
+from nas_jax.errors import UserError
 
 _SECONDS = 1.0  # between two looks at a log
 

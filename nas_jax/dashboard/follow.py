@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nas_jax.parts import build_parts
 from nas_jax.record import read_record
+from nas_jax.run import checkpoint_dir_of
 from nas_jax.store import read_trials
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def follow(workdirs: Sequence[Path], storage: "BaseStorage") -> list[Follower]:
 
     followers = []
     for workdir in workdirs:
-        parts = build_parts(read_record(workdir).config, workdir / "finalists")
-        mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objective)
+        parts = build_parts(read_record(workdir).config, checkpoint_dir_of(workdir))
+        mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objectives)
         followers.append(Follower(workdir / "trials.jsonl", mirrors))
     for follower in followers:
         follower.update()

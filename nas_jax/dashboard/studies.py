@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trackers.base import Scalar, curves, genes_of, numbers
 from nas_jax.trial import FULL, Stage, Trial
@@ -30,13 +30,13 @@ class Mirror:
     """
 
     def __init__(
-        self, storage: BaseStorage, name: str, stages: Sequence[Stage], space: Space, objective: Objective
+        self, storage: BaseStorage, name: str, stages: Sequence[Stage], space: Space, objectives: Objectives
     ) -> None:
         self._storage = storage
         self._name = name
         self._stages = stages
         self._space = space
-        self._objective = objective
+        self._objectives = objectives
         self._study: optuna.Study | None = None
         self._numbers: dict[int, int] = {}  # of trials, by id
         self._running: set[int] = set()
@@ -59,27 +59,28 @@ class Mirror:
     @property
     def study(self) -> optuna.Study:
         if self._study is None:
-            direction = "maximize" if self._objective.maximize else "minimize"
-            self._study = optuna.create_study(storage=self._storage, study_name=self._name, direction=direction)
+            directions = ["maximize" if each.maximize else "minimize" for each in self._objectives]
+            self._study = optuna.create_study(storage=self._storage, study_name=self._name, directions=directions)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._study.set_metric_names([self._objective.metric])
+                self._study.set_metric_names(list(self._objectives.metrics))
         return self._study
 
     def _add(self, trial: Trial, begun: float, written: float) -> None:
-        value, state = self._value(trial), self._state(trial)
+        values, state = self._values(trial), self._state(trial)
         genes = genes_of(self._space, trial.genome) if isinstance(self._space, GeneSpace) else {}
         self.study.add_trial(
             FrozenTrial(
                 number=-1,  # which the study gives it
                 trial_id=-1,
                 state=state,
-                value=value,
+                value=None,
+                values=values,
                 datetime_start=datetime.fromtimestamp(begun),
                 datetime_complete=None if state == TrialState.RUNNING else datetime.fromtimestamp(written),
                 params=genes,
                 distributions=self._distributions(genes),
-                user_attrs=_attributes(trial),
+                user_attrs=_attributes(trial, self._objectives),
                 system_attrs={},
                 intermediate_values=self._intermediate(trial),
             )
@@ -93,22 +94,27 @@ class Mirror:
         running = optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
         for epoch, value in self._intermediate(trial).items():
             running.report(value, epoch)
-        for name, value in _attributes(trial).items():
+        for name, value in _attributes(trial, self._objectives).items():
             running.set_user_attr(name, value)
-        self.study.tell(number, self._value(trial), self._state(trial))
+        self.study.tell(number, self._values(trial), self._state(trial))
         self._running.remove(trial.id)
 
-    def _value(self, trial: Trial) -> float | None:
-        return numbers(trial.metrics or {}).get(self._objective.metric)
+    def _values(self, trial: Trial) -> list[float] | None:
+        """Of the metrics of all objectives, or of none."""
+        known = numbers(trial.metrics or {})
+        values = [known[metric] for metric in self._objectives.metrics if metric in known]
+        return values if len(values) == len(self._objectives) else None
 
     def _state(self, trial: Trial) -> TrialState:
         if trial.status == "pending":
             return TrialState.RUNNING
-        return TrialState.FAIL if self._value(trial) is None else TrialState.COMPLETE
+        return TrialState.FAIL if self._values(trial) is None else TrialState.COMPLETE
 
     def _intermediate(self, trial: Trial) -> dict[int, float]:
-        """The learning curve of the objective's metric, by epoch from 1."""
-        return dict(enumerate(curves(trial).get(self._objective.metric, ()), start=1))
+        """The learning curve of the metric, by epoch from 1. Optuna has none of several objectives."""
+        if len(self._objectives) > 1:
+            return {}
+        return dict(enumerate(curves(trial).get(self._objectives.metrics[0], ()), start=1))
 
     def _distributions(self, genes: Mapping[str, Scalar]) -> dict[str, BaseDistribution]:
         if not isinstance(self._space, GeneSpace):
@@ -118,19 +124,23 @@ class Mirror:
         return {name: CategoricalDistribution(values) for name, values in listed.items()}
 
 
-def mirrors_of(storage: BaseStorage, name: str, space: Space, objective: Objective) -> list[Mirror]:
+def mirrors_of(storage: BaseStorage, name: str, space: Space, objectives: Objectives) -> list[Mirror]:
     """Both studies of a run."""
     names = ((name, SEARCH), (f"{name} (trained in full)", FULL))
-    return [Mirror(storage, title, stages, space, objective) for title, stages in names]
+    return [Mirror(storage, title, stages, space, objectives) for title, stages in names]
 
 
-def _attributes(trial: Trial) -> dict[str, Any]:
-    """What else is known of a trial."""
-    prediction = {} if trial.prediction is None else trial.prediction._asdict()
+def _attributes(trial: Trial, objectives: Objectives) -> dict[str, Any]:
+    """What else is known of a trial. Predictions are of the objectives' values: higher is better."""
+    predicted = {
+        f"predicted_{name}{f'_{metric}' if len(objectives) > 1 else ''}": value
+        for metric, prediction in zip(objectives.metrics, trial.predictions, strict=False)
+        for name, value in prediction._asdict().items()
+    }
     return {
         **{"id": trial.id, "stage": trial.stage, "architecture": trial.description, "seed": trial.seed},
         **numbers(trial.metrics or {}),
         **{f"{part}_seconds": value for part, value in (trial.seconds or {}).items()},
-        **{f"predicted_{name}": value for name, value in prediction.items()},
+        **predicted,
         **({"error": trial.error, "failure": trial.failure} if trial.error else {}),
     }

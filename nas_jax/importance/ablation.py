@@ -4,17 +4,16 @@ What the surrogate says of a gene is a belief; this is an experiment. Each netwo
 here, so that differences of the size that another training seed makes mean nothing.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.evaluators.base import Evaluator
-from nas_jax.objectives import Objective
-from nas_jax.search.loop import measure_all, new_trial, unfinished
+from nas_jax.importance.of_run import gene_space
+from nas_jax.run import Run, unfinished
+from nas_jax.search.loop import measure_all, new_trial
 from nas_jax.spaces.base import GeneSpace
-from nas_jax.store import TrialStore
+from nas_jax.strategies.base import Proposal
 from nas_jax.trial import Genome, Trial
 
 
@@ -23,7 +22,9 @@ class Ablation(NamedTuple):
 
     trial: Trial
     changes: dict[str, tuple[Any, Any]]  # by gene: the genome's choice and the neighbour's; None has no effect
-    difference: float  # of scores, the neighbour's less the genome's; NaN where either failed
+    differences: tuple[
+        float, ...
+    ]  # of each objective's values, the neighbour's less the genome's; NaN where one failed
 
 
 def changes_of(space: GeneSpace, genome: Genome, other: Genome) -> dict[str, tuple[Any, Any]]:
@@ -44,45 +45,37 @@ def pick_neighbors(space: GeneSpace, genome: Genome, num: int, *, seed: int) -> 
         changed = tuple(changes_of(space, genome, neighbors[place]))
         groups.setdefault(changed, []).append(neighbors[place])
     ordered = sorted(groups.values(), key=lambda group: len(changes_of(space, genome, group[0])))
-    rounds = range(max(map(len, ordered), default=0))
-    return [group[turn] for turn in rounds for group in ordered if turn < len(group)][:num]
+    turns = range(max(map(len, ordered), default=0))
+    return [group[turn] for turn in turns for group in ordered if turn < len(group)][:num]
 
 
-def ablate(
-    space: GeneSpace,
-    evaluator: Evaluator,
-    objective: Objective,
-    store: TrialStore,
-    searched: Sequence[Trial],
-    genome: Genome,
-    num: int,
-    *,
-    seed: int,
-    on_trial: Callable[[Trial], None] = lambda trial: None,
-) -> list[Ablation]:
-    """Measures `genome` and `num` of its neighbours, unless that has been done, and compares them.
+def ablate(run: Run, searched: Sequence[Trial], genome: Genome, num: int) -> list[Ablation]:
+    """Measures `genome` and `num` of its neighbours as in the search, unless that has been done, and compares them.
 
     Args:
-        evaluator: that of the search.
-        store: where ablations are kept: what it holds is not measured again, what it holds unfinished comes first.
+        run: whose store is that of the ablations: what it holds is not measured again, what it holds unfinished comes
+            first.
         searched: the trials of the search, which are not measured again either, those that failed apart.
-        seed: settles which neighbours, and with the position in the store each training.
     """
-    chosen = [genome, *pick_neighbors(space, genome, num, seed=seed)]
-    known = {trial.genome for trial in [*_scored(objective, searched), *store.trials()]}
-    missing = [each for each in chosen if each not in known]
+    parts, store = run.parts, run.store
+    space = gene_space(parts.space)
+    chosen = [genome, *pick_neighbors(space, genome, num, seed=parts.seed)]
+    known = [trial for trial in searched if parts.objectives.values(trial) is not None]
+    known_genomes = {trial.genome for trial in [*known, *store.trials()]}
+    missing = [each for each in chosen if each not in known_genomes]
     first = store.next_id()
-    store.put(*(new_trial(space, first + place, each, "search", seed) for place, each in enumerate(missing)))
-    measure_all(store, evaluator, iter(unfinished(store)), on_trial)
-    measured = {trial.genome: trial for trial in [*store.trials(), *_scored(objective, searched)]}
-    own = objective.finite_score(measured[genome])
-    ablations = []
-    for neighbor in chosen[1:]:
-        score = objective.finite_score(measured[neighbor])
-        difference = math.nan if own is None or score is None else score - own
-        ablations.append(Ablation(measured[neighbor], changes_of(space, genome, neighbor), difference))
-    return ablations
+    store.put(*(new_trial(parts, first + place, Proposal(each), "search") for place, each in enumerate(missing)))
+    for _ in measure_all(store, parts.search.evaluator, iter(unfinished(store)), run.listeners):
+        pass
+    measured = {trial.genome: trial for trial in [*store.trials(), *known]}
+    return [
+        Ablation(measured[neighbor], changes_of(space, genome, neighbor), _differences(run, measured, neighbor, genome))
+        for neighbor in chosen[1:]
+    ]
 
 
-def _scored(objective: Objective, trials: Sequence[Trial]) -> list[Trial]:
-    return [trial for trial in trials if objective.finite_score(trial) is not None]
+def _differences(run: Run, measured: dict[Genome, Trial], neighbor: Genome, genome: Genome) -> tuple[float, ...]:
+    values, own = (run.parts.objectives.values(measured[each]) for each in (neighbor, genome))
+    if values is None or own is None:
+        return (float("nan"),) * len(run.parts.objectives)
+    return tuple((values - own).tolist())

@@ -1,40 +1,32 @@
-"""The importance of genes in a run, and ablations of its winner."""
+"""The study of a run's search, as its parts say it."""
 
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from nas_jax.errors import UserError
-from nas_jax.importance.ablation import Ablation, ablate
-from nas_jax.importance.measures import Importance, measure_importance
+from nas_jax.importance.study import MIN_TRIALS, Study
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Parts
 from nas_jax.spaces.base import GeneSpace, Space
-from nas_jax.store import TrialStore
-from nas_jax.strategies.targets import targets_of
 from nas_jax.trial import Trial
 
-MIN_TRIALS = 10
 
-
-def importance_of_run(
-    parts: Parts, trials: Sequence[Trial], *, seed: int, targets: str | None = None, **settings: Any
-) -> Importance:
-    """The importance of genes in a run.
+def study_of(parts: Parts, searched: Sequence[Trial], objective: Objective, targets: str | None = None) -> Study:
+    """The study of one objective.
 
     Args:
-        trials: those of the search.
-        targets: "scores" or "ranks", as in `strategies/targets.py`; None: what the run's finalists were picked by.
-        settings: of `measure_importance`.
+        searched: the trials of the search.
+        targets: what the surrogate learns, see `strategies/targets.py`; None: what it learned in the run.
 
     Raises:
-        UserError: fewer than ten trials have a score, a space without genes, or scores that the surrogate refuses.
+        UserError: fewer than ten trials have a score, or a space without genes.
     """
     space = gene_space(parts.space)
-    history = parts.objective.history(trials)
+    history = Objectives((objective,)).history(searched)
     if len(history.genomes) < MIN_TRIALS:
         raise UserError(f"{len(history.genomes)} trials have a score, and importance needs {MIN_TRIALS} of them")
-    y = targets_of(history.scores, targets or parts.final_settings.targets).values
-    return measure_importance(space, parts.surrogate, history.genomes, y, seed=seed, **settings)
+    learner = parts.learner if targets is None else dataclasses.replace(parts.learner, targets=targets)
+    return Study(space, learner, history, parts.seed)
 
 
 def gene_space(space: Space) -> GeneSpace:
@@ -49,12 +41,3 @@ def gene_space(space: Space) -> GeneSpace:
             "and express (docs/importance.md)"
         )
     return space
-
-
-def ablate_run(
-    parts: Parts, workdir: Path, searched: Sequence[Trial], winner: Trial, num: int, seed: int
-) -> list[Ablation]:
-    """Ablations of the winner; they are kept in `ablation.jsonl` of the working directory."""
-    with TrialStore(workdir / "ablation.jsonl") as store:
-        space, evaluator = gene_space(parts.space), parts.search_evaluator
-        return ablate(space, evaluator, parts.objective, store, searched, winner.genome, num, seed=seed)

@@ -1,6 +1,6 @@
 """Importance as tables: for a terminal, and as rows of a CSV file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,22 +10,28 @@ from rich.text import Text
 
 from nas_jax.importance.ablation import Ablation
 from nas_jax.importance.measures import Estimate, Importance
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objectives
 from nas_jax.units import UNKNOWN
 
-COLUMNS = ("measure", "gene", "choice", "value", "std")
+COLUMNS = ("measure", "gene", "choice", "value", "std", "metric")
 
 
-def csv_rows(importance: Importance, ablations: Iterable[Ablation] = ()) -> Iterator[tuple[Any, ...]]:
-    """Rows of COLUMNS. Effects and ablations have a choice; an ablation of several genes names them all."""
-    for measure, by_gene in importance.measures.items():
-        for gene, estimate in by_gene.items():
-            yield measure, gene, "", *estimate
-    for effect in importance.effects:
-        yield "effect", *effect
-    for _, changes, difference in ablations:
+def csv_rows(importances: Mapping[str, Importance], ablations: Iterable[Ablation] = ()) -> Iterator[tuple[Any, ...]]:
+    """Rows of COLUMNS. Effects and ablations have a choice; an ablation of several genes names them all.
+
+    Args:
+        importances: by metric of the objectives, in their order.
+    """
+    for metric, importance in importances.items():
+        for measure, by_gene in importance.measures.items():
+            for gene, estimate in by_gene.items():
+                yield measure, gene, "", *estimate, metric
+        for effect in importance.effects:
+            yield "effect", *effect, metric
+    for _, changes, differences in ablations:
         choices = ", ".join(f"{_named(before)} -> {_named(after)}" for before, after in changes.values())
-        yield "ablation", ", ".join(changes), choices, difference, float("nan")
+        for metric, difference in zip(importances, differences, strict=True):
+            yield "ablation", ", ".join(changes), choices, difference, float("nan"), metric
 
 
 def importance_table(importance: Importance) -> Table:
@@ -45,19 +51,18 @@ def effects_table(importance: Importance) -> Table:
     return _table(("gene", "choice", "effect"), rows)
 
 
-def ablation_table(ablations: Sequence[Ablation], objective: Objective) -> Table:
-    """A row a neighbour, the largest loss first."""
-    header = ("changed", "from", "to", f"{objective.metric}, difference")
-    ordered = sorted(ablations, key=lambda ablation: np.nan_to_num(ablation.difference, nan=-np.inf))
-    rows = (
-        [
-            ", ".join(changes),
-            *(", ".join(_named(pair[side]) for pair in changes.values()) for side in (0, 1)),
-            f"{difference if objective.maximize else -difference:+.4g}" if trial.metrics else trial.status,
-        ]
-        for trial, changes, difference in ordered
-    )
-    return _table(header, rows)
+def ablation_table(ablations: Sequence[Ablation], objectives: Objectives) -> Table:
+    """A row a neighbour, the largest loss in the first objective first."""
+    header = ("changed", "from", "to", *(f"{metric}, difference" for metric in objectives.metrics))
+
+    def row(trial: Any, changes: Mapping[str, tuple[Any, Any]], differences: Sequence[float]) -> list[str]:
+        sides = (", ".join(_named(pair[side]) for pair in changes.values()) for side in (0, 1))
+        signed = zip(objectives, differences, strict=True)
+        cells = [f"{each.sign * value:+.4g}" if trial.metrics else trial.status for each, value in signed]
+        return [", ".join(changes), *sides, *cells]
+
+    ordered = sorted(ablations, key=lambda ablation: np.nan_to_num(ablation.differences[0], nan=-np.inf))
+    return _table(header, (row(*ablation) for ablation in ordered))
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

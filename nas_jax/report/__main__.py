@@ -9,14 +9,15 @@ from nas_jax.cli import start
 from nas_jax.parts import build_parts
 from nas_jax.record import read_record
 from nas_jax.report.write import write_report
+from nas_jax.run import checkpoint_dir_of
 
 
 def main(argv: Sequence[str]) -> None:
     """Writes the report of the run in `--workdir` anew; its config says what parts it had."""
     logging.set_verbosity(logging.ERROR)  # libraries have nothing to say here
     workdir = Path(flags.FLAGS.workdir)
-    parts = build_parts(read_record(workdir).config, checkpoint_dir=workdir / "finalists")
-    print(write_report(workdir, parts.space, parts.surrogate, parts.objective))
+    parts = build_parts(read_record(workdir).config, checkpoint_dir_of(workdir))
+    print(write_report(workdir, parts))
 
 
 if __name__ == "__main__":

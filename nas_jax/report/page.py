@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from nas_jax.report.diagrams import Diagram, describe_graph, lay_out
+from nas_jax.report.diagrams import Diagram, describe_cell, describe_shape, lay_out
 from nas_jax.report.svg import to_svg
 
 
@@ -85,5 +85,5 @@ def render(title: str, state: str, sections: Sequence[Section]) -> str:
         """The figure as a part of the page: `to_svg` has escaped its text."""
         return Markup(to_svg(picture.figure, prefix=f"figure{next(numbers)}", title=picture.title))
 
-    environment.globals.update(draw=draw, lay_out=lay_out, describe_graph=describe_graph)
+    environment.globals.update(draw=draw, lay_out=lay_out, describe_cell=describe_cell, describe_shape=describe_shape)
     return environment.get_template("report.html").render(title=title, state=state, sections=sections)

@@ -1,112 +1,102 @@
 """The section of a report about the surrogate: how far its predictions can be trusted.
 
 Predictions that trials were proposed with judge the strategy as much: they are of chosen trials, at a changing amount
-of data. Cross-validation, computed anew, judges the surrogate alone.
+of data. Cross-validation, computed anew, judges the surrogate alone, with the features and targets that it had in the
+search (`strategies/learner.py`).
 """
-
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Float
 
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective
-from nas_jax.record import Record, score
-from nas_jax.report import plots
-from nas_jax.report.page import Picture, Section, Table
-from nas_jax.report.search import scale_of
+from nas_jax.record import score
+from nas_jax.report.page import Picture, Section
+from nas_jax.report.plots import label_of
+from nas_jax.report.predictions import (
+    Predictions,
+    calibration,
+    measures,
+    predicted_against_measured,
+    predictions_of,
+    residuals,
+)
+from nas_jax.report.subject import Subject
 from nas_jax.surrogates import metrics as quality
-from nas_jax.surrogates.base import Posterior, Surrogate
-from nas_jax.surrogates.validation import cross_validate
-from nas_jax.trial import Genome
-from nas_jax.units import in_units, number
 
-MIN_TRIALS = 5  # below it a rank correlation says nothing
-MAX_TRIALS = 200  # to which a surrogate is fitted anew, many times over
+TITLE = "The surrogate"
+_MIN_TRIALS = 5  # below it a rank correlation says nothing
 _NUM_FOLDS = 10
 
 
-@runtime_checkable
-class Encoder(Protocol):
-    """The part of a space without which there is no report."""
-
-    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]: ...
-
-
-class Predictions(NamedTuple):
-    """What was predicted, with deviations for a new measurement, and what was measured."""
-
-    mean: Float[np.ndarray, " n"]
-    std: Float[np.ndarray, " n"]
-    measured: Float[np.ndarray, " n"]
-    position: Float[np.ndarray, " n"]  # in the search, from 1
-
-    @property
-    def posterior(self) -> Posterior:
-        return Posterior(jnp.asarray(self.mean, jnp.float32), jnp.asarray(self.std, jnp.float32))
-
-
-def surrogate_section(run: Record, objective: Objective, space: Encoder, surrogate: Surrogate) -> Section:
-    """Predictions against measurements, made in advance and in cross-validation."""
-    in_advance = predictions_in_advance(run, objective)
-    genomes, scores = sample_of_history(run, objective)
-    parts = [_in_advance(in_advance, objective)]
-    curves = {"in advance": in_advance} if len(in_advance.mean) >= MIN_TRIALS else {}
-    if len(scores) < MIN_TRIALS:
-        verdict = f"Its quality is not reported: {len(scores)} search trials have a score, {MIN_TRIALS} are needed."
-        return Section("surrogate", "The surrogate", verdict)
-    key = jax.random.key(run.config["seed"])
-    try:
-        posterior = cross_validate(surrogate, key, space.encode(genomes), scores, num_folds=_NUM_FOLDS)
-    except (ValueError, UserError) as error:
-        parts.append(Section("held-out", "Cross-validated", f"The surrogate refuses these scores: {error}"))
-    else:
-        mean, std = (np.asarray(values, np.float64) for values in posterior)
-        held_out = Predictions(mean, std, scores, np.arange(1.0, len(scores) + 1))
-        curves["cross-validated"] = held_out
-        num_scored = sum(objective.finite_score(trial) is not None for trial in run.of("search"))
-        parts.append(_held_out(held_out, num_scored, objective))
-    pictures = (_calibration(curves),) if curves else ()
-    return Section("surrogate", "The surrogate", _verdict(curves), parts=tuple(parts), pictures=pictures)
+def section(subject: Subject) -> Section:
+    """Predictions against measurements, made in advance and in cross-validation, of each objective."""
+    num = len(subject.history(next(iter(subject.objectives))).genomes)
+    if num < _MIN_TRIALS:
+        verdict = f"Its quality is not reported: {num} search trials have a score, {_MIN_TRIALS} are needed."
+        return Section("surrogate", TITLE, verdict)
+    verdicts: list[str] = []
+    parts: list[Section] = []
+    pictures: list[Picture] = []
+    for place, objective in enumerate(subject.objectives):
+        in_advance = predictions_in_advance(subject, place)
+        curves = {"in advance": in_advance} if len(in_advance.mean) >= _MIN_TRIALS else {}
+        found = [_in_advance(in_advance, objective)]
+        try:
+            curves["cross-validated"] = cross_validated(subject, objective)
+        except (UserError, ValueError) as error:
+            found.append(Section("held-out", "Cross-validated", f"The surrogate refuses these scores: {error}"))
+        else:
+            found.append(_held_out(subject, curves["cross-validated"], objective))
+        if curves:
+            pictures.append(_calibration(curves))
+            verdicts.append(_verdict(curves))
+        parts += found if len(subject.objectives) == 1 else [_of_objective(part, place, objective) for part in found]
+    return Section("surrogate", TITLE, " ".join(verdicts), parts=tuple(parts), pictures=tuple(pictures))
 
 
-def predictions_in_advance(run: Record, objective: Objective) -> Predictions:
-    """Those that search trials were proposed with, where they have a score now."""
-    rows = [
-        (*trial.prediction, score(trial, objective), place)
-        for place, trial in enumerate(run.of("search"), start=1)
-        if trial.prediction and not np.isnan(score(trial, objective))
+def predictions_in_advance(subject: Subject, place: int) -> Predictions:
+    """Those of the objective at `place` that search trials were proposed with, where they have a value now."""
+    objective = subject.objectives.each[place]
+    known = [
+        (position, trial)
+        for position, trial in enumerate(subject.searched, start=1)
+        if trial.predictions and objective.finite_value(trial) is not None
     ]
-    return Predictions(*np.array(rows, np.float64).reshape(-1, 4).T)
+    return predictions_of(
+        [trial.predictions[place] for _, trial in known],
+        [score(trial, objective) for _, trial in known],
+        [position for position, _ in known],
+    )
 
 
-def sample_of_history(run: Record, objective: Objective) -> tuple[list[Genome], Float[np.ndarray, " n"]]:
-    """Genomes and scores of the search, of at most `MAX_TRIALS` random ones, in their order."""
-    history = objective.history(run.of("search"))
-    num = len(history.scores)
-    rng = np.random.default_rng(run.config["seed"])
-    chosen = np.sort(rng.choice(num, MAX_TRIALS, replace=False)) if num > MAX_TRIALS else np.arange(num)
-    return [history.genomes[place] for place in chosen], history.scores[chosen]
+def cross_validated(subject: Subject, objective: Objective) -> Predictions:
+    """What the learner says of each trial without having seen it.
+
+    Raises:
+        UserError: the surrogate refuses the values.
+    """
+    history = subject.sample_of_history(objective)
+    predicted = subject.learner.cross_validate(history, subject.seed, _NUM_FOLDS)
+    return predictions_of(predicted, history.scores.tolist(), [place + 1 for place in history.places])
+
+
+def _of_objective(part: Section, place: int, objective: Objective) -> Section:
+    """With an id and a title that no other objective's part has."""
+    return part._replace(id=f"{part.id}-{place}", title=f"{part.title}: {objective.metric}")
 
 
 def _verdict(curves: dict[str, Predictions]) -> str:
     words = [
         f"Kendall's tau {quality.kendall_tau(each.mean, each.measured):.2f} {name}" for name, each in curves.items()
     ]
-    return f"Ranks: {', '.join(words)}." if words else ""
+    return f"Ranks: {', '.join(words)}."
 
 
 def _in_advance(predictions: Predictions, objective: Objective) -> Section:
-    title = "Before the measurement"
-    num = len(predictions.mean)
-    if num < MIN_TRIALS:
+    title, num = "Before the measurement", len(predictions.mean)
+    if num < _MIN_TRIALS:
         return Section(
             "in-advance",
             title,
-            f"{num} search trials were predicted before they were measured, {MIN_TRIALS} are needed to judge by.",
+            f"{num} search trials were predicted before they were measured, {_MIN_TRIALS} are needed to judge by.",
         )
     return Section(
         "in-advance",
@@ -114,11 +104,11 @@ def _in_advance(predictions: Predictions, objective: Objective) -> Section:
         paragraphs=(
             "Each search trial that the surrogate proposed, as it was predicted then, by what was known then.",
         ),
-        tables=(_measures(predictions, objective),),
+        tables=(measures(predictions, objective),),
         pictures=(
             _scatter(predictions, objective, "in advance"),
             Picture(
-                plots.residuals(predictions.position, (predictions.measured - predictions.mean) / predictions.std),
+                residuals(predictions),
                 "Residuals of predictions in advance, in the order of the search",
                 "About one in twenty should be outside the band. A drift to one side is a bias that the search has "
                 "followed.",
@@ -127,11 +117,11 @@ def _in_advance(predictions: Predictions, objective: Objective) -> Section:
     )
 
 
-def _held_out(predictions: Predictions, num_scored: int, objective: Objective) -> Section:
-    num = len(predictions.mean)
+def _held_out(subject: Subject, predictions: Predictions, objective: Objective) -> Section:
+    num, num_scored = len(predictions.mean), len(subject.history(objective).genomes)
     text = (
         "Each search trial was predicted by a surrogate fitted without it, in cross-validation with "
-        f"{min(_NUM_FOLDS, num)} folds."
+        f"{min(_NUM_FOLDS, num)} folds. It learned {subject.learner.targets}, as in the search."
     )
     if num < num_scored:
         text += f" To be quick, that was done with {num} trials drawn from the {num_scored:,}."
@@ -139,34 +129,19 @@ def _held_out(predictions: Predictions, num_scored: int, objective: Objective) -
         "held-out",
         "Cross-validated",
         paragraphs=(text,),
-        tables=(_measures(predictions, objective),),
+        tables=(measures(predictions, objective),),
         pictures=(_scatter(predictions, objective, "cross-validated"),),
     )
 
 
 def _scatter(predictions: Predictions, objective: Objective, name: str) -> Picture:
-    mean, std, measured, _ = predictions
-    figure = plots.predicted_against_measured(measured, mean, std, scale_of(objective))
+    figure = predicted_against_measured(predictions, label_of(objective))
     return Picture(figure, f"Predicted against measured scores, {name}")
 
 
 def _calibration(curves: dict[str, Predictions]) -> Picture:
-    observed = [quality.calibration_curve(each.posterior, each.measured) for each in curves.values()]
     return Picture(
-        plots.calibration(observed[0][0], [shares for _, shares in observed], list(curves)),
+        calibration(curves),
         "Calibration: the share of measurements within intervals, over the share that should be",
         "Below the diagonal the surrogate is too sure of itself, above it not sure enough.",
     )
-
-
-def _measures(predictions: Predictions, objective: Objective) -> Table:
-    mean, _, measured, _ = predictions
-    rows = (
-        ("trials", number(len(mean))),
-        ("Kendall's tau", f"{quality.kendall_tau(mean, measured):.3f}"),
-        ("Spearman's rho", f"{quality.spearman(mean, measured):.3f}"),
-        ("root mean squared error", in_units(quality.rmse(mean, measured), objective)),
-        ("coverage of the 95 % intervals", f"{100 * quality.coverage(predictions.posterior, measured):.1f} %"),
-        ("mean log density", f"{-quality.nlpd(predictions.posterior, measured):.2f} nats"),
-    )
-    return Table(("Measure", "Value"), rows, numeric=("Value",))

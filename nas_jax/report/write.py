@@ -10,57 +10,69 @@ importance of genes.
 from collections import Counter
 from pathlib import Path
 
-from nas_jax.objectives import Objective
-from nas_jax.record import Record, find_winner, read_record
-from nas_jax.report.answer import answer, finalists
-from nas_jax.report.importance import importance_section
+from nas_jax.parts import Parts
+from nas_jax.record import Record
+from nas_jax.report import (
+    answer,
+    cost,
+    curves,
+    failures,
+    finalists,
+    importance,
+    progress,
+    settings,
+    size,
+    surrogate,
+    trust,
+    usage,
+)
 from nas_jax.report.page import render
-from nas_jax.report.records import cost, failures, settings, usage
-from nas_jax.report.search import learning_curves, progress, sizes
-from nas_jax.report.surrogate import Encoder, surrogate_section
-from nas_jax.report.trust import trust
-from nas_jax.search.rounds import read_rounds
-from nas_jax.surrogates.base import Surrogate
+from nas_jax.report.subject import Subject, read_subject
 from nas_jax.units import number
 
+# In the order of the page. Each has a function `section`, which turns a subject into a section.
+SECTIONS = (
+    answer,
+    trust,
+    finalists,
+    usage,
+    progress,
+    importance,
+    surrogate,
+    curves,
+    size,
+    cost,
+    failures,
+    settings,
+)
 
-def write_report(workdir: Path, space: Encoder, surrogate: Surrogate, objective: Objective) -> Path:
+
+def write_report(workdir: Path, parts: Parts) -> Path:
     """Writes `report.html` into `workdir`, over an earlier one, and returns its path.
 
     Args:
         workdir: of a run, in whatever state it is.
-        space: the one that was searched.
-        surrogate: settings to fit for the sections on its quality and on what mattered.
-        objective: what the search maximised.
+        parts: what the run was made of.
 
     Raises:
-        UserError: no run was started in `workdir`, or a file of it is damaged.
+        UserError: as `read_subject`.
     """
-    run = read_record(workdir)
-    winner = find_winner(run, objective)
-    sections = (
-        answer(run, objective, space, winner),
-        trust(run, objective, winner),
-        finalists(run, objective, winner),
-        usage(run),
-        progress(run, objective),
-        importance_section(run, objective, space, surrogate),
-        surrogate_section(run, objective, space, surrogate),
-        learning_curves(run, objective, winner),
-        sizes(run, objective, winner),
-        cost(run, read_rounds(workdir / "diagnostics.jsonl")),
-        failures(run, objective),
-        settings(run),
-    )
-    path = workdir / "report.html"
-    path.write_text(render(workdir.resolve().name, _state(run), sections), encoding="utf-8")
+    return write_page(read_subject(workdir, parts))
+
+
+def write_page(subject: Subject) -> Path:
+    """`write_report`, of what has been read."""
+    record = subject.record
+    sections = [each.section(subject) for each in SECTIONS]
+    path = record.workdir / "report.html"
+    path.write_text(render(record.workdir.resolve().name, _state(record), sections), encoding="utf-8")
     return path
 
 
-def _state(run: Record) -> str:
-    search = Counter(trial.status for trial in run.of("search"))
-    num_planned = number(run.config.get("search", {}).get("num_trials"))
-    if run.best:
+def _state(record: Record) -> str:
+    search = Counter(trial.status for trial in record.of("search"))
+    num_planned = number(record.config.get("search", {}).get("num_trials"))
+    if record.best:
         state = "This run has finished"
     elif search["failed"] and search["failed"] == search.total():
         state = "Every trial of this run has failed so far"

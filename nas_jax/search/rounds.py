@@ -1,4 +1,4 @@
-"""What a search noted of itself, round by round, as `nas_jax.search.diagnostics` wrote it."""
+"""What a search noted of itself, round by round, as `nas_jax.diagnostics` wrote it."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ class Round(NamedTuple):
 
     position: int
     seconds: float
-    assessment: Assessment | None
+    assessments: dict[str, Assessment]  # by metric of the objectives
 
 
 def read_rounds(path: Path) -> list[Round]:
@@ -30,9 +30,9 @@ def read_rounds(path: Path) -> list[Round]:
             break
         try:
             record = json.loads(line)
-            assessment = record["assessment"] and Assessment(**_with_nans(record["assessment"]))
-            rounds.append(Round(int(record["position"]), float(record["seconds"]), assessment))
-        except (ValueError, KeyError, TypeError) as error:
+            assessments = {name: Assessment(**_with_nans(each)) for name, each in record["assessments"].items()}
+            rounds.append(Round(int(record["position"]), float(record["seconds"]), assessments))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"line {number} of {path} is damaged ({error}); remove the line") from error
     return rounds
 

@@ -24,8 +24,9 @@ from jaxtyping import Float
 from nas_jax import layers
 from nas_jax.spaces.base import Cost, sample_distinct
 from nas_jax.spaces.chain_genes import Kind, split_choices
-from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, conv, is_fc, not_larger, num_pools_of
+from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, chain_layers, conv, is_fc, not_larger, num_pools_of
 from nas_jax.spaces.sequences import edits
+from nas_jax.spaces.structure import Layer
 from nas_jax.trial import Genome
 
 
@@ -266,6 +267,9 @@ class Chain:
             kept = kept[:-1]
         is_enough = len(kept) >= self.min_feature_layers and len(fcs) >= num_fcs
         return kept + fcs[:num_fcs] if is_enough else None
+
+    def layers(self, genome: Genome) -> tuple[Layer, ...]:
+        return tuple(chain_layers(genome, self.image_shape, self.num_outputs))
 
     # Numbers
 

@@ -1,6 +1,6 @@
 """What the layers of a chain are: their names, the Flax network and its cost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from nas_jax import layers
 from nas_jax.spaces.base import Cost
+from nas_jax.spaces.structure import Layer
 from nas_jax.trial import Genome
 
 FINAL_SIZE = 4  # the map that the fully connected layers see has at most 4x4 places
@@ -92,3 +93,21 @@ def chain_cost(genome: Genome, image_shape: tuple[int, int, int], num_outputs: i
         flops += 2 * inputs * outputs
         inputs = outputs
     return Cost(num_params, flops)
+
+
+def chain_layers(genome: Genome, image_shape: tuple[int, int, int], num_outputs: int) -> Iterator[Layer]:
+    """The layers of a `ChainNetwork` for images of (height, width, channels), and the shapes of their outputs."""
+    height, width, channels = image_shape
+    yield Layer("image", "end", image_shape)
+    for layer in genome:
+        if layer in layers.POOLS:
+            height, width = height // 2, width // 2
+            yield Layer(f"{layer} 2x2", "pool", (height, width, channels))
+        elif not is_fc(layer):
+            size, channels = conv(layer)
+            yield Layer(f"conv {size}x{size}", "conv", (height, width, channels))
+    if max(height, width) > FINAL_SIZE:
+        yield Layer("average", "pool", (min(height, FINAL_SIZE), min(width, FINAL_SIZE), channels))
+    for layer in filter(is_fc, genome):
+        yield Layer("dense", "dense", (units(layer),))
+    yield Layer("output", "end", (num_outputs,))

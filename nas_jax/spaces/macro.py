@@ -23,6 +23,7 @@ from jaxtyping import Float
 from nas_jax.layers import ConvBlock
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
+from nas_jax.spaces.structure import Kind, Layer
 from nas_jax.trial import Genome
 
 BLOCKS = ("identity", "MB3_K3", "MB6_K5")  # in the order of the benchmark's digits
@@ -30,6 +31,11 @@ STAGES = (slice(0, 2), slice(2, 5), slice(5, 8))
 NUM_BLOCKS = 8
 BLOCK_NAMES = tuple(f"block {number}" for number in range(1, NUM_BLOCKS + 1))
 HEAD_FILTERS = 1280
+_NAMES: dict[str, tuple[str, Kind]] = {  # in pictures, where the map keeps its size
+    "identity": ("identity", "skip"),
+    "MB3_K3": ("MBConv 3x3, x3", "conv"),
+    "MB6_K5": ("MBConv 5x5, x6", "conv"),
+}
 BOTTLENECKS = {"MB3_K3": (3, 3), "MB6_K5": (6, 5)}  # expansion and side of the filter
 
 
@@ -228,6 +234,22 @@ class NasBenchMacro:
     def describe(self, genome: Genome) -> str:
         """Blocks by stage: `MB6_K5, MB3_K3 | MB3_K3, identity, identity | …`."""
         return " | ".join(", ".join(genome[stage]) for stage in STAGES)
+
+    def layers(self, genome: Genome) -> tuple[Layer, ...]:
+        """Stem, blocks by stage, head."""
+        height, width, _ = self.image_shape
+        found = [
+            Layer("image", "end", self.image_shape),
+            Layer("conv 3x3", "conv", (height, width, self.filters)),
+        ]
+        stages = (f"stage {number}" for number, stage in enumerate(STAGES, start=1) for _ in genome[stage])
+        for stage, (block, inputs, filters) in zip(stages, _channels(genome, self.filters), strict=True):
+            stride = filters // inputs
+            height, width = -(-height // stride), -(-width // stride)
+            name, kind = _NAMES[block] if block in BOTTLENECKS or stride == 1 else ("conv 1x1", "conv")
+            found.append(Layer(name, kind, (height, width, filters), stage))
+        found.append(Layer("conv 1x1", "conv", (height, width, HEAD_FILTERS)))
+        return (*found, Layer("average", "pool", (HEAD_FILTERS,)), Layer("output", "end", (self.num_outputs,)))
 
     def benchmark_name(self, genome: Genome) -> str:
         """The genome's name in the benchmark's table."""

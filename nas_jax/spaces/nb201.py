@@ -24,6 +24,7 @@ from jaxtyping import Float
 
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
+from nas_jax.spaces.structure import CellGraph, Edge, Kind
 from nas_jax.trial import Genome
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -33,6 +34,12 @@ PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # from input to output, as places in 
 STRING = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 KERNEL_SIDES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NUM_STAGES = 3
+_NAMES: dict[str, tuple[str, Kind]] = {  # in pictures
+    "skip_connect": ("skip", "skip"),
+    "nor_conv_1x1": ("conv 1x1", "conv"),
+    "nor_conv_3x3": ("conv 3x3", "conv"),
+    "avg_pool_3x3": ("avg 3x3", "pool"),
+}
 
 
 @cache
@@ -267,6 +274,16 @@ class NasBench201:
     def describe(self, genome: Genome) -> str:
         """The benchmark's own string, `|nor_conv_3x3~0|+|…~0|…~1|+|…~0|…~1|…~2|`."""
         return STRING.format(*genome)
+
+    def cell(self, genome: Genome) -> CellGraph:
+        edges = tuple(
+            Edge(source, target, *_NAMES[operation])
+            for (target, source), operation in zip(EDGES, genome, strict=True)
+            if operation != "none"
+        )
+        channels = ", ".join(str(self.filters << stage) for stage in range(NUM_STAGES))
+        network = f"{NUM_STAGES} stages of {self.num_cells} such cells, with {channels} channels"
+        return CellGraph(("in", "1", "2", "out"), edges, network)
 
     def cost(self, genome: Genome) -> Cost:
         """Parameters and FLOPs; FLOPs are twice the benchmark's, which counts multiply-adds."""

@@ -13,11 +13,14 @@ from nas_jax.compare.__main__ import main
 from nas_jax.compare.plot import best_so_far
 from nas_jax.compare.sweep import Result, band, holm, mean_of, rank_test
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
+
+METRIC = "val_accuracy"
+OBJECTIVES = Objectives((Objective(),))
 
 
 def result(seed, *curve, setting=("a",)):
-    return Result("runs/x", setting, str(seed), True, np.array(curve), None, None, 1.0)
+    return Result("runs/x", setting, str(seed), True, {METRIC: np.array(curve)}, {}, 1.0)
 
 
 def sweep(tmp_path, accuracies, num_trials=3):
@@ -54,7 +57,7 @@ def test_pairs_of_seeds_take_the_signed_rank_test():
     sums = [
         sum(sign * rank for sign, rank in zip(signs, range(1, 7), strict=True)) for signs in product((-1, 1), repeat=6)
     ]
-    test = rank_test(first, second)
+    test = rank_test(first, second, METRIC)
     assert (test.name, test.num) == ("Wilcoxon", 6)
     assert test.p == pytest.approx(np.mean([abs(total) >= observed for total in sums]))
 
@@ -62,7 +65,9 @@ def test_pairs_of_seeds_take_the_signed_rank_test():
 def test_other_seeds_take_the_test_of_two_samples():
     """Against the exact distribution: the rank sums of all ways to choose the first sample."""
     first, second = [0.9, 0.7, 0.8], [0.1, 0.2, 0.75, 0.4]
-    test = rank_test([result(i, v) for i, v in enumerate(first)], [result(i + 9, v) for i, v in enumerate(second)])
+    test = rank_test(
+        [result(i, v) for i, v in enumerate(first)], [result(i + 9, v) for i, v in enumerate(second)], METRIC
+    )
     ranks = {value: rank for rank, value in enumerate(sorted(first + second), start=1)}
     expected, observed = 3 * 8 / 2, sum(ranks[value] for value in first)
     sums = [sum(chosen) for chosen in combinations(range(1, 8), 3)]
@@ -73,8 +78,8 @@ def test_other_seeds_take_the_test_of_two_samples():
 
 def test_equal_settings_do_not_differ_and_one_run_says_nothing():
     runs = [result(seed, 0.5) for seed in range(3)]
-    assert rank_test(runs, runs).p == 1.0
-    assert rank_test(runs, runs[:1]) is None
+    assert rank_test(runs, runs, METRIC).p == 1.0
+    assert rank_test(runs, runs[:1], METRIC) is None
 
 
 def test_holms_correction():
@@ -85,7 +90,7 @@ def test_holms_correction():
 
 
 def test_bands_go_as_far_as_all_runs():
-    mean, error = band([result(0, 1.0, 2.0, 5.0), result(1, 3.0, 6.0)])
+    mean, error = band([np.array([1.0, 2.0, 5.0]), np.array([3.0, 6.0])])
     assert mean.tolist() == [2.0, 4.0]
     assert error.tolist() == [1.0, 2.0]
 
@@ -112,7 +117,10 @@ def test_incomplete_searches_and_other_objectives_have_no_mean(tmp_path, capsys)
     assert "Left out: 1 runs whose search is not complete." in output
     config["objective"] = {"metric": "val_loss", "maximize": False}
     main(["compare", *workdirs, str(write(tmp_path / "other", [], config))])
-    assert "±" not in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "±" not in output
+    assert "The runs have different objectives, so there are no means over them." in output
+    assert "val_loss, winner" in output
 
 
 def test_numbers_of_all_runs_as_csv(tmp_path):
@@ -121,14 +129,17 @@ def test_numbers_of_all_runs_as_csv(tmp_path):
     with open(tmp_path / "runs.csv") as file:
         rows = list(csv.DictReader(file))
     assert [row["workdir"] for row in rows] == workdirs
-    assert [float(row["best"]) for row in rows] == [v for by_seed in ACCURACIES.values() for v in by_seed.values()]
+    assert [float(row["best_val_accuracy"]) for row in rows] == [
+        v for by_seed in ACCURACIES.values() for v in by_seed.values()
+    ]
+    assert float(rows[0]["winner_test_accuracy"]) == ACCURACIES["evolution"][0] - 0.01
     assert rows[0]["strategy.name"] == "evolution"
     assert (rows[0]["seed"], rows[0]["is_complete"], rows[0]["num_trials"]) == ("0", "True", "3")
 
 
 def test_the_figure_has_a_line_and_a_band_a_setting(tmp_path):
     groups = {("a",): [result(0, 1.0, 2.0), result(1, 3.0, 6.0)], ("b",): [result(0, 0.5, 0.5)]}
-    (axes,) = best_so_far(groups, ["strategy.name"], Objective()).axes
+    (axes,) = best_so_far(groups, ["strategy.name"], OBJECTIVES).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[2.0, 4.0], [0.5, 0.5]]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "strategy.name=a (n = 2)",
@@ -145,3 +156,28 @@ def test_the_figure_is_written_or_refused_in_one_line(tmp_path):
     for bad in ("best.nix", "nowhere/best.png"):
         with pytest.raises(UserError, match="--plot"):
             main(["compare", *workdirs], plot=str(tmp_path / bad))
+
+
+def test_every_objective_has_columns_and_a_picture(tmp_path, capsys):
+    """Two objectives of which less is better in one; the test split has one metric that is neither's."""
+    sections = [{"metric": "val_accuracy"}, {"metric": "num_params", "maximize": False}]
+    workdirs = []
+    for seed in range(2):
+        config = copy.deepcopy(CONFIG) | {"seed": seed, "objective": sections}
+        config["search"]["num_trials"] = 2
+        records = [finished(0, [1, 1, 1, 1], 0.5), finished(1, [2, 2, 2, 2], 0.6)]
+        best = {"trial": 1, "val_accuracy": 0.6, "num_params": 8000, "test_f1": 0.5}
+        workdirs.append(str(write(tmp_path / str(seed), records, config, best=best)))
+    main(["compare", *workdirs], plot=str(tmp_path / "best.png"))
+    first, settings = capsys.readouterr().out.split("runs  ")
+    header = [cell.strip() for cell in first.splitlines()[1].split("  ") if cell.strip()]
+    assert header[3:-1] == [
+        *("val_accuracy, best in search", "num_params, best in search"),
+        *("val_accuracy, winner", "num_params, winner", "test_f1, winner"),
+    ]
+    assert "4,000" in first
+    assert "rank test, num_params" in settings
+    results = [result(0, 0.5), result(1, 0.6)]
+    results = [each._replace(curves={**each.curves, "num_params": np.array([4.0])}) for each in results]
+    both = Objectives((Objective(), Objective("num_params", maximize=False)))
+    assert len(best_so_far({(): results}, [], both).axes) == 2

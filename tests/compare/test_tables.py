@@ -1,9 +1,10 @@
 import copy
+import json
 import subprocess
 import sys
 
 import pytest
-from run_files import CONFIG, failed, search_records, write
+from run_files import CONFIG, FORMAT, failed, search_records, write
 
 from nas_jax.compare.__main__ import main
 from nas_jax.errors import UserError
@@ -28,7 +29,7 @@ def test_columns_are_the_fields_that_differ(tmp_path, complete, capsys):
     header, _, first, second = rows(capsys.readouterr().out)
     assert header == [
         *("workdir", "search.num_trials", "space.width"),
-        *("status", "best in search", "winner, validation", "winner, test", "seconds"),
+        *("status", "val_accuracy, best in search", "val_accuracy, winner", "test_accuracy, winner", "seconds"),
     ]
     best = [max(record["metrics"]["val_accuracy"] for record in search_records(num)) for num in (40, 7)]
     assert first == [str(complete), "40", "-", "finished", f"{100 * best[0]:.2f} %", "70.00 %", "69.00 %", "540"]
@@ -49,7 +50,7 @@ def test_one_run_has_no_differing_field(complete, capsys):
 
 def test_failed_trials_count_as_done_and_have_no_score(tmp_path, capsys):
     main(["compare", str(write(tmp_path / "run", [failed(0, "x"), failed(1, "x")]))])
-    assert rows(capsys.readouterr().out)[2][1:] == ["2 of 40 trials", "-", "-", "-", "0"]
+    assert rows(capsys.readouterr().out)[2][1:] == ["2 of 40 trials", "-", "-", "0"]
 
 
 def test_brackets_are_not_markup(tmp_path, capsys):
@@ -58,12 +59,20 @@ def test_brackets_are_not_markup(tmp_path, capsys):
     assert "[red]x[/red]" in capsys.readouterr().out
 
 
+def test_a_regression_is_compared_by_its_own_metrics(regression, capsys):
+    main(["compare", str(regression)])
+    header, _, row = rows(capsys.readouterr().out)
+    assert header[2:] == ["val_rmse, best in search", "val_rmse, winner", "test_rmse, winner", "seconds"]
+    assert row[3:5] == ["1.3", "1.31"]
+
+
 @pytest.mark.parametrize("config", [None, "{"])
 def test_a_directory_without_a_readable_config_is_refused(tmp_path, complete, config):
     bad = tmp_path / "bad"
     bad.mkdir()
     if config is not None:
         (bad / "config.json").write_text(config)
+        (bad / "environment.json").write_text(json.dumps({"format": FORMAT}))
     with pytest.raises(UserError, match=str(bad)):
         main(["compare", str(complete), str(bad)])
 

@@ -5,11 +5,16 @@ import json
 from wsgiref.util import setup_testing_defaults
 
 import pytest
-from tracked_runs import ACCURACIES, GENOMES, trial, trials
+from ml_collections import ConfigDict
+from run_files import write
+from tracked_runs import ACCURACIES, GENOMES, SPACE, trial, trials
 
+from nas_jax.config import complete
 from nas_jax.dashboard.follow import follow
 from nas_jax.errors import UserError
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.store import TrialStore
+from nas_jax.trial import Prediction
 
 optuna = pytest.importorskip("optuna")
 
@@ -34,9 +39,7 @@ def workdir(tmp_path):
         "surrogate": {"name": "gaussian_process"},
         "finalists": {"num_candidates": 0, "num_finalists": 1},
     }
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    return tmp_path / "run"
+    return write(tmp_path / "run", [], complete(ConfigDict(config)).to_dict())
 
 
 def study(storage, workdir, suffix=""):
@@ -116,3 +119,21 @@ def test_the_dashboard_serves_it(workdir):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"has no config\.json"):
         follow([tmp_path], optuna.storages.InMemoryStorage())
+
+
+def test_several_objectives_are_one_study_with_as_many_values():
+    from nas_jax.dashboard.studies import mirrors_of
+
+    storage = optuna.storages.InMemoryStorage()
+    objectives = Objectives((Objective(), Objective("num_params", maximize=False)))
+    mirror, _ = mirrors_of(storage, "run", SPACE, objectives)
+    metrics = {"val_accuracy": 0.5, "num_params": 7, "curve": {"val_accuracy": [0.2, 0.5]}}
+    said = (Prediction(0.4, 0.1), Prediction(-8.0, 2.0))
+    pending, later = trial(0, GENOMES[0], predictions=said), trial(1, GENOMES[1], status="finished", metrics=metrics)
+    mirror.update([pending], {0: (1.0, 1.0)})
+    ended = trial(0, GENOMES[0], status="finished", metrics=metrics, predictions=said)
+    mirror.update([ended, later], {0: (1.0, 2.0), 1: (1.0, 2.0)})
+    followed = mirror.study
+    assert [each.name for each in followed.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [each.values for each in followed.trials] == [[0.5, 7.0]] * 2
+    assert followed.trials[0].user_attrs["predicted_mean_num_params"] == -8.0

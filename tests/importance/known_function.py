@@ -5,8 +5,11 @@ from functools import cache
 import numpy as np
 
 from nas_jax.importance.measures import measure_importance
+from nas_jax.importance.study import Study
 from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.trial import History
 
 # What each choice adds: the genes are named in the order of their importance.
 EFFECTS = {
@@ -42,8 +45,15 @@ def measured(seed, num=80, noise=0.05, effects=EFFECTS):
     return genomes, np.array([true_score(genome, effects) for genome in genomes]) + noise * rng.normal(size=num)
 
 
+def study_of(genomes, y, surrogate=None, seed=0, num_folds=3, space=SPACE):
+    """Of trials that all finished, whose scores are learned as they are."""
+    places = tuple(range(len(y)))
+    history = History(places, places, tuple(genomes), np.asarray(y)[:, None], (None,) * len(y), (), ())
+    learner = Learner(space, surrogate or GaussianProcess(num_starts=1), "scores")
+    return Study(space, learner, history, seed, num_folds)
+
+
 @cache
 def importance(seed, is_apart=False):
     """By a Gaussian process of 80 trials."""
-    genomes, y = measured(seed, effects=APART if is_apart else EFFECTS)
-    return measure_importance(SPACE, GaussianProcess(num_starts=1), genomes, y, seed=seed, num_folds=3)
+    return measure_importance(study_of(*measured(seed, effects=APART if is_apart else EFFECTS), seed=seed))

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fakes import Lookup
+from made_runs import make_run
 
+from nas_jax.evaluators.base import ignore
 from nas_jax.importance.ablation import ablate, changes_of, pick_neighbors
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
 from nas_jax.store import TrialStore
@@ -16,8 +18,8 @@ NUMBERS = Categorical(genes=(("tens", (10, 20, 30)), ("units", (1, 2, 3, 4))))
 class Sums(Lookup):
     """Scores a genome with the sum of its genes, and counts."""
 
-    def measure(self, trial):
-        return super().measure(replace(trial, genome=(sum(trial.genome),)))
+    def measure(self, trial, report=ignore):
+        return super().measure(replace(trial, genome=(sum(trial.genome),)), report)
 
 
 def test_neighbors_take_turns_by_gene():
@@ -36,18 +38,20 @@ def test_neighbors_of_a_chain_that_change_fewest_genes_come_first():
     assert numbers == sorted(numbers)
 
 
-def measure_neighbors(path, num, evaluator, searched=()):
-    trials = []
+def measure_neighbors(path, num, evaluator, searched=(), **parts):
+    """The ablations, and the genomes that were measured for them."""
     with TrialStore(path) as store:
-        found = ablate(NUMBERS, evaluator, Objective(), store, searched, (20, 2), num, seed=3, on_trial=trials.append)
-    return found, [trial.genome for trial in trials]
+        before = {trial.id for trial in store.trials() if trial.status != "pending"}
+        run = make_run(store, space=NUMBERS, evaluator=evaluator, seed=3, **parts)
+        found = ablate(run, searched, (20, 2), num)
+        return found, [trial.genome for trial in store.trials() if trial.id not in before]
 
 
 def test_ablation_compares_neighbors_and_measures_nothing_twice(tmp_path):
     path = tmp_path / "ablation.jsonl"
     found, first = measure_neighbors(path, 3, Sums())
     assert len(first) == 4
-    for trial, changes, difference in found:
+    for trial, changes, (difference,) in found:
         ((_, (before, after)),) = changes.items()
         assert difference == sum(trial.genome) - 22 == after - before
     more, second = measure_neighbors(path, 5, Sums())
@@ -62,7 +66,7 @@ def test_ablation_takes_what_the_search_measured(tmp_path):
         searched = store.trials()
     found, after = measure_neighbors(tmp_path / "b.jsonl", 3, Sums(), searched)
     assert (len(before), after) == (4, [])
-    assert all(difference == sum(trial.genome) - 22 for trial, _, difference in found)
+    assert all(difference == sum(trial.genome) - 22 for trial, _, (difference,) in found)
 
 
 def test_an_interrupted_ablation_goes_on(tmp_path):
@@ -76,10 +80,17 @@ def test_an_interrupted_ablation_goes_on(tmp_path):
         measure_neighbors(path, 3, Sums(before=interrupt))
     found, measured_now = measure_neighbors(path, 3, Sums())
     assert len(measured_now) == 2
-    assert not np.isnan([ablation.difference for ablation in found]).any()
+    assert not np.isnan([ablation.differences for ablation in found]).any()
 
 
 def test_a_failed_neighbor_has_no_difference(tmp_path):
     found, _ = measure_neighbors(tmp_path / "a.jsonl", 3, Sums(fails=lambda genome: genome[0] != 22))
     assert [trial.status for trial, _, _ in found] == ["failed"] * 3
-    assert np.isnan([difference for _, _, difference in found]).all()
+    assert np.isnan([differences for _, _, differences in found]).all()
+
+
+def test_every_objective_has_a_difference(tmp_path):
+    """The evaluator gives each network one parameter."""
+    both = Objectives((Objective(), Objective("num_params", maximize=False)))
+    found, _ = measure_neighbors(tmp_path / "a.jsonl", 3, Sums(), objectives=both)
+    assert all(differences == (sum(trial.genome) - 22, 0) for trial, _, differences in found)

@@ -11,6 +11,7 @@ from run_configs import PATHS, load_config
 from run_files import finished, write
 from written_tables import table_of
 
+from nas_jax.config import complete
 from nas_jax.errors import UserError
 from nas_jax.importance.of_run import gene_space
 from nas_jax.importance.tables import COLUMNS, csv_rows
@@ -18,9 +19,9 @@ from nas_jax.importance.tables import COLUMNS, csv_rows
 
 def test_rows_hold_every_estimate():
     found = importance(0)
-    rows = list(csv_rows(found))
+    rows = list(csv_rows({"accuracy": found}))
     assert all(len(row) == len(COLUMNS) for row in rows)
-    assert ("sobol first", "most", "", *found.measures["sobol first"]["most"]) in rows
+    assert ("sobol first", "most", "", *found.measures["sobol first"]["most"], "accuracy") in rows
     assert len([row for row in rows if row[0] == "effect"]) == 16
 
 
@@ -39,7 +40,7 @@ def run_of_a_table(workdir, num):
     config = load_config(next(path for path in PATHS if path.stem == "benchmark_table"), "smoke")
     config.evaluator.path = table_of("benchmark_table")
     config.exclude = "params"
-    sections = config.to_dict() | {"surrogate": {"name": "random_forest"}}
+    sections = complete(config, {"surrogate": "random_forest"}).to_dict()
     with open(sections["evaluator"]["path"], newline="") as file:
         rows = list(csv.DictReader(file))
     chosen = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:num]]

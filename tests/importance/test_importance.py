@@ -1,30 +1,21 @@
 """What a surrogate says of a known function, against the function, scikit-learn and Optuna."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from known_function import APART, EFFECTS, NAMES, SEEDS, SPACE, importance, measured, true_shares
+from known_function import APART, EFFECTS, NAMES, SEEDS, SPACE, importance, measured, study_of, true_shares
 from sklearn.inspection import permutation_importance as reference_permutation
 
 from nas_jax.importance.effects import marginal_effects
 from nas_jax.importance.measures import measure_importance
 from nas_jax.importance.points import ChoicePoints
-from nas_jax.importance.surrogate import (
-    Fold,
-    Scale,
-    fit,
-    fit_folds,
-    permutation_importance,
-    relevance,
-    surrogate_sobol,
-)
+from nas_jax.importance.study import Fold
+from nas_jax.importance.surrogate import permutation_importance, relevance, surrogate_sobol
 from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.random_forest import RandomForest
-
-UNSCALED = Scale(np.zeros(16), np.ones(16))
 
 
 def ranked(by_gene):
@@ -68,34 +59,35 @@ def test_effects_are_as_near_to_the_truth_as_they_say():
 
 
 def test_estimated_and_exact_indices_of_a_surrogate_agree():
-    genomes, y = measured(0)
-    fitted = fit(GaussianProcess(num_starts=1), jax.random.key(0), UNSCALED, SPACE.encode(genomes).astype(float), y)
-    points, rng = ChoicePoints(SPACE), np.random.default_rng(0)
-    exact = surrogate_sobol(fitted, points, rng)
-    estimated = surrogate_sobol(fitted, points, rng, num_samples=2**13, max_exact=1)
+    study = study_of(*measured(0))
+    exact = surrogate_sobol(study)
+    estimated = surrogate_sobol(study, num_samples=2**13, max_exact=1)
     np.testing.assert_allclose(estimated.first, exact.first, atol=0.03)
     np.testing.assert_allclose(estimated.total, exact.total, atol=0.03)
 
 
 def test_permutation_importance_is_that_of_scikit_learn():
     genomes, y = measured(0, num=100, noise=0.3)
-    features = SPACE.encode(genomes).astype(float)
-    points, rng = ChoicePoints(SPACE), np.random.default_rng(0)
-    fitted = fit(RandomForest(num_trees=20), jax.random.key(0), UNSCALED, features[:50], y[:50])
-    trials = points.points_of(rng, genomes)
-    ours = permutation_importance([Fold(fitted, np.arange(50, 100))], points, trials, y, rng, num_repeats=100)
+    study = study_of(genomes, y, RandomForest(num_trees=20), num_folds=2)
+    only = study.folds[0]
+    study.__dict__["folds"] = [only]  # of one fold alone, as scikit-learn has it
+    ours = permutation_importance(study, num_repeats=100)
 
     class Estimator:
         def fit(self, x, y):
             raise AssertionError("it is fitted")
 
         def predict(self, x):
-            return fitted.mean(points.features(x))
+            return only.fitted.mean(study.points.features(x))
 
     theirs = reference_permutation(
-        Estimator(), trials[50:], y[50:], scoring=lambda e, x, y: -np.mean((e.predict(x) - y) ** 2), n_repeats=100
+        Estimator(),
+        study.trials[only.held_out],
+        y[only.held_out],
+        scoring=lambda e, x, y: -np.mean((e.predict(x) - y) ** 2),
+        n_repeats=100,
     )
-    scale = y.var()  # of all that is held out; here only half of the rows are
+    scale = y.var()  # of all trials; here only half of them are held out
     noise = theirs.importances_std / scale / 10
     assert np.all(np.abs(ours.mean - theirs.importances_mean / scale) < 5 * noise + 1e-9)
     np.testing.assert_allclose(ours.std, theirs.importances_std / scale, rtol=0.4)
@@ -103,25 +95,48 @@ def test_permutation_importance_is_that_of_scikit_learn():
 
 def test_every_trial_is_held_out_once_and_seen_by_all_other_folds():
     genomes, y = measured(0, num=23)
-    fitted = fit(RandomForest(num_trees=5), jax.random.key(0), UNSCALED, SPACE.encode(genomes).astype(float), y)
-    folds = fit_folds(fitted, jax.random.key(1), 5)
-    assert sorted(np.concatenate([fold.held_out for fold in folds])) == list(range(23))
-    for fold in folds:
-        assert sorted([*fold.fitted.y, *y[fold.held_out]]) == sorted(y)
+    seen = []
+
+    class Watching(RandomForest):
+        def fit(self, key, x, y):
+            seen.append(y)
+            return super().fit(key, x, y)
+
+    study = study_of(genomes, y, Watching(num_trees=5), num_folds=5)
+    assert all(isinstance(fold, Fold) for fold in study.folds)
+    assert sorted(np.concatenate([fold.held_out for fold in study.folds])) == list(range(23))
+    for fold, learned in zip(study.folds, seen, strict=True):
+        assert sorted([*learned, *y[fold.held_out]]) == sorted(y)
+
+
+def test_a_study_learns_as_the_search_did():
+    """From ranks, on the learner's features, and from failures as the worst."""
+    genomes, y = measured(0, num=30)
+    study = study_of(genomes[:25], y[:25])
+    history = study.history._replace(failed=tuple(genomes[25:]))
+    learner = Learner(SPACE, study.learner.surrogate, "ranks")
+    study = type(study)(SPACE, learner, history, seed=0)
+    np.testing.assert_array_equal(study.x, learner.features(history, np.random.default_rng(0)))
+    np.testing.assert_array_equal(study.targets, learner.targets_of(history).values)
+    assert set(study.targets[25:]) == {study.targets.min()}
+    assert len(study.y) == len(study.trials) == 25
 
 
 def test_relevance_sums_inverse_squared_lengthscales_of_what_varied():
-    gp = GaussianProcess()
-    x = np.array([[0.0, 0, 0, 5], [1, 0, 1, 5], [0, 1, 1, 5], [1, 1, 0, 5]])
-    state = gp.condition_on(x, x[:, 0], lengthscales=[1.0, 0.5, 2.0, 0.1], signal_std=1.0, noise_std=0.1)
-    fitted = fit(gp, jax.random.key(0), Scale(np.zeros(4), np.ones(4)), x, x[:, 0])._replace(state=state)
-    shares = relevance(fitted, ("a", "b", "a", "c"))
-    assert shares == pytest.approx({"a": 1.25 / 5.25, "b": 4 / 5.25, "c": 0.0})
+    space = Categorical(genes=(("a", (1, 2)), ("b", (1, 2, 3)), ("c", (7,))), ordered=())
+    genomes = [(a, b, 7) for a in (1, 2) for b in (1, 2, 2)]  # b is never 3
+    study = study_of(genomes, np.arange(6.0), space=space)
+    gp = study.learner.surrogate
+    scales = [1.0, 2.0, 0.5, 4.0, 0.1, 0.1]
+    state = gp.condition_on(study.x, study.y, lengthscales=scales, signal_std=1.0, noise_std=0.1)
+    study.__dict__["fitted"] = study.fitted._replace(state=state)
+    total = 1 + 0.25 + 4 + 0.0625
+    assert relevance(study) == pytest.approx({"a": 1.25 / total, "b": 4.0625 / total, "c": 0.0})
 
 
 @pytest.mark.parametrize("surrogate", [GaussianProcess(ard=False, num_starts=1), RandomForest(num_trees=10)])
 def test_without_a_lengthscale_for_each_feature_there_is_no_relevance(surrogate):
-    found = measure_importance(SPACE, surrogate, *measured(0), seed=0, num_folds=3)
+    found = measure_importance(study_of(*measured(0), surrogate))
     assert "relevance" not in found.measures
     assert ranked(found.measures["sobol total"]) == list(NAMES)
 
@@ -142,10 +157,8 @@ def test_the_jackknife_gives_the_standard_error_of_a_difference_of_means():
     space = Categorical(genes=(("side", ("left", "right")),))
     rng = np.random.default_rng(0)
     genomes, y = [("left",)] * 60 + [("right",)] * 30, np.concatenate([rng.normal(0, 2, 60), rng.normal(1, 1, 30)])
-    scale = Scale(np.zeros(2), np.ones(2))
-    fitted = fit(GroupMeans(), jax.random.key(0), scale, space.encode(genomes).astype(float), y)
-    folds = fit_folds(fitted, jax.random.key(0), 90)  # leaves one out
-    left, right = marginal_effects(fitted, folds, ChoicePoints(space), rng, jax.random.key(0), num_base=5)
+    study = study_of(genomes, y, GroupMeans(), num_folds=90, space=space)  # leaves one out
+    left, right = marginal_effects(study, num_base=5)
     difference = y[60:].mean() - y[:60].mean()
     error = np.sqrt(y[:60].var(ddof=1) / 60 + y[60:].var(ddof=1) / 30)
     assert (left.mean, right.mean) == pytest.approx((-difference / 2, difference / 2), rel=1e-4)

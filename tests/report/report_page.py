@@ -9,8 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from html_page import Page
 
-from nas_jax.objectives import Objective
-from nas_jax.report.write import write_report
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.record import read_record
+from nas_jax.report.subject import Subject
+from nas_jax.report.write import write_page
+from nas_jax.search.rounds import read_rounds
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Posterior
 
 SECTIONS = [
@@ -29,7 +34,17 @@ SECTIONS = [
 ]
 
 
-class Space:
+NUMBERS = Categorical(genes=tuple((name, tuple(range(1, 10))) for name in "abcd"))
+ACCURACY = Objectives((Objective(),))
+
+
+class Plain:
+    """Four numbers, without genes, so that nobody asks which of them mattered."""
+
+    num_genomes = NUMBERS.num_genomes
+    genomes, sample, describe = NUMBERS.genomes, NUMBERS.sample, NUMBERS.describe
+    mutate, neighbors, crossover = NUMBERS.mutate, NUMBERS.neighbors, NUMBERS.crossover
+
     def encode(self, genomes):
         return np.array(genomes, np.float32)
 
@@ -57,9 +72,18 @@ class Fastidious(LeastSquares):
         raise ValueError("y must be prime")
 
 
-def report(workdir, objective=None, surrogate=None, space=None):
+def subject(workdir, *objectives, surrogate=None, space=None, targets="scores", **known):
+    """What the report of a run is about; it knows no parts of the run but these."""
+    space = space or Plain()
+    learner = Learner(space, surrogate or LeastSquares(), targets)
+    rounds = read_rounds(workdir / "diagnostics.jsonl")
+    objectives = Objectives(objectives) if objectives else ACCURACY
+    return Subject(read_record(workdir), objectives, space, learner, rounds, **known)
+
+
+def report(workdir, *objectives, **known):
     """The page, of which every report has all sections, one after the other, and nothing to load."""
-    path = write_report(workdir, space or Space(), surrogate or LeastSquares(), objective or Objective())
+    path = write_page(subject(workdir, *objectives, **known))
     assert path == workdir / "report.html"
     page = Page(path.read_text())
     assert list(page.sections) == SECTIONS

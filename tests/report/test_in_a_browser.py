@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 from html_page import Page
+from report_page import subject
 
-from nas_jax.objectives import Objective
-from nas_jax.report.write import write_report
+from nas_jax.report.write import write_page
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 
@@ -26,7 +26,7 @@ def browser():
 
 def test_a_browser_shows_every_section_and_asks_for_nothing(browser, complete):
     space = Categorical(genes=tuple((name, tuple(range(1, 9))) for name in "abcd"))
-    path = write_report(complete, space, GaussianProcess(num_starts=1), Objective())
+    path = write_page(subject(complete, space=space, surrogate=GaussianProcess(num_starts=1)))
     for width, scheme in product((1280, 390), ("light", "dark")):
         look(browser, path, width, scheme)
 

@@ -5,31 +5,41 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from nas_jax.report import plots
+from nas_jax.report.curves import learning_curves
+from nas_jax.report.importance import importances
+from nas_jax.report.plots import ScoreLabel
+from nas_jax.report.predictions import Predictions, calibration, predicted_against_measured, residuals
+from nas_jax.report.progress import best_so_far
+from nas_jax.report.random_search import Expectation
+from nas_jax.report.size import scores_over_parameters
 from nas_jax.report.svg import COLOURS, to_svg
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.uniform(0.35, 0.65, 100)
 PARAMS = np.exp(RNG.uniform(np.log(4e4), np.log(3e6), 100))
-SCALE = plots.Scale()
-LEVELS = np.linspace(0.1, 0.9, 9)
+LABEL = ScoreLabel("validation accuracy", is_fraction=True)
 
 
-def trace(scores, scale=SCALE, **more):
-    return plots.best_so_far(np.arange(1.0, len(scores) + 1), scores, scale, unit="Search trial", **more)
+def trace(scores, label=LABEL, random=None):
+    return best_so_far(np.arange(1.0, len(scores) + 1), scores, label, random=random)
+
+
+def predictions(measured, error=0.01):
+    std = np.full(len(measured), 0.02)
+    return Predictions(measured + error, std, measured, np.arange(1.0, len(measured) + 1))
 
 
 FIGURES = {
-    "predicted": lambda y: plots.predicted_against_measured(y, y + 0.01, np.full(len(y), 0.02), SCALE),
-    "calibration": lambda y: plots.calibration(LEVELS, [LEVELS**2, LEVELS], ["in advance", "cross-validated"]),
-    "residuals": lambda y: plots.residuals(np.arange(1.0, len(y) + 1), 20 * (y - y.mean())),
+    "predicted": lambda y: predicted_against_measured(predictions(y), LABEL),
+    "calibration": lambda y: calibration({"in advance": predictions(y), "cross-validated": predictions(y, 0.03)}),
+    "residuals": lambda y: residuals(predictions(y, 20 * (y - y.mean()))),
     "best": trace,
-    "best, and random": lambda y: trace(y, expected=y + 0.01, is_extrapolated=np.arange(len(y)) > 3),
-    "sizes": lambda y: plots.scores_over_parameters(PARAMS[: len(y)], y, ["search"] * len(y), SCALE, winner=0),
-    "curves": lambda y: plots.learning_curves(
-        [("search", [0.5]), ("final", y.tolist()), ("winner", y.tolist())], "loss", is_fraction=False
+    "best, and random": lambda y: trace(y, random=Expectation(y + 0.01, np.arange(len(y)) > 3)),
+    "sizes": lambda y: scores_over_parameters(PARAMS[: len(y)], y, ["search"] * len(y), LABEL, winner=0),
+    "curves": lambda y: learning_curves(
+        [("search", [0.5]), ("final", y.tolist()), ("winner", y.tolist())], "val_accuracy"
     ),
-    "importances": lambda y: plots.importances(list("ab"), np.array([0.5, 0.4]), np.full(2, 0.1), np.array([0.3, 0])),
+    "importances": lambda y: importances(list("ab"), np.array([0.5, 0.4]), np.full(2, 0.1), np.array([0.3, 0])),
 }
 
 
@@ -65,7 +75,7 @@ def test_ids_are_unique_over_figures_and_point_within_their_own():
 
 def test_text_in_a_figure_is_escaped_and_no_formula():
     nasty = '<script>alert("$x_1$")</script> & $\\frac$'
-    root = ElementTree.fromstring(to_svg(trace(SCORES, plots.Scale(nasty, False)), prefix="p", title=nasty))
+    root = ElementTree.fromstring(to_svg(trace(SCORES, ScoreLabel(nasty, False)), prefix="p", title=nasty))
     assert nasty in [element.text for element in root.iter("text")]
     assert root.get("aria-label") == nasty
     assert {element.tag for element in root.iter()}.isdisjoint({"script", "style", "metadata"})
@@ -81,7 +91,7 @@ def test_best_so_far_is_a_running_maximum_over_gaps():
 
 def test_what_random_search_is_not_known_to_reach_has_dots():
     is_extrapolated = np.array([False, False, True])
-    figure = trace(SCORES[:3], expected=np.array([0.4, 0.5, 0.55]), is_extrapolated=is_extrapolated)
+    figure = trace(SCORES[:3], random=Expectation(np.array([0.4, 0.5, 0.55]), is_extrapolated))
     _, known, beyond = figure.axes[0].lines
     np.testing.assert_array_equal(known.get_ydata(), [0.4, 0.5, np.nan])
     np.testing.assert_array_equal(beyond.get_ydata(), [np.nan, np.nan, 0.55])
@@ -96,16 +106,16 @@ def test_bad_scores_that_would_flatten_the_others_are_counted():
 
 
 def test_error_bars_are_two_standard_deviations():
-    figure = plots.predicted_against_measured(
-        np.array([0.5, 0.6]), np.array([0.52, 0.58]), np.array([0.01, 0.03]), SCALE
-    )
+    mean, std, measured = np.array([0.52, 0.58]), np.array([0.01, 0.03]), np.array([0.5, 0.6])
+    figure = predicted_against_measured(Predictions(mean, std, measured, np.array([1.0, 2.0])), LABEL)
     (bars,) = figure.axes[0].containers
     segments = bars.lines[2][0].get_segments()
     np.testing.assert_allclose([segment[:, 1] for segment in segments], [[0.50, 0.54], [0.52, 0.64]])
 
 
 def test_residuals_beyond_the_picture_are_at_its_edge():
-    figure = plots.residuals(np.array([1.0, 2.0, 3.0]), np.array([0.5, -40.0, 1.0]))
+    measured = np.array([0.5, -40.0, 1.0])
+    figure = residuals(Predictions(np.zeros(3), np.ones(3), measured, np.array([1.0, 2.0, 3.0])))
     inside, beyond = figure.axes[0].collections
     np.testing.assert_array_equal(inside.get_offsets(), [[1, 0.5], [3, 1]])
     np.testing.assert_array_equal(beyond.get_offsets(), [[2, -6]])
@@ -113,7 +123,7 @@ def test_residuals_beyond_the_picture_are_at_its_edge():
 
 def test_winner_has_a_ring_and_each_stage_an_entry():
     stages = ["search", "final", "final"]
-    figure = plots.scores_over_parameters(PARAMS[:3], SCORES[:3], stages, SCALE, winner=2)
+    figure = scores_over_parameters(PARAMS[:3], SCORES[:3], stages, LABEL, winner=2)
     (legend,) = figure.legends
     names = [text.get_text() for text in legend.get_texts()]
     assert names == ["search trial", "finalist", "winner"]
@@ -122,7 +132,7 @@ def test_winner_has_a_ring_and_each_stage_an_entry():
 
 def test_percent_is_for_fractions_only():
     def last_label(is_fraction):
-        figure = trace(np.array([0.5, 0.6]), plots.Scale("score", is_fraction))
+        figure = trace(np.array([0.5, 0.6]), ScoreLabel("score", is_fraction))
         figure.draw_without_rendering()
         return figure.axes[0].get_yticklabels()[-1].get_text()
 

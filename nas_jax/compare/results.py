@@ -1,0 +1,58 @@
+"""Records of runs as settings and results: what the tables and the plot of a comparison read."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nas_jax.compare.sweep import Result
+from nas_jax.record import Record, metrics_of_split, on_test_split, score, total_seconds
+from nas_jax.units import UNKNOWN
+
+
+def result_of(record: Record, names: Sequence[str]) -> Result:
+    """A run in numbers; `names` are the fields of its setting."""
+    config = settings_of(record)
+    done = [trial for trial in record.of("search") if trial.status != "pending"]
+    curves = {}
+    for objective in record.objectives:
+        values = np.array([score(trial, objective) for trial in done])
+        curves[objective.metric] = objective.sign * np.fmax.accumulate(values)
+    shown = [*record.objectives.metrics, *test_metrics_of(record)]
+    return Result(
+        workdir=str(record.workdir),
+        setting=tuple(config.get(name, UNKNOWN) for name in names),
+        seed=config.get("seed", UNKNOWN),
+        is_complete=bool(record.best) or len(done) >= record.config.get("search", {}).get("num_trials", 0),
+        curves=curves,
+        winner={metric: record.best[metric] for metric in shown if record.best.get(metric) is not None},
+        seconds=total_seconds(record.trials),
+    )
+
+
+def test_metrics_of(record: Record) -> list[str]:
+    """The winner's metrics of the test split that correspond to the objectives; without any, the first one."""
+    known = metrics_of_split(record.best, "test")
+    own = [name for metric in record.objectives.metrics if (name := on_test_split(metric, known))]
+    return own or known[:1]
+
+
+def differing_fields(records: Sequence[Record]) -> list[str]:
+    """The fields in which the configs of runs differ, by dotted names."""
+    configs = [settings_of(record) for record in records]
+    names = dict.fromkeys(name for config in configs for name in config)
+    return [name for name in names if len({config.get(name) for config in configs}) > 1]
+
+
+def settings_of(record: Record) -> dict[str, str]:
+    """The config by dotted names, as the flags that set its fields are spelled; values as text."""
+    return dict(_flatten(record.config))
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)

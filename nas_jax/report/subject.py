@@ -1,0 +1,108 @@
+"""What a report is about: all that its sections read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.parts import Parts
+from nas_jax.record import Record, find_best, find_winner, read_record
+from nas_jax.search.export import read_test_scores
+from nas_jax.search.rounds import Round, read_rounds
+from nas_jax.spaces.base import Space
+from nas_jax.strategies.base import RandomStart
+from nas_jax.strategies.learner import Learner
+from nas_jax.tasks.base import Task
+from nas_jax.trial import History, Trial
+
+_MAX_TRIALS = 200  # to which a surrogate is fitted anew, many times over
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run in whatever state it is, and the parts that it was made of.
+
+    `num_random` is how many of the first search trials are known to be random draws. `test_scores` has the scores of
+    the test examples `[seeds, examples]`, higher being better, of some of the trials, by their ids. A run that trains
+    nothing has no task.
+    """
+
+    record: Record
+    objectives: Objectives
+    space: Space
+    learner: Learner
+    rounds: Sequence[Round] = ()
+    num_random: int | float = 0  # infinity: all of them
+    test_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
+    task: Task | None = None
+
+    @property
+    def seed(self) -> int:
+        return self.record.config["seed"]
+
+    @cached_property
+    def searched(self) -> list[Trial]:
+        """The trials of the search."""
+        return self.record.of("search")
+
+    @cached_property
+    def winner(self) -> Trial | None:
+        """The exported trial; before there is one, the best so far of those that may win."""
+        return find_winner(self.record, self.objectives)
+
+    @cached_property
+    def best_of_search(self) -> Trial | None:
+        return find_best(self.searched, self.objectives)
+
+    @property
+    def winner_metrics(self) -> dict[str, Any]:
+        """All that is known of the winner; empty where there is none."""
+        return {**((self.winner and self.winner.metrics) or {}), **self.record.best}
+
+    def history(self, objective: Objective) -> History:
+        """The search, by one objective."""
+        return Objectives((objective,)).history(self.searched)
+
+    def sample_of_history(self, objective: Objective) -> History:
+        """The history; of more than 200 finished trials so many random ones, and as large a share of those that failed.
+
+        They stay in their order.
+        """
+        history = self.history(objective)
+        num = len(history.genomes)
+        if num <= _MAX_TRIALS:
+            return history
+        rng = np.random.default_rng(self.seed)
+        kept = np.sort(rng.choice(num, _MAX_TRIALS, replace=False)).tolist()
+        num_failed = len(history.failed) * _MAX_TRIALS // num
+        failed = np.sort(rng.choice(len(history.failed), num_failed, replace=False)).tolist()
+        return history._replace(
+            ids=tuple(history.ids[place] for place in kept),
+            places=tuple(history.places[place] for place in kept),
+            genomes=tuple(history.genomes[place] for place in kept),
+            values=history.values[kept],
+            budgets=tuple(history.budgets[place] for place in kept),
+            failed=tuple(history.failed[place] for place in failed),
+        )
+
+
+def read_subject(workdir: Path, parts: Parts) -> Subject:
+    """Reads what the run of these parts has left in `workdir`.
+
+    Raises:
+        UserError: as `read_record`, or a file is damaged.
+    """
+    return Subject(
+        read_record(workdir),
+        parts.objectives,
+        parts.space,
+        parts.learner,
+        rounds=read_rounds(workdir / "diagnostics.jsonl"),
+        num_random=parts.strategy.num_random if isinstance(parts.strategy, RandomStart) else 0,
+        test_scores=read_test_scores(workdir / "best"),
+        task=parts.problem.task if parts.problem else None,
+    )

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.store import read_trials
+from nas_jax.store import FORMAT, read_trials
 from nas_jax.trial import CONTENDERS, Trial, freeze
-
-FORMAT = 2  # of the files in a working directory; those of format 1 do not name it
 
 
 class Record(NamedTuple):
@@ -66,6 +64,16 @@ def read_record(workdir: Path) -> Record:
         trials=read_trials(workdir / "trials.jsonl"),
         best=_read_json(workdir / "best" / "metrics.json"),
     )
+
+
+def check_workdir(workdir: Path) -> None:
+    """As `check_format`, of a working directory that may be new.
+
+    Raises:
+        UserError: another version of nas_jax wrote it.
+    """
+    if (workdir / "environment.json").exists():
+        check_format(workdir, _read_json(workdir / "environment.json"))
 
 
 def check_format(workdir: Path, environment: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
 from nas_jax.parts import Parts, build_parts
+from nas_jax.record import check_workdir
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
@@ -51,8 +52,9 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     """Builds the parts, opens the trial log and tells the trackers what it holds.
 
     Raises:
-        UserError: a setting that is wrong, or a `workdir` that another run has.
+        UserError: a setting that is wrong, or a `workdir` that another run or another version of this package has.
     """
+    check_workdir(workdir)
     parts = build_parts(config, checkpoint_dir_of(workdir))
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:

@@ -15,6 +15,8 @@ from types import TracebackType
 from nas_jax.errors import UserError, storage_problem
 from nas_jax.trial import Stage, Trial, trial_from_json, trial_to_json
 
+FORMAT = 2  # of this log and of the files beside it; those of format 1 do not name it
+
 
 class TrialStore:
     """Trials by id, in memory, and in the log at `path` if there is one.

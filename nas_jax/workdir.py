@@ -14,8 +14,9 @@ from typing import Any
 import jax
 
 from nas_jax.errors import UserError
+from nas_jax.store import FORMAT
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy", "scipy")
+PACKAGES = ("nas_jax", "jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
 
 
 def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collection[str] = ()) -> None:
@@ -69,6 +70,7 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, s
 def environment() -> dict[str, Any]:
     """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
     return {
+        "format": FORMAT,
         "command": shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -48,7 +48,7 @@ class RandomStart(Protocol):
     """A strategy whose first proposals are random draws from the space."""
 
     @property
-    def num_random(self) -> float:
+    def num_random(self) -> int | float:
         """How many; infinity for all."""
         ...
 

@@ -70,8 +70,8 @@ class Learner:
         Raises:
             UserError: the surrogate refuses the targets.
         """
-        targets = self.targets_of(history)
         try:
+            targets = self.targets_of(history)
             state = self.surrogate.fit(key, x[: len(targets.values)], targets.values)
         except ValueError as error:
             raise UserError(
@@ -94,7 +94,8 @@ class Learner:
         Raises:
             UserError: as `fit`.
         """
-        means, variances = [], []
+        means: list[np.ndarray] = []
+        variances: list[np.ndarray] = []
         num_fits = _FEWEST_FITS
         while True:
             for number in range(len(means), num_fits):
@@ -102,8 +103,8 @@ class Learner:
                 mean, std = self.surrogate.predict(state, x_new, with_noise=True)
                 means.append(np.asarray(mean, np.float64))
                 variances.append(np.asarray(std, np.float64) ** 2)
-            mean, variance = mixture_moments(np.array(means), np.array(variances))
-            yield [targets.prediction(float(m), float(s)) for m, s in zip(mean, np.sqrt(variance), strict=True)]
+            moments = mixture_moments(np.array(means), np.array(variances))
+            yield [targets.prediction(float(m), float(np.sqrt(v))) for m, v in zip(*moments, strict=True)]
             num_fits *= 2
 
     def cross_validate(self, history: History, seed: int, num_folds: int = 10) -> list[Prediction]:

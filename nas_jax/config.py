@@ -16,7 +16,7 @@ from ml_collections import ConfigDict, FieldReference, config_flags
 from ml_collections.config_dict import placeholder
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
-from nas_jax.build import find
+from nas_jax.build import build, find
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.train.recipe import Recipe
@@ -55,6 +55,8 @@ _FIELDS = {"seed": 0, "targets": "ranks", "stages": STAGES, "trackers": ()}
 def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> ConfigDict:
     """Completes a config in place, and returns it, locked.
 
+    The objective of a training is the first metric of its task, unless the config has another one.
+
     Args:
         named: by section, the part to take in place of the config's.
 
@@ -76,6 +78,9 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
     for section, (package, provided) in PARTS.items():
         if config.get(section):
             _fill(config[section], find(package, config[section].to_dict()), provided)
+    if is_training and "metric" not in config.objective:
+        task = build(PARTS["task"][0], config.task.to_dict())
+        config.objective.update(metric=f"val_{task.metric_names[0]}", maximize=task.maximize)
     for section, make in SETTINGS.items():
         if section in config and config[section] is not None:
             _fill(config[section], make)

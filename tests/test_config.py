@@ -71,6 +71,12 @@ def test_data_and_recipe_go_with_the_evaluator_that_needs_them():
     assert set(config.finalists.evaluator.keys()) >= {"path", "metrics", "key"}
 
 
+def test_the_objective_is_the_first_metric_of_the_task():
+    assert (completed().objective.metric, completed().objective.maximize) == ("val_accuracy", True)
+    config = completed(task="elsewhere.regression")
+    assert (config.objective.metric, config.objective.maximize) == ("val_rmse", False)
+
+
 def test_a_part_that_there_is_not_is_named_with_the_choices():
     with pytest.raises(UserError, match=r"no part 'nas_jax\.strategies\.luck'; there are bayesopt, evolution"):
         completed(strategy="luck")

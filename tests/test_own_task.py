@@ -164,3 +164,42 @@ def test_what_the_folder_says_is_plain_json(finished):
     genome = json.loads((finished[0] / "best" / "genome.json").read_text())
     assert genome["task"] == TASK_SECTION
     assert genome["spec"]["arrays"]["target"] == {"shape": [], "dtype": "float32"}
+
+
+CONFIG = """\
+from ml_collections import ConfigDict
+
+
+def get_config():
+    return ConfigDict(
+        {
+            "data": {"name": "elsewhere.shades"},
+            "task": {"name": "elsewhere.regression"},
+            "space": {"name": "chain", "conv_filters": (4,), "fc_units": (8,), "max_feature_layers": 2},
+            "search": {"num_trials": 6},
+            "strategy": {"name": "bayesopt", "num_initial": 4},
+            "recipe": {"num_epochs": 4, "batch_size": 16, "learning_rate": 0.02},
+            "finalists": {"num_finalists": 1, "num_candidates": 20, "evaluator": {"num_seeds": 2}},
+        }
+    )
+"""
+
+
+def test_a_whole_run_goes_by_the_task_from_head_to_report(tmp_path):
+    """The objective, the display, the page and the card know what it measures, and that less is better."""
+    (tmp_path / "shades.py").write_text(CONFIG)
+    workdir = tmp_path / "run"
+    command = [sys.executable, "-m", "nas_jax.main", f"--config={tmp_path / 'shades.py'}", f"--workdir={workdir}"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((workdir / "best" / "metrics.json").read_text())
+    searched = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
+    errors = [trial["metrics"]["val_rmse"] for trial in searched if trial["metrics"] and trial["stage"] == "search"]
+    assert f"Test rmse {metrics['test_rmse']:.4f}, validation rmse {metrics['val_rmse']:.4f}" in done.stdout
+    page = (workdir / "report.html").read_text()
+    assert "Validation rmse" in page
+    assert f"{min(errors):.4g}" in page
+    card = (workdir / "best" / "README.md").read_text()
+    for text in (done.stdout, page, card):
+        assert not re.search(r"accuracy|classif", text, re.IGNORECASE)

@@ -4,7 +4,7 @@
 #   ./run.sh quickstart [flags]    searches on the digits data set; flags go to nas_jax.main
 #   ./run.sh test [arguments]      the tests; arguments go to pytest
 #   ./run.sh lint                  format, lint and types
-#   ./run.sh smoke                 the shortest search, from the command line to the table, into a temporary folder
+#   ./run.sh smoke                 four short searches, from the command line to the table, into a temporary folder
 #   ./run.sh setup                 the environment only
 #
 # PYTHON is the interpreter that makes the environment (default: the first of python3.11 to python3 that is new
@@ -97,7 +97,8 @@ main() {
       setup
       scratch=$(mktemp -d) # not local: the trap runs after the function
       trap 'rm -rf "$scratch"' EXIT
-      PYTHON=$venv/bin/python ./launch.sh configs/quickstart.py:smoke --workdir="$scratch/smoke"
+      PYTHON=$venv/bin/python ./launch.sh configs/quickstart.py:smoke --workdir="$scratch/smoke" \
+        strategy=one_shot,bayesopt surrogate=random_forest,calibrated search.num_trials=5
       ;;
     setup) setup ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$project/run.sh" ;;

@@ -39,10 +39,31 @@ def test_metrics_of(record: Record) -> list[str]:
 
 
 def differing_fields(records: Sequence[Record]) -> list[str]:
-    """The fields in which the configs of runs differ, by dotted names."""
+    """The fields that set the configs of runs apart, by dotted names.
+
+    Where runs have different parts, their names say it: a field of a part differs only if runs with the same part have
+    different values of it.
+    """
     configs = [settings_of(record) for record in records]
     names = dict.fromkeys(name for config in configs for name in config)
-    return [name for name in names if len({config.get(name) for config in configs}) > 1]
+    return [name for name in names if _differs(name, configs)]
+
+
+def _differs(name: str, configs: Sequence[Mapping[str, str]]) -> bool:
+    values: dict[str | None, set[str | None]] = {}
+    for config in configs:
+        values.setdefault(config.get(_part_of(name)), set()).add(config.get(name))
+    return any(len(alike) > 1 for alike in values.values())
+
+
+def _part_of(name: str) -> str:
+    """The field that names the part to which a field belongs; one of no part gives a name that no config has."""
+    section, _, field = name.rpartition(".")
+    if field == "name":
+        return ""
+    return {"finalists.evaluator": "evaluator.name", "objective": "task.name"}.get(
+        section, "space.name" if name == "finalists.reference" else f"{section}.name"
+    )
 
 
 def settings_of(record: Record) -> dict[str, str]:

@@ -11,8 +11,8 @@ import numpy as np
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Parts
 from nas_jax.record import Record, find_best, find_winner, read_record
+from nas_jax.report.rounds import Round, read_rounds
 from nas_jax.search.export import read_test_scores
-from nas_jax.search.rounds import Round, read_rounds
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import RandomStart
 from nas_jax.strategies.learner import Learner

@@ -23,8 +23,8 @@ from jaxtyping import Float
 
 from nas_jax import layers
 from nas_jax.spaces.base import Cost, sample_distinct
-from nas_jax.spaces.chain_genes import Kind, split_choices
-from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, chain_layers, conv, is_fc, not_larger, num_pools_of
+from nas_jax.spaces.chain_genes import Kind, not_larger, split_choices
+from nas_jax.spaces.chain_network import ChainNetwork, chain_cost, chain_layers, conv, is_fc, num_pools_of
 from nas_jax.spaces.sequences import edits
 from nas_jax.spaces.structure import Layer
 from nas_jax.trial import Genome
@@ -55,13 +55,12 @@ class Chain:
             low, high = getattr(self, f"min_{kind}_layers"), getattr(self, f"max_{kind}_layers")
             if not 0 <= low <= high:
                 raise ValueError(f"min_{kind}_layers={low}, max_{kind}_layers={high}: need 0 <= min <= max")
-        for name in ("conv_sizes", "conv_filters", "pool_types", "fc_units"):
-            choices = getattr(self, name)
+        numbers = {name: getattr(self, name) for name in ("conv_sizes", "conv_filters", "fc_units")}
+        for name, choices in {**numbers, "pool_types": self.pool_types}.items():
             if len(set(choices)) < len(choices):
                 raise ValueError(f"{name}={choices} names a choice twice")
-        for name in ("conv_sizes", "conv_filters", "fc_units"):
-            if any(not isinstance(choice, int) or choice < 1 for choice in getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)}: every choice has to be a whole number from 1")
+            if name in numbers and any(not isinstance(choice, int) or choice < 1 for choice in choices):
+                raise ValueError(f"{name}={choices}: every choice has to be a whole number from 1")
         if any(size % 2 == 0 for size in self.conv_sizes):
             raise ValueError(f"conv_sizes={self.conv_sizes}: filter sizes have to be odd")
         if unknown := set(self.pool_types) - set(layers.POOLS):
@@ -69,8 +68,6 @@ class Chain:
         if next(self.genomes(), None) is None:
             side = f"{self.image_shape[0]}x{self.image_shape[1]}"
             raise ValueError(f"the space is empty: no chain fits images of {side}; add choices or lower the minima")
-
-    # Genomes
 
     @cached_property
     def feature_choices(self) -> tuple[str, ...]:
@@ -167,12 +164,11 @@ class Chain:
     @property
     def num_genomes(self) -> int:
         """Exact, and counted without enumeration."""
-        nums = range(self.min_feature_layers, self.max_feature_layers + 1)
-        return sum(_num_feature_chains(self, 0, num) for num in nums) * sum(
-            len(self.fc_units) ** num for num in range(self.min_fc_layers, self.max_fc_layers + 1)
+        features = range(self.min_feature_layers, self.max_feature_layers + 1)
+        fcs = range(self.min_fc_layers, self.max_fc_layers + 1)
+        return sum(_num_feature_chains(self, 0, num) for num in features) * sum(
+            len(self.fc_units) ** num for num in fcs
         )
-
-    # Drawing and editing
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Numbers of layers are uniform within their bounds, then layers are uniform among what fits."""
@@ -220,13 +216,10 @@ class Chain:
 
     def _edits(self, genome: Genome) -> dict[str, list[Genome]]:
         """The valid genomes one edit away, by the kind of edit, without repeats."""
-        edited = edits(genome, self.feature_choices + self.fc_choices)
         return {
             kind: [other for other in dict.fromkeys(genomes) if other != genome and self.is_valid(other)]
-            for kind, genomes in edited.items()
+            for kind, genomes in edits(genome, self.feature_choices + self.fc_choices).items()
         }
-
-    # Genes
 
     @property
     def _kinds(self) -> tuple[Kind, Kind]:
@@ -270,8 +263,6 @@ class Chain:
 
     def layers(self, genome: Genome) -> tuple[Layer, ...]:
         return tuple(chain_layers(genome, self.image_shape, self.num_outputs))
-
-    # Numbers
 
     def cost(self, genome: Genome) -> Cost:
         return chain_cost(genome, self.image_shape, self.num_outputs)

@@ -1,9 +1,11 @@
 """The genes of chains: of each kind of layers their number, and a layer for each place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from nas_jax import layers
 from nas_jax.spaces.base import one_hot
+from nas_jax.spaces.chain_network import conv
 from nas_jax.trial import Genome
 
 
@@ -48,3 +50,11 @@ def split_choices(choices: Sequence[Any], kinds: Sequence[Kind]) -> Iterator[tup
         number, *placed = choices[start:end]
         yield number, tuple(layer for layer in placed if layer is not None)
         start = end
+
+
+def not_larger(layer: str, sizes: Iterable[int]) -> list[str]:
+    """A convolution with each of `sizes` up to its own, the largest first; another layer as it is."""
+    if layer in layers.POOLS:
+        return [layer]
+    size, filters = conv(layer)
+    return [f"conv{other}x{other}-{filters}" for other in sorted(sizes, reverse=True) if other <= size]

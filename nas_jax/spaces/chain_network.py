@@ -1,6 +1,6 @@
 """What the layers of a chain are: their names, the Flax network and its cost."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,14 +28,6 @@ def conv(layer: str) -> Conv:
     """`conv3x3-32` -> (3, 32)."""
     size, filters = layer.removeprefix("conv").split("-")
     return Conv(int(size.partition("x")[0]), int(filters))
-
-
-def not_larger(layer: str, sizes: Iterable[int]) -> list[str]:
-    """A convolution with each of `sizes` up to its own, the largest first; another layer as it is."""
-    if layer in layers.POOLS:
-        return [layer]
-    size, filters = conv(layer)
-    return [f"conv{other}x{other}-{filters}" for other in sorted(sizes, reverse=True) if other <= size]
 
 
 def units(layer: str) -> int:

@@ -14,7 +14,7 @@ def changed(**fields):
     config = copy.deepcopy(CONFIG)
     for name, value in fields.items():
         section, _, field = name.partition("__")
-        config[section][field] = value
+        config.setdefault(section, {})[field] = value
     return config
 
 
@@ -34,6 +34,18 @@ def test_columns_are_the_fields_that_differ(tmp_path, complete, capsys):
     best = [max(record["metrics"]["val_accuracy"] for record in search_records(num)) for num in (40, 7)]
     assert first == [str(complete), "40", "-", "finished", f"{100 * best[0]:.2f} %", "70.00 %", "69.00 %", "540"]
     assert second == [str(other), "60", "2", "7 of 60 trials", f"{100 * best[1]:.2f} %", "-", "-", "84"]
+
+
+def test_fields_of_different_parts_are_said_by_the_names_of_the_parts(tmp_path, capsys):
+    """Unless runs with the same part differ in them."""
+    process = changed(surrogate__name="gaussian_process", surrogate__kernel="rbf")
+    forests = [changed(surrogate__name="random_forest", surrogate__num_trees=num) for num in (100, 200)]
+    for name, config in zip("abc", (process, *forests), strict=True):
+        write(tmp_path / name, [], config)
+    main(["compare", *(str(tmp_path / name) for name in "ab")])
+    assert rows(capsys.readouterr().out)[0][1:3] == ["surrogate.name", "status"]
+    main(["compare", *(str(tmp_path / name) for name in "abc")])
+    assert rows(capsys.readouterr().out)[0][1:4] == ["surrogate.name", "surrogate.num_trees", "status"]
 
 
 def test_rows_keep_the_order_given(tmp_path, capsys):

@@ -11,9 +11,9 @@ from html_page import Page
 
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.record import read_record
+from nas_jax.report.rounds import read_rounds
 from nas_jax.report.subject import Subject
 from nas_jax.report.write import write_page
-from nas_jax.search.rounds import read_rounds
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Posterior

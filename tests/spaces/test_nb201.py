@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nas_jax.spaces.nb201 import ENCODINGS, OPERATIONS, Cell, NasBench201, ReluConvNorm, canonical, parse
+from nas_jax.spaces.nb201 import ENCODINGS, OPERATIONS, NasBench201, canonical, parse
+from nas_jax.spaces.nb201_network import Cell, ReluConvNorm
 from nas_jax.train.step import initialize
 
 SPACE = NasBench201(image_shape=(32, 32, 3), num_outputs=10)

@@ -9,7 +9,8 @@ import pytest
 
 from nas_jax.spaces.chain import Chain
 from nas_jax.spaces.macro import NasBenchMacro
-from nas_jax.spaces.nb201 import EDGES, NasBench201
+from nas_jax.spaces.nb201 import NasBench201
+from nas_jax.spaces.nb201_network import EDGES
 from nas_jax.spaces.structure import CellSpace, LayeredSpace
 
 SHAPE = (16, 12, 3)

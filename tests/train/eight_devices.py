@@ -11,7 +11,7 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.spaces.chain_network import ChainNetwork
 from nas_jax.spaces.macro import MacroNetwork
-from nas_jax.spaces.nb201 import CellNetwork
+from nas_jax.spaces.nb201_network import CellNetwork
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.fit import compile_steps, fit, prepare, train

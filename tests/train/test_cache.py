@@ -47,6 +47,35 @@ def test_a_second_process_compiles_nothing_again(tmp_path):
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
+OTHER_LENGTH = """
+import os, sys
+from nas_jax.data.synthetic import Synthetic
+from nas_jax.spaces.chain_network import ChainNetwork
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.classification import Classification
+from nas_jax.train.cache import use_compilation_cache
+from nas_jax.train.fit import prepare
+from nas_jax.train.recipe import Recipe
+
+use_compilation_cache(sys.argv[1])
+problem, network = load_problem(Classification(), Synthetic()), ChainNetwork(("conv3x3-4", "fc-8"), 4)
+for num_epochs in (4, 4, 16):
+    before = {name for name in os.listdir(sys.argv[1]) if name.endswith("-cache")}
+    prepare(network, problem, Recipe(num_epochs=num_epochs, batch_size=64))
+    after = {name for name in os.listdir(sys.argv[1]) if name.endswith("-cache")}
+    print(*sorted(name.partition("-")[0] for name in after - before))
+"""
+
+
+def test_a_longer_training_shares_the_evaluation_and_not_the_step(tmp_path):
+    command = [sys.executable, "-c", OTHER_LENGTH, str(tmp_path / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, again, longer = done.stdout.splitlines()
+    assert first.split() == ["jit_eval_step", "jit_train_step"]
+    assert again == ""
+    assert longer == "jit_train_step"
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files")
 def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
     directory = tmp_path / "shared"

@@ -48,11 +48,10 @@ def of_seeds(first: Sequence[float], second: Sequence[float]) -> Difference | No
     """
     if min(len(first), len(second)) < 2 or not (np.ptp(first) or np.ptp(second)):
         return None
-    test = stats.ttest_ind(first, second, equal_var=False)
-    interval = test.confidence_interval(1 - LEVEL)
-    value = float(np.mean(first) - np.mean(second))
+    parts = [(float(np.var(values, ddof=1)) / len(values), len(values) - 1) for values in (first, second)]
     name = f"Welch's t over {len(first)} and {len(second)} training seeds, on these very examples"
-    return Difference(value, float(interval.low), float(interval.high), float(test.pvalue), name)
+    variance = sum(part for part, _ in parts)
+    return _by_t(float(np.mean(first) - np.mean(second)), math.sqrt(variance), _freedom(variance, parts), name)
 
 
 def of_examples(first: Float[np.ndarray, "s n"], second: Float[np.ndarray, "r n"]) -> Difference | None:
@@ -80,11 +79,10 @@ def of_examples(first: Float[np.ndarray, "s n"], second: Float[np.ndarray, "r n"
         return None
     parts = [(by_examples, num - 1)]
     parts += [(total, len(scores) - 1) for scores, (total, _) in zip((first, second), by_seeds, strict=False)]
-    freedom = variance**2 / sum(part**2 / df for part, df in parts)
     name = f"t in pairs over {num:,} examples"
     if has_seeds:
         name += f", and over {len(first)} and {len(second)} training seeds"
-    return _by_t(value, math.sqrt(variance), freedom, name)
+    return _by_t(value, math.sqrt(variance), _freedom(variance, parts), name)
 
 
 def of_proportions(first: float, second: float, num: int) -> Difference:
@@ -106,6 +104,11 @@ def _seed_variance(scores: Float[np.ndarray, "s n"]) -> tuple[float, float]:
     residuals = scores - means[:, None] - scores.mean(axis=0) + scores.mean()
     interaction = float((residuals**2).sum()) / ((num_seeds - 1) * (num - 1))
     return float(means.var(ddof=1)) / num_seeds, interaction / (num_seeds * num)
+
+
+def _freedom(variance: float, parts: Sequence[tuple[float, int]]) -> float:
+    """Satterthwaite's degrees of freedom of a variance whose estimate is made of parts, each with its own."""
+    return variance**2 / sum(part**2 / freedom for part, freedom in parts)
 
 
 def _by_t(value: float, error: float, freedom: float, name: str) -> Difference:

@@ -1,8 +1,8 @@
 """The persistent compilation cache: a network that was compiled once, in whatever process, is not compiled again.
 
-It serves trials that are repeated with another seed, and runs that are resumed. Of a finalist that the search has trained
-it has the evaluation alone: the number of epochs is part of the program of a training step. A new architecture finds
-nothing in it.
+It serves trials that are repeated with another seed, and runs that are resumed. Of a finalist that the search has
+trained it has the evaluation alone: the number of epochs is part of the program of a training step. A new architecture
+finds nothing in it.
 """
 
 import os

@@ -46,6 +46,12 @@ def hits(rng, accuracies, num, shared):
     return tuple((draw < accuracy).astype(float)[None] for draw, accuracy in zip(draws, accuracies, strict=True))
 
 
+def test_seeds_that_are_equal_but_for_rounding_are_no_warning():
+    """SciPy's own test warns of them; warnings are errors here."""
+    first, second = [0.9895470738410950, 0.9895470738410950, 0.9895470738410951], [0.98, 0.99, 0.985]
+    assert of_seeds(first, second).p > 0.05
+
+
 def test_pairs_of_examples_raise_one_false_alarm_in_twenty():
     rng = np.random.default_rng(2)
     assert 0.04 <= rate(lambda: hits(rng, (0.7, 0.7), 1000, 0.42), of_examples, num=5 * NUM) <= 0.06

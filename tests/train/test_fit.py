@@ -278,7 +278,7 @@ def test_what_fills_no_batch_is_trained_on_if_it_is_not_dropped():
 
 
 def test_one_device_is_not_several(single_fits):
-    with pytest.raises(UserError, match=r"parallel=jit of the recipe: .*set execution\.name=in_process for several"):
+    with pytest.raises(UserError, match=r"parallel=jit of the recipe: .*set execution=in_process for several"):
         fit(Small(), PROBLEM, replace(RECIPE, parallel="jit"), seed=4)
     explicit = fit(Small(), PROBLEM, replace(RECIPE, parallel="pmap", num_devices=1), seed=4)
     assert_close(explicit.variables, single_fits[0].variables)

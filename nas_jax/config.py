@@ -17,6 +17,7 @@ from ml_collections.config_dict import placeholder
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.build import build, find
+from nas_jax.errors import UserError
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.train.recipe import Recipe
@@ -171,7 +172,12 @@ class _PartsParser(ConfigFileFlagParser):
     named: dict[str, str]
 
     def parse(self, path: str) -> ConfigDict:
-        return complete(super().parse(path), self.named)
+        config = super().parse(path)
+        if not isinstance(config, ConfigDict):
+            raise UserError(
+                f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {config!r}"
+            )
+        return complete(config, self.named)
 
 
 class ConfigFlag:

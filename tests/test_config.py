@@ -82,6 +82,15 @@ def test_a_part_that_there_is_not_is_named_with_the_choices():
         completed(strategy="luck")
 
 
+def test_a_config_that_is_none_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "plain.py"
+    path.write_text("def get_config():\n    return {'seed': 0}\n")
+    values = flags.FlagValues()
+    flag = ConfigFlag(values)
+    with pytest.raises(UserError, match="has to return a ConfigDict of ml_collections"):
+        values(["command", *flag.take_parts([f"--config={path}"])])
+
+
 def parse(*arguments):
     """What a command would have as its config."""
     values = flags.FlagValues()

@@ -105,6 +105,60 @@ class ConvBlock(nn.Module):
         return nn.relu(x)
 
 
+class Dense(nn.Module):
+    """Fully connected layer, and ReLU behind it if `is_activated`."""
+
+    units: int
+    is_activated: bool = True
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.dense = nn.Dense(self.units, dtype=self.dtype)
+        nn.share_scope(self, self.dense)  # its variables are this layer's own
+
+    def __call__(self, x: Float[jax.Array, "b _"], train: bool) -> Float[jax.Array, "b units"]:
+        x = self.dense(x)
+        return nn.relu(x) if self.is_activated else x
+
+
+class Norm(nn.Module):
+    """Batch normalisation."""
+
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.norm = nn.BatchNorm(momentum=0.9, dtype=self.dtype)
+        nn.share_scope(self, self.norm)
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b h w c"]:
+        return self.norm(x, use_running_average=not train)
+
+
+class Pool(nn.Module):
+    """A pool over 2x2 windows, of the kinds in `POOLS`."""
+
+    kind: str
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b h2 w2 c"]:
+        return POOLS[self.kind](x)
+
+
+class PoolAndFlatten(nn.Module):
+    """Averages the map down to `size` x `size` places, and makes a vector of it."""
+
+    size: int
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b _"]:
+        return avg_pool_to(x, self.size).reshape(x.shape[0], -1)
+
+
+class ReluMean(nn.Module):
+    """ReLU, and the mean over all places."""
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b c"]:
+        return nn.relu(x).mean(axis=(1, 2))
+
+
 def _corners(x: jax.Array) -> list[jax.Array]:
     """The four images `[b, h // 2, w // 2, c]` that a 2x2 window with stride 2 meets; odd edges are left out."""
     height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2

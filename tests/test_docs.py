@@ -16,7 +16,7 @@ from nas_jax.data.arrays import DataSource, load, num_examples
 from nas_jax.spaces.base import Space
 from nas_jax.store import read_trials
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,6 +12,7 @@ and lists each result for every chain that is the same network.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
+from itertools import count
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.layers import ConvBlock
+from nas_jax.layers import ConvBlock, Dense, ReluMean
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
 from nas_jax.spaces.structure import Kind, Layer
@@ -97,9 +98,11 @@ class PointwiseNorm(nn.Module):
 
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
+    stride: int = 1
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
+        x = x[:, :: self.stride, :: self.stride]
         x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype)(x)
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
 
@@ -135,17 +138,26 @@ class MacroNetwork(nn.Module):
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
-    @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
-        x = ConvBlock(self.filters, 3, self.dtype)(x, train)
+    @nn.nowrap  # outside of a call too
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Stem, blocks, head, each of them `(x, train) -> x`."""
+        stages: list[nn.Module] = [ConvBlock(self.filters, 3, self.dtype, name="ConvBlock_0")]
+        bottlenecks, pointwise = (count() for _ in range(2))
         for block, inputs, filters in _channels(self.genome, self.filters):
             stride = filters // inputs
             if block in BOTTLENECKS:
-                x = InvertedBottleneck(filters, *BOTTLENECKS[block], stride, self.dtype)(x, train)
+                name = f"InvertedBottleneck_{next(bottlenecks)}"
+                stages.append(InvertedBottleneck(filters, *BOTTLENECKS[block], stride, self.dtype, name=name))
             elif stride > 1:
-                x = PointwiseNorm(filters, self.dtype)(x[:, ::stride, ::stride], train)
-        x = nn.relu(PointwiseNorm(HEAD_FILTERS, self.dtype)(x, train)).mean(axis=(1, 2))
-        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
+                stages.append(PointwiseNorm(filters, self.dtype, stride, name=f"PointwiseNorm_{next(pointwise)}"))
+        head = PointwiseNorm(HEAD_FILTERS, self.dtype, name=f"PointwiseNorm_{next(pointwise)}")
+        return (*stages, head, ReluMean(), Dense(self.num_outputs, is_activated=False, name="Dense_0"))
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
+        for stage in self.stages():
+            x = stage(x, train)
+        return x
 
 
 def _channels(genome: Genome, filters: int) -> Iterator[tuple[str, int, int]]:

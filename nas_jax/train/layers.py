@@ -103,7 +103,7 @@ def _compile(stage: nn.Module, x: Any, optimizer: optax.GradientTransformation, 
         if is_first:  # images have no gradient that anybody needs
             y, pullback, updated = jax.vjp(lambda params: apply(params, x, statistics), params, has_aux=True)
         else:
-            y, pullback, updated = jax.vjp(lambda *given: apply(*given, statistics), params, x, has_aux=True)
+            y, pullback, updated = jax.vjp(lambda params, x: apply(params, x, statistics), params, x, has_aux=True)
         leaves, structure = jax.tree.flatten(pullback)
         given = jax.tree.leaves((params, x))
         places = [next((i for i, other in enumerate(given) if other is leaf), None) for leaf in leaves]

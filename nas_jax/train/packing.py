@@ -1,4 +1,4 @@
-"""Variables as few long vectors in place of many small arrays, so that an update is a few operations and not some a layer.
+"""Variables as few long vectors in place of many small arrays: an update is a few operations, and not some a layer.
 
 A compiled training step has fewer kernels for it (`experiments/compile_time`): the optimiser's arithmetic, momentum and
 weight decay are one pass over each vector.

@@ -49,8 +49,8 @@ def compile_program(network: nn.Module, problem: Problem, recipe: Recipe, *, is_
     """Compiles the training of `network`.
 
     Args:
-        is_scanned: Whether one call of a program of the whole network takes the steps of an epoch. None leaves it to the
-            kind of device.
+        is_scanned: Whether one call of a whole network's program takes the steps of an epoch. None leaves it to the kind
+            of device.
 
     Raises:
         UserError: the devices that `recipe` asks for are not there, or cannot divide a batch; or layers are asked for
@@ -68,15 +68,11 @@ def compile_program(network: nn.Module, problem: Problem, recipe: Recipe, *, is_
 
 
 def _is_by_layers(network: nn.Module, recipe: Recipe, *, is_worth_it: bool) -> bool:
-    is_possible = isinstance(network, Staged) and recipe.parallel == "none"
-    if recipe.compilation == "layers" and not is_possible:
-        raise UserError(
-            f"compilation=layers of the recipe: "
-            + (
-                f"needs parallel=none, and parallel={recipe.parallel}"
-                if recipe.parallel != "none"
-                else f"{type(network).__name__} has no method stages (docs/space.md)"
-            )
-            + "; set compilation=auto"
-        )
-    return is_possible and (recipe.compilation == "layers" or (recipe.compilation == "auto" and is_worth_it))
+    reason = None
+    if recipe.parallel != "none":
+        reason = f"parallel={recipe.parallel} trains whole networks"
+    elif not isinstance(network, Staged):
+        reason = f"{type(network).__name__} has no method stages (docs/space.md)"
+    if recipe.compilation == "layers" and reason:
+        raise UserError(f"compilation=layers of the recipe: {reason}; set compilation=auto")
+    return not reason and (recipe.compilation == "layers" or (recipe.compilation == "auto" and is_worth_it))

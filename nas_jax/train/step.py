@@ -11,7 +11,7 @@ import jax.typing
 import numpy as np
 import optax
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem, Task
@@ -26,8 +26,8 @@ class TrainState(NamedTuple):
     `statistics` are all variables that are no parameters: those of batch normalisation.
     """
 
-    step: Int[Array, ""]
-    seed: UInt32[Array, ""]
+    step: jax.typing.ArrayLike  # int32
+    seed: jax.typing.ArrayLike  # uint32
     params: Packed
     statistics: Packed
     opt_state: optax.OptState
@@ -110,7 +110,7 @@ def make_draw_batch(
     task, spec, augmentation = problem.task, problem.dataset.spec, problem.dataset.augmentation
 
     def draw_batch(
-        seed: UInt32[Array, ""], step: Int[Array, ""], examples: Batch, indices: Int[Array, " b"]
+        seed: jax.typing.ArrayLike, step: jax.typing.ArrayLike, examples: Batch, indices: Int[Array, " b"]
     ) -> tuple[Any, Batch]:
         key = jax.random.fold_in(jax.random.key(seed), step)
         picked = {name: array[indices] for name, array in examples.items()}
@@ -135,8 +135,8 @@ def make_train_step(
     rate is an argument, so that trainings of any length and schedule share a program.
 
     Args:
-        sharing: under `jax.pmap`, where `indices` are this device's part of the batch: draws, gradients, batch statistics
-            and the loss are nevertheless those of the whole batch.
+        sharing: under `jax.pmap`, where `indices` are this device's part of the batch: draws, gradients, batch
+            statistics and the loss are nevertheless those of the whole batch.
     """
     draw_batch = make_draw_batch(problem, recipe.dtype, sharing)
 
@@ -164,7 +164,7 @@ def make_train_step(
 def descend(
     optimizer: optax.GradientTransformation, gradients: Any, opt_state: Any, params: Any, learning_rate: jax.Array
 ) -> tuple[Any, optax.OptState]:
-    """Parameters and the optimiser's state after a step against the direction that the optimiser makes of `gradients`."""
+    """Parameters and the optimiser's state after a step against what the optimiser makes of `gradients`."""
     directions, opt_state = optimizer.update(gradients, opt_state, params)
     return jax.tree.map(lambda param, direction: param - learning_rate * direction, params, directions), opt_state
 

@@ -39,7 +39,7 @@ def input_shapes(problem: Problem) -> Any:
 
 
 def draw_variables(shapes: Variables, seed: int) -> Variables:
-    """As `initialize`, for what `variable_shapes` has returned: NumPy's arrays, so that nothing is compiled for them."""
+    """As `initialize`, of what `variable_shapes` has returned: NumPy's arrays, so that nothing is compiled for them."""
     rng = np.random.default_rng(seed)
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray:

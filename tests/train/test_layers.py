@@ -93,7 +93,7 @@ def test_a_whole_network_is_two_programs_and_its_training_compiles_nothing(compi
 
 def test_a_layer_without_anything_to_learn_before_it_has_no_gradient():
     program = prepare(POOLED, PROBLEM, RECIPE).program
-    assert [layer.backward is None for layer in program.full.layers] == [True, *[False] * 5]
+    assert [layer.backward is None for layer in program.full.layers] == [True, *[False] * 6]
 
 
 class Unstaged(nn.Module):
@@ -107,7 +107,13 @@ class Twice(nn.Module):
 
     @nn.nowrap
     def stages(self):
-        return ConvBlock(4, 3, name="a"), Pool("max"), ConvBlock(4, 3, name="a"), PoolAndFlatten(4), Dense(4, False)
+        return (
+            ConvBlock(4, 3, name="a"),
+            Pool("max"),
+            ConvBlock(4, 3, name="a"),
+            PoolAndFlatten(4),
+            Dense(4, is_activated=False),
+        )
 
 
 def test_layers_that_cannot_be_had_are_refused():

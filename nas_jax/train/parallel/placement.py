@@ -17,8 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch
 from nas_jax.errors import UserError
-from nas_jax.train.recipe import Recipe
 from nas_jax.train.parallel.shards import Shards
+from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import ALONE, Sharing
 
 AXIS = "devices"

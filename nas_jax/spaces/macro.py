@@ -11,7 +11,7 @@ and lists each result for every chain that is the same network.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from itertools import count
 
 import jax
@@ -21,6 +21,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
+from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
 from nas_jax.layers import ConvBlock, Dense, ReluMean
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
@@ -73,24 +74,14 @@ CHAINS = Sequences(BLOCKS, NUM_BLOCKS, canonical)
 def depthwise_conv2d(
     x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k 1 c"], stride: int
 ) -> Float[jax.Array, "b h2 w2 c"]:
-    """Convolves each channel with its own filter; padding is half the filter's side, which is odd.
-
-    A sum of shifted products on a CPU, where XLA's grouped convolution takes several times as long.
-    """
-    side, pad = kernel.shape[0], kernel.shape[0] // 2
-    if jax.default_backend() != "cpu":
-        padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(
-            x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
-        )
-    _, height, width, _ = x.shape
-    padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    products = (
-        padded[:, i : i + height : stride, j : j + width : stride] * kernel[i : i + 1, j : j + 1]
-        for i in range(side)
-        for j in range(side)
+    """Convolves each channel with its own filter; padding is half the filter's side, which is odd."""
+    if jax.default_backend() == "cpu":
+        return depthwise_on_cpu(x, kernel, stride)
+    pad = kernel.shape[0] // 2
+    padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
     )
-    return reduce(jnp.add, products)
 
 
 class PointwiseNorm(nn.Module):

@@ -1,9 +1,9 @@
 """A program a layer: a network is a chain of programs that all networks with such layers share.
 
-Architectures of a space are made of the same few layers on inputs of the same few shapes. Each of these pairs is compiled
-once a process (forward, backward with the update, evaluation), and a network then starts without any compilation of its
-own. What it costs is that no operation is fused across layers, and a call a layer where one scan could take an epoch
-(`experiments/compile_time` has the measurements).
+Architectures of a space are made of the same few layers on inputs of the same few shapes. Each of these pairs is
+compiled once a process (forward, backward with the update, evaluation), and a network then starts without any
+compilation of its own. What it costs is that no operation is fused across layers, and a call a layer where one scan
+could take an epoch (`experiments/compile_time` has the measurements).
 
 The numbers are those of the whole network, up to rounding: the same draws, the same order of operations.
 """

@@ -15,9 +15,9 @@ from nas_jax.train.recipe import Recipe
 from nas_jax.train.variables import Variables
 from nas_jax.train.whole import compile_whole
 
-# On an accelerator a step of layers waits for the host, a whole network's does not, but has to be compiled. An estimate
-# until it is measured on one: a call takes some 50 microseconds, a step of ten layers a millisecond; compiling a network
-# takes a machine of 16 cores about a second.
+# On an accelerator a step of layers waits for the host. That of a whole network does not, but has to be compiled. An
+# estimate, not measured on one: a call takes some 50 microseconds, a step of ten layers a millisecond; compiling a
+# network takes a machine of 16 cores about a second.
 _MAX_STEPS_BY_LAYERS = 1000
 
 
@@ -49,8 +49,8 @@ def compile_program(network: nn.Module, problem: Problem, recipe: Recipe, *, is_
     """Compiles the training of `network`.
 
     Args:
-        is_scanned: Whether one call of a whole network's program takes the steps of an epoch. None leaves it to the kind
-            of device.
+        is_scanned: Whether one call of a whole network's program takes the steps of an epoch. None leaves it to the
+            kind of device.
 
     Raises:
         UserError: the devices that `recipe` asks for are not there, or cannot divide a batch; or layers are asked for

@@ -1,4 +1,7 @@
-"""A batch in parts on several devices under `jax.pmap`: what a step has to exchange so that it computes what one would."""
+"""A batch in parts on several devices under `jax.pmap`.
+
+A step has to exchange a few things so that it computes what one device would.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

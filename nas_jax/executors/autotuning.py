@@ -18,7 +18,7 @@ def share_autotuning(folder: Path) -> None:
     JAX names the folder to XLA as one within its cache of whole programs, which has to be on; but these are of no use
     to another architecture, and none is written.
     """
-    if jax.config.read("jax_compilation_cache_dir") is not None:
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -39,7 +39,7 @@ class TrainsElsewhere(Protocol):
 def keep_to_cpu() -> None:
     """From now on this process uses its CPU alone. One whose JAX has opened its devices is left as it is."""
     if not xla_bridge.backends_are_initialized():
-        _kept_from[:] = [*_kept_from, jax.config.read("jax_platforms")][:1]
+        _kept_from[:] = [*_kept_from, jax.config.values["jax_platforms"]][:1]
         jax.config.update("jax_platforms", "cpu")
 
 
@@ -67,7 +67,7 @@ def has_tpu() -> bool:
 
 def _is_asked(*names: str) -> bool:
     """Whether the platforms that JAX is to use, all unless it was told, are among these."""
-    platforms = _kept_from[0] if _kept_from else jax.config.read("jax_platforms")
+    platforms = _kept_from[0] if _kept_from else jax.config.values["jax_platforms"]
     return not platforms or bool({*platforms.split(",")} & {*names})
 
 

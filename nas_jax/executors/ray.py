@@ -121,7 +121,7 @@ class Ray:
     def _variables(self) -> dict[str, str]:
         variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=self.num_gpus > 0)
         if self.num_gpus:
-            variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{memory_share(1 / min(1, self.num_gpus)):.3f}"
+            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(1 / min(1, self.num_gpus)):.3f}"
         return variables
 
 
@@ -162,11 +162,11 @@ class _Actor:
 
     def measure(self, trial: Trial) -> tuple[Trial | Failure, list[Progress]]:
         """The trial with its measurement, or why it may be begun again, and all its progress."""
-        ended: Trial | Failure = attempt(self._evaluator.measure, trial, self._progress.append)
-        if self._num_gpus:
-            ended = unless_starved(ended, num_sharing=1 / min(1, self._num_gpus))
+        ended = attempt(self._evaluator.measure, trial, self._progress.append)
         jax.clear_caches()  # as in a worker of this machine
         progress, self._progress = self._progress, []
+        if self._num_gpus:
+            return unless_starved(ended, num_sharing=1 / min(1, self._num_gpus)), progress
         return ended, progress
 
     def new_progress(self, num_known: int) -> list[Progress]:

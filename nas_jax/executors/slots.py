@@ -28,7 +28,7 @@ class Slot(NamedTuple):
         """The variables that give a worker its GPU; they count until JAX looks for devices."""
         if self.gpu is None:
             return {}
-        share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{memory_share(self.num_sharing):.3f}"}
+        share = {"XLA_CLIENT_MEM_FRACTION": f"{memory_share(self.num_sharing):.3f}"}
         return {"CUDA_VISIBLE_DEVICES": self.gpu, **share}
 
 
@@ -106,6 +106,7 @@ def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot,
 def take_slot(slot: Slot) -> None:
     """Gives this process its slot. JAX must not have looked for devices in it yet."""
     os.environ.update(slot.environment)
+    os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name, beside which JAX allows no other
     if slot.gpu is None:
         keep_to_cpu()
     if hasattr(os, "sched_setaffinity"):

@@ -172,7 +172,7 @@ def test_gpus_are_shared_by_as_many_workers_as_they_have_room_for(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     environments = [slot.environment for slot in slots.local_slots(None, workers_per_device=2)]
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["4", "6", "4", "6"]
-    assert {environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] for environment in environments} == {"0.450"}
+    assert {environment["XLA_CLIENT_MEM_FRACTION"] for environment in environments} == {"0.450"}
     with pytest.raises(UserError, match="2 GPUs have room for 2 workers"):
         slots.local_slots(3, workers_per_device=1)
 

@@ -10,7 +10,7 @@ from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
-from nas_jax.executors.devices import TrainsElsewhere, keep_to_cpu
+from nas_jax.executors.devices import leave_devices_to
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
@@ -64,7 +64,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         UserError: a setting that is unknown, impossible, or at odds with another one.
     """
     _check_sections(config)
-    _leave_devices_to_trials(config)
+    if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
+        leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
     objectives = Objectives((construct(Objective, "objective", config["objective"]),))
     search_settings = construct(SearchSettings, "search", config["search"])
@@ -157,14 +158,6 @@ def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -
 
 def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
     return build(PARTS[section][0], config[section], **provided)
-
-
-def _leave_devices_to_trials(config: Mapping[str, Any]) -> None:
-    """Nothing may have asked JAX for devices yet: what follows draws keys and fits surrogates."""
-    if config.get("execution"):
-        executor_class = find(PARTS["execution"][0], config["execution"])
-        if isinstance(executor_class, TrainsElsewhere) and executor_class.trains_elsewhere:
-            keep_to_cpu()
 
 
 def _executed(config: Mapping[str, Any], evaluator: Evaluator) -> Evaluator:

@@ -31,7 +31,7 @@ from nas_jax.search.loop import new_trial
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Proposal
-from nas_jax.trial import Genome, Stage, Trial
+from nas_jax.trial import Genome, Trial
 from nas_jax.units import number
 from nas_jax.workdir import environment
 
@@ -60,8 +60,8 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, *, is_final: bool
         _write_json(workdir / "config.json", {**config.to_dict(), "genome": trial.genome, "final": is_final})
         _write_json(workdir / "environment.json", {**environment(), "command": command})
         trained = Trained(space, problem, recipe, checkpoint_dir, sections["space"], sections["task"])
-        best, no_baselines = workdir / "best", dict[Stage, Trial]()
-        metrics = call_where_trials_run(parts.finals.evaluator, export_network, best, trained, trial, no_baselines)
+        evaluator, best = parts.finals.evaluator, workdir / "best"
+        metrics = call_where_trials_run(evaluator, export_network, best, trained, trial, {})
     write_card(workdir, problem.task)
     return metrics
 

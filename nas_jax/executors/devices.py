@@ -43,6 +43,12 @@ def keep_to_cpu() -> None:
         jax.config.update("jax_platforms", "cpu")
 
 
+def leave_devices_to(executor_class: object) -> None:
+    """Keeps this process to its CPU if executions of this class train in other processes."""
+    if isinstance(executor_class, TrainsElsewhere) and executor_class.trains_elsewhere:
+        keep_to_cpu()
+
+
 def device_names() -> list[str]:
     """Platform and kind of each device, such as "cuda: NVIDIA H200", of a process that keeps to the CPU too."""
     if not _kept_from:

@@ -14,9 +14,9 @@ def equal_shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
     return [tuple(cores[i * size : (i + 1) * size]) for i in range(num)]
 
 
-def memory_share(num_sharing: float) -> float:
-    """The part of a GPU's memory that each of those has who share it, rounded down so that they fit."""
-    return math.floor(1000 * MEMORY_SHARE / num_sharing) / 1000
+def memory_share(part: float) -> float:
+    """The share of a GPU's memory that a process has to whom a part of the GPU belongs, rounded down."""
+    return math.floor(1000 * MEMORY_SHARE * part + 1e-6) / 1000
 
 
 def num_compile_threads(num_cores: int, *, is_on_gpu: bool) -> int:

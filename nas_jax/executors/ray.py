@@ -121,7 +121,7 @@ class Ray:
     def _variables(self) -> dict[str, str]:
         variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=self.num_gpus > 0)
         if self.num_gpus:
-            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(1 / min(1, self.num_gpus)):.3f}"
+            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(min(1.0, self.num_gpus)):.3f}"
         return variables
 
 
@@ -166,7 +166,7 @@ class _Actor:
         jax.clear_caches()  # as in a worker of this machine
         progress, self._progress = self._progress, []
         if self._num_gpus:
-            return unless_starved(ended, num_sharing=1 / min(1, self._num_gpus)), progress
+            return unless_starved(ended, min(1.0, self._num_gpus)), progress
         return ended, progress
 
     def new_progress(self, num_known: int) -> list[Progress]:

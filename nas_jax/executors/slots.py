@@ -28,7 +28,7 @@ class Slot(NamedTuple):
         """The variables that give a worker its GPU; they count until JAX looks for devices."""
         if self.gpu is None:
             return {}
-        share = {"XLA_CLIENT_MEM_FRACTION": f"{memory_share(self.num_sharing):.3f}"}
+        share = {"XLA_CLIENT_MEM_FRACTION": f"{memory_share(1 / self.num_sharing):.3f}"}
         return {"CUDA_VISIBLE_DEVICES": self.gpu, **share}
 
 

@@ -14,15 +14,16 @@ from nas_jax.trial import Trial
 _NEARLY = 0.98
 
 
-def unless_starved(trial: Trial, num_sharing: float) -> Trial | Failure:
+def unless_starved(trial: Trial, part: float) -> Trial | Failure:
     """The trial as it has ended, or a failure that may be of others.
 
     Args:
-        num_sharing: How many train on the GPU; more than one may take memory beside their shares, for libraries.
+        part: Of the GPU that is for the trial. Those who have the rest may take memory beside their shares, for
+            libraries.
     """
     if trial.failure != "out_of_memory" or not is_of_device_memory(trial.error or ""):
         return trial
-    if num_sharing <= 1 and _has_its_share():
+    if part == 1 and _has_its_share():
         return trial
     return Failure("out_of_memory", f"{trial.error} (others use the GPU too)", may_be_of_others=True)
 

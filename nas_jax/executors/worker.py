@@ -98,7 +98,7 @@ def _measure(evaluator: Measuring, ahead: Ahead | None, slot: Slot, task: Task) 
         ended = attempt(measure, task.trial, partial(append_progress, task.progress_path))
     except Exception as error:  # for the search, which ends with it
         return error
-    return ended if slot.gpu is None else unless_starved(ended, slot.num_sharing)
+    return ended if slot.gpu is None else unless_starved(ended, 1 / slot.num_sharing)
 
 
 def end_with_parent() -> None:

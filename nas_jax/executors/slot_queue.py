@@ -144,9 +144,11 @@ class SlotQueue:
             return
         if self._worker.connection in ready:
             try:
-                self._receive(self._worker.connection.recv())
+                message = self._worker.connection.recv()
             except (EOFError, OSError):
                 self._take_death(self._worker)
+            else:
+                self._receive(message)
         elif self._worker.process.sentinel in ready:
             self._take_death(self._worker)
         elif self._deadline is not None and time.monotonic() >= self._deadline:
@@ -156,6 +158,9 @@ class SlotQueue:
     def _receive(self, message: Ready | Trial | Failure | Exception) -> None:
         if isinstance(message, Ready):
             self._is_ready = True
+        elif not self._is_ready:
+            assert isinstance(message, Exception)
+            raise message  # what every worker would meet
         else:
             self._is_proven = True
             self._resolve(message)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 
+from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, Measuring, Preparing, attempt
 from nas_jax.executors.ahead import Ahead
 from nas_jax.executors.autotuning import share_autotuning
@@ -54,17 +55,16 @@ def serve(connection: Connection, work: Work, slot: Slot, log: Path) -> None:
     """The life of a worker process. It is killed at its end.
 
     It is sent pairs of a task and whether it is its turn; the turn of the next one comes when the last one has ended.
-    One that waits may be sent before. It sends what a trial has come to, or the exception that ends the search.
+    One that waits may be sent before. It sends what a trial has come to, or an exception that ends the search.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     _write_log(log)
-    take_slot(slot)
-    limit_memory(work.memory_gb)
-    if work.compilation_cache is not None:
-        use_compilation_cache(work.compilation_cache)
-    elif slot.gpu is not None:
-        share_autotuning(work.scratch / "autotuning")
+    try:
+        _set_up(work, slot)
+    except UserError as error:
+        connection.send(error)
+        return
     ahead = None
     if work.num_threads and isinstance(work.evaluator, Preparing):
         ahead = Ahead(work.evaluator.prepare, work.num_threads)
@@ -78,6 +78,15 @@ def serve(connection: Connection, work: Work, slot: Slot, log: Path) -> None:
         if num_ended % clear_every == 0:
             jax.clear_caches()  # JAX keeps what it traced and compiled, and no other trial has the same network
         connection.send(ended)
+
+
+def _set_up(work: Work, slot: Slot) -> None:
+    take_slot(slot)
+    limit_memory(work.memory_gb)
+    if work.compilation_cache is not None:
+        use_compilation_cache(work.compilation_cache)
+    elif slot.gpu is not None:
+        share_autotuning(work.scratch / "autotuning")
 
 
 def _listen(connection: Connection, turns: SimpleQueue[Task], ahead: Ahead | None) -> None:

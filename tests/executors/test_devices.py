@@ -11,11 +11,13 @@ from pathlib import Path
 import fake_gpus
 import jax
 import pytest
+from fakes import Lookup
 
 from nas_jax.errors import UserError
 from nas_jax.executors import devices
 from nas_jax.executors.devices import Accelerator, device_names, find_gpus, keep_to_cpu
 from nas_jax.executors.slots import local_slots
+from nas_jax.executors.workers import Workers
 from nas_jax.store import read_trials
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +176,26 @@ def test_without_gpus_a_worker_has_a_core_and_compiles_nothing_ahead(machine, nu
     assert all(slot.environment == {} for slot in slots)
 
 
+def environment_and_error(message):
+    if message:
+        raise UserError(message)
+    return os.getpid(), dict(os.environ)
+
+
+def test_a_function_is_called_in_a_process_that_has_the_gpu(machine, monkeypatch):
+    machine(fake_gpus.gpus(2), num_cores=len(os.sched_getaffinity(0)))
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    pid, environment = Workers(Lookup()).call(environment_and_error, "")
+    assert pid != os.getpid()
+    assert environment["CUDA_VISIBLE_DEVICES"] == "GPU-00000000-aaaa"
+    assert "MALLOC_ARENA_MAX" not in environment
+    assert os.environ["MALLOC_ARENA_MAX"] == "1"
+    with pytest.raises(UserError, match="the disk is full"):
+        Workers(Lookup()).call(environment_and_error, "the disk is full")
+    with pytest.raises(UserError, match="the process that computes with the trained network has died"):
+        Workers(Lookup()).call(os._exit, 1)
+
+
 def start(folder, environment):
     command = [sys.executable, "-m", "nas_jax.main", "--config=configs/quickstart.py:smoke", f"--workdir={folder}"]
     command += ["--config.execution=workers", "--config.search.num_trials=4", "--config.finalists.num_finalists=1"]
@@ -203,6 +225,7 @@ def test_the_searchs_own_process_opens_no_gpu_on_a_first_run_or_a_resumed_one(tm
         _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert {trial.status for trial in read_trials(log)} == {"finished"}
+    assert [trial.id for trial in read_trials(log) if trial.stage == "search"] == [0, 1, 2, 3]
     notes = fake_gpus.opened(tmp_path)
     assert not {note["pid"] for note in notes} & {*searches}
     assert of_first == 1  # a worker

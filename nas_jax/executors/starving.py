@@ -25,7 +25,7 @@ def unless_starved(trial: Trial, part: float) -> Trial | Failure:
         return trial
     if part == 1 and _has_its_share():
         return trial
-    return Failure("out_of_memory", f"{trial.error} (others use the GPU too)", may_be_of_others=True)
+    return Failure("out_of_memory", f"{trial.error} (others may have used the GPU)", may_be_of_others=True)
 
 
 def _has_its_share() -> bool:

@@ -102,7 +102,7 @@ class Ray:
                 max_concurrency=2,  # one measures, the other one says how far it has come
                 max_restarts=0,
                 max_task_retries=0,
-                runtime_env={"env_vars": self._variables()},
+                runtime_env={"env_vars": self.variables()},
             )
             evaluator = _with_stored_source(self.evaluator)
             actors = _Actors(
@@ -118,7 +118,8 @@ class Ray:
         needs = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": (self.memory_gb or 0) * 2**30}
         return {name: float(amount) for name, amount in needs.items() if amount}
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """The environment variables of a trial's process."""
         variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=self.num_gpus > 0)
         if self.num_gpus:
             variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(min(1.0, self.num_gpus)):.3f}"

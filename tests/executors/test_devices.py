@@ -13,10 +13,11 @@ import jax
 import pytest
 from fakes import Lookup
 
+from nas_jax.cpu.memory import MALLOC_VARIABLES
 from nas_jax.errors import UserError
 from nas_jax.executors import devices
 from nas_jax.executors.devices import Accelerator, device_names, find_gpus, keep_to_cpu
-from nas_jax.executors.slots import local_slots
+from nas_jax.executors.slots import local_slots, worker_environment, worker_variables
 from nas_jax.executors.workers import Workers
 from nas_jax.store import read_trials
 
@@ -174,6 +175,22 @@ def test_without_gpus_a_worker_has_a_core_and_compiles_nothing_ahead(machine, nu
     assert [slot.cores for slot in slots] == [(core,) for core in range(num)]
     assert {slot.num_compile_threads for slot in slots} == {0}
     assert all(slot.environment == {} for slot in slots)
+
+
+def test_a_worker_on_a_gpu_starts_without_what_is_for_cpus(monkeypatch):
+    """What `launch.sh` has set is taken out for it, what a user has set stays, and this process is as it was."""
+    for name in (*MALLOC_VARIABLES, "NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    assert worker_variables(4, is_on_gpu=True) == {"OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "4"}
+    assert worker_variables(4).items() >= {**MALLOC_VARIABLES, "NPROC": "4"}.items()
+    monkeypatch.setenv("MALLOC_TOP_PAD_", MALLOC_VARIABLES["MALLOC_TOP_PAD_"])
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=3")
+    before = dict(os.environ)
+    with worker_environment(4, is_on_gpu=True):
+        assert os.environ["GLIBC_TUNABLES"] == "glibc.malloc.check=3"
+        assert os.environ["OMP_NUM_THREADS"] == "4"
+        assert not {"MALLOC_TOP_PAD_", "MALLOC_ARENA_MAX", "NPROC"} & {*os.environ}
+    assert dict(os.environ) == before
 
 
 def environment_and_error(message):

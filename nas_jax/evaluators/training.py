@@ -113,11 +113,11 @@ def _make_on_epoch(trial: Trial, num_seeds: int, report: Report) -> fit.OnEpoch:
     """Reports an epoch as soon as all seeds have ended it."""
     ended: defaultdict[int, list[dict[str, float]]] = defaultdict(list)  # of each epoch the metrics of the seeds so far
 
-    def on_epoch(num_epochs: int, metrics: list[dict[str, float]]) -> None:
+    def on_epoch(num_epochs: int, metrics: dict[str, float]) -> None:
         of_seeds = ended[num_epochs]
-        of_seeds += metrics
+        of_seeds.append(metrics)
         if len(of_seeds) == num_seeds:
-            means = {name: float(np.mean([each[name] for each in of_seeds])) for name in metrics[0]}
+            means = {name: float(np.mean([each[name] for each in of_seeds])) for name in metrics}
             report(Progress(trial.id, num_epochs, means))
 
     return on_epoch

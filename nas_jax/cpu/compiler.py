@@ -12,8 +12,10 @@ def compiler_options() -> dict[str, str | bool] | None:
     """
     if jax.default_backend() != "cpu":
         return None
-    return {
+    options: dict[str, str | bool] = {
         "xla_backend_optimization_level": "1",
-        "xla_cpu_use_fusion_emitters": False,
         "xla_cpu_parallel_codegen_split_count": "1",  # a worker has one core
     }
+    if jax.__version_info__ < (0, 11):  # later ones refuse an option that they do not know, and this is one
+        options["xla_cpu_use_fusion_emitters"] = False
+    return options

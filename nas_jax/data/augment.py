@@ -51,14 +51,14 @@ def move(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: in
 
 def cut_out(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, side: int) -> UInt8[jax.Array, "b h w c"]:
     """Images of which a square is grey (DeVries & Taylor 2017); what of it lies outside of an image is left out."""
-    assert moves.centre_row is not None and moves.centre_column is not None
     _, h, w, _ = images.shape
     rows, columns = _covered(moves.centre_row, h, side), _covered(moves.centre_column, w, side)  # [b, h], [b, w]
     return jnp.where(rows[:, :, None, None] & columns[:, None, :, None], jnp.uint8(_GREY), images)
 
 
-def _covered(bits: UInt32[jax.Array, "b 1"], length: int, side: int) -> Bool[jax.Array, "b length"]:
+def _covered(bits: UInt32[jax.Array, "b 1"] | None, length: int, side: int) -> Bool[jax.Array, "b length"]:
     """Which places of a length are in an interval of `side` places around a random one."""
+    assert bits is not None, "the moves were drawn without a cutout"
     start = (bits % length).astype(jnp.int32) - side // 2
     places = jnp.arange(length)[None]
     return (start <= places) & (places < start + side)

@@ -1,7 +1,6 @@
 """What the machine is, and how busy it is: `python machine.py environment SCALE`."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -27,11 +26,9 @@ def environment(scale: Scale) -> None:
     emit(device=str(jax.devices()[0].device_kind), num_devices=jax.device_count())
     for gpu in query("gpu", "name,memory.total,memory.used,driver_version"):
         emit(gpu=gpu)
+    installed = {found.name.lower().replace("-", "_"): found.version for found in importlib.metadata.distributions()}
     for package in PACKAGES:
-        if importlib.util.find_spec(package) is None:
-            emit(package=package, version="missing")
-        else:
-            emit(package=package, version=importlib.metadata.version(package))
+        emit(package=package, version=installed.get(package, "missing"))
 
 
 def query(what: str, fields: str) -> list[str]:

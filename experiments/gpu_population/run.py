@@ -25,6 +25,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+TOTAL_SECONDS = 350.0
 SEARCH_MARGIN = 12.0  # seconds that a search may need beside those of `--search_seconds`, to end
 
 
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--data", help="file of images; made up unless given")
     parser.add_argument("--out", default="gpu_population", help="folder for the results")
     parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order; names with commas between")
-    parser.add_argument("--total_seconds", type=float, default=350.0, help="after which no step goes on")
+    parser.add_argument("--total_seconds", type=float, help="after which no step goes on; 350 unless given")
     parser.add_argument("--search_seconds", type=float, help="of each search; 22 unless given")
     parser.add_argument("--tiny", action="store_true", help="a little of everything")
     arguments = parser.parse_args()
@@ -96,7 +97,8 @@ def main() -> None:
     scale = Scale(str(data), str(out), **(TINY if arguments.tiny else {}))
     if arguments.search_seconds is not None:
         scale = dataclasses.replace(scale, search_seconds=arguments.search_seconds)
-    end, outcomes = time.monotonic() + arguments.total_seconds, []
+    total_seconds = TOTAL_SECONDS * scale.patience if arguments.total_seconds is None else arguments.total_seconds
+    end, outcomes = time.monotonic() + total_seconds, []
     for name in names:
         outcomes.append(run_step(name, STEPS[name], scale, end - time.monotonic()))
         write(outcomes, out)
@@ -121,7 +123,7 @@ def write_made_up(path: Path) -> Path:
 def run_step(name: str, step: Step, scale: Any, seconds_left: float) -> Outcome:
     """Runs a step in a session of its own, whose processes all end with it, and prints its rows as they come."""
     print(f"--- {name}", flush=True)
-    limit = min(step.seconds + step.is_search * scale.search_seconds, seconds_left)
+    limit = min(step.seconds * scale.patience + step.is_search * scale.search_seconds, seconds_left)
     if limit < 5:
         return _reported(Outcome(name, 0.0, [], f"not begun, as the time is over: --steps={name} runs it alone"))
     command = [sys.executable, str(HERE / step.script), step.arguments[0], json.dumps(dataclasses.asdict(scale))]
@@ -155,9 +157,10 @@ def run_step(name: str, step: Step, scale: Any, seconds_left: float) -> Outcome:
 
 def _read(process: subprocess.Popen, name: str, rows: list[dict[str, Any]]) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        rows.append(json.loads(line))
-        print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+    with process.stdout as lines:
+        for line in lines:
+            rows.append(json.loads(line))
+            print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
 
 
 def _reported(outcome: Outcome) -> Outcome:

@@ -33,6 +33,7 @@ class Scale:
     conv_filters: tuple[int, ...] = (16, 32, 64)
     batch_sizes: tuple[int, ...] = (128, 512)
     search_seconds: float = 22.0  # of a search, its start included
+    patience: float = 1.0  # by which the time limits of the steps are multiplied
 
     @property
     def space(self) -> Chain:
@@ -50,7 +51,7 @@ class Scale:
         """Of `nas_jax.main`: the data and the space."""
         fields = {name: value for name, value in dataclasses.asdict(source).items() if value is not None}
         data = [f"--config.data.{name}={value}" for name, value in fields.items()]
-        space = [f"--config.space.conv_filters={self.conv_filters}"] if self.conv_filters != Scale.conv_filters else []
+        space = [f"--config.space.conv_filters={self.conv_filters}", f"--config.finalists.reference={self.network}"]
         return ["--config.data=experiments.gpu_population.images", *data, *space]
 
 
@@ -66,6 +67,7 @@ TINY = {
     "conv_filters": (4, 8),
     "batch_sizes": (128,),
     "search_seconds": 120.0,
+    "patience": 8.0,  # two cores that others use as well
 }
 
 

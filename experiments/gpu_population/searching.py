@@ -59,7 +59,7 @@ def search(scale: Scale, num_workers: str, compile_ahead: str) -> None:
         **({"first_error": failed[0]} if failed else {}),
     )
     if not trials:
-        raise RuntimeError(f"no trial ended in {scale.search_seconds} s; see {_log(workdir)}")
+        raise RuntimeError(f"no trial has ended. {_last_words(workdir)}")
 
 
 def killed(scale: Scale) -> None:
@@ -74,7 +74,7 @@ def killed(scale: Scale) -> None:
     process = _start(workdir, flags)
     while _num_ended(workdir) < 2:
         if process.poll() is not None:
-            raise RuntimeError(f"exit code {process.returncode} before two trials had ended; see {_log(workdir)}")
+            raise RuntimeError(f"exit code {process.returncode} before two trials had ended. {_last_words(workdir)}")
         time.sleep(0.1)
     holders = [line for line in query("compute-apps", "pid,used_memory") if line.split(",")[0] == str(process.pid)]
     emit(gpu_files_of_the_search=_num_gpu_files(process.pid), gpu_memory_of_the_search=holders, has_gpu=HAS_GPU)
@@ -90,7 +90,7 @@ def killed(scale: Scale) -> None:
     finished = sum(record["status"] == "finished" for record in _records(workdir))
     emit(exit_code=exit_code, finished=finished, of=scale.num_killed, ended_twice=sum(n > 1 for n in endings.values()))
     if exit_code != 0 or finished != scale.num_killed or left:
-        raise RuntimeError(f"the search did not go on as it should; see {_log(workdir)}")
+        raise RuntimeError(f"the search did not go on as it should. {_last_words(workdir)}")
 
 
 def _worker_flags(num: str) -> list[str]:
@@ -108,12 +108,16 @@ def _log(workdir: Path) -> Path:
     return workdir.with_suffix(".log")
 
 
+def _last_words(workdir: Path) -> str:
+    last = next(iter(_log(workdir).read_text().strip().splitlines()[-1:]), "nothing")
+    return f"{_log(workdir)} ends with: {last}"
+
+
 def _lines(workdir: Path) -> list[dict[str, Any]]:
     """The records of the trial log; a trial has one for each of its states."""
     log = workdir / "trials.jsonl"
-    return [
-        json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")
-    ] * log.exists()
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _records(workdir: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""What compiling an architecture costs: `python compiling.py compile SCALE`, or `options`.
+"""What compiling an architecture costs: `python compiling.py compile SCALE [COMPILATION]`, or `options`.
 
-`compile` takes one chain after the other in one process, so that the first ones show what a process pays once.
+`compile` takes one chain after the other in one process, so that the first ones show what a process pays once;
+COMPILATION is that field of the recipe.
 `options` takes two chains in a process of their own for each candidate of XLA's options.
 """
 
@@ -36,10 +37,11 @@ CANDIDATES = {
 }
 
 
-def compile_chains(scale: Scale) -> None:
+def compile_chains(scale: Scale, compilation: str | None = None) -> None:
+    recipe = Recipe(scale.num_epochs, **({"compilation": compilation} if compilation else {}))
     with _counting_programs() as programs:
         for number, genome in enumerate(scale.genomes):
-            _measure(scale, genome, Recipe(num_epochs=1, warmup_epochs=0.5), programs, number=number)
+            _measure(scale, genome, recipe, programs, number=number)
 
 
 def options(scale: Scale) -> None:
@@ -60,7 +62,7 @@ def with_option(scale: Scale, name: str) -> None:
     jax.jit(lambda x: x @ x)(jax.numpy.ones((8, 8))).block_until_ready()  # opens the device, and its libraries
     with _counting_programs() as programs:
         for genome in scale.genomes[:2]:
-            _measure(scale, genome, Recipe(num_epochs=3, warmup_epochs=0.5), programs, option=name)
+            _measure(scale, genome, Recipe(scale.num_epochs), programs, option=name)
 
 
 def _measure(scale: Scale, genome: Genome, recipe: Recipe, programs: list[float], **labels: str | int) -> None:
@@ -70,7 +72,7 @@ def _measure(scale: Scale, genome: Genome, recipe: Recipe, programs: list[float]
     prepared = prepare(scale.space.network(genome, recipe.dtype), problem, recipe)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     num_prepared, cpu = len(programs), time.process_time()
-    ends: list[float] = []
+    ends = [time.perf_counter()]
     train(prepared, [0], lambda num_epochs, metrics: ends.append(time.perf_counter()))
     emit(
         **labels,
@@ -79,7 +81,7 @@ def _measure(scale: Scale, genome: Genome, recipe: Recipe, programs: list[float]
         programs=num_prepared - num_before,
         programs_in_training=len(programs) - num_prepared,
         train_cpu_seconds=time.process_time() - cpu,
-        **({"last_epoch_seconds": ends[-1] - ends[-2]} if len(ends) > 1 else {}),
+        last_epoch_seconds=ends[-1] - ends[-2],
         chain=scale.space.describe(genome),
     )
 

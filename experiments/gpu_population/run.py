@@ -38,8 +38,9 @@ class Step(NamedTuple):
     is_search: bool = False
 
 
-def _search(num_workers: int, compile_ahead: str = "planned") -> Step:
-    return Step("searching.py", ("search", str(num_workers), compile_ahead), SEARCH_MARGIN, is_search=True)
+def _search(num_workers: int, compile_ahead: str = "planned", compilation: str = "auto") -> Step:
+    arguments = ("search", str(num_workers), compile_ahead, compilation)
+    return Step("searching.py", arguments, SEARCH_MARGIN, is_search=True)
 
 
 STEPS = {
@@ -47,6 +48,7 @@ STEPS = {
     "workers_1": _search(1),
     "workers_4": _search(4),
     "ahead_8": _search(1, "8"),
+    "layers_1": _search(1, compilation="layers"),
     "compile": Step("compiling.py", ("compile",), 45),
     "speed": Step("training.py", ("speed",), 40),
     "killed": Step("searching.py", ("killed",), 60),
@@ -55,8 +57,10 @@ STEPS = {
     "seeds": Step("training.py", ("seeds",), 30),
     "torch_1": Step("torch_population.py", ("train", "1"), SEARCH_MARGIN, is_search=True),
     "torch_4": Step("torch_population.py", ("train", "4"), SEARCH_MARGIN, is_search=True),
+    "compile_layers": Step("compiling.py", ("compile", "layers"), 45),
     "workers_2": _search(2),
     "workers_8": _search(8),
+    "layers_4": _search(4, compilation="layers"),
     "ahead_2": _search(1, "2"),
     "ahead_4": _search(1, "4"),
     "ahead_15": _search(1, "15"),

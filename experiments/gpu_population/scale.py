@@ -29,7 +29,7 @@ class Scale:
     num_killed: int = 8  # trials of the search that is killed
     num_chains: int = 10  # that are compiled
     network: str = "conv3x3-32, conv3x3-64, max, conv5x5-64, max, fc-256"  # whose speed is measured
-    speed_epochs: int = 20
+    speed_epochs: int = 30
     conv_filters: tuple[int, ...] = (16, 32, 64)
     batch_sizes: tuple[int, ...] = (128, 512)
     search_seconds: float = 22.0  # of a search, its start included

@@ -1,6 +1,6 @@
-"""The real program, as a user starts it: `python searching.py search SCALE WORKERS COMPILE_AHEAD`, or `killed`.
+"""The real program, as a user starts it: `python searching.py search SCALE WORKERS AHEAD COMPILATION`, or `killed`.
 
-`search` lets it run for a while and counts trials. `killed` ends its main process by SIGKILL, looks for what it left
+`search` lets it run for a while and counts trials; "planned" and "auto" leave these fields as they are. `killed` ends its main process by SIGKILL, looks for what it left
 behind, and starts it again.
 """
 
@@ -16,14 +16,15 @@ from machine import HAS_GPU, Usage, query
 from scale import ROOT, Scale, emit, main
 
 
-def search(scale: Scale, num_workers: str, compile_ahead: str) -> None:
-    workdir = Path(scale.out) / f"search_{num_workers}_{compile_ahead}"
+def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str) -> None:
+    workdir = Path(scale.out) / f"search_{num_workers}_{compile_ahead}_{compilation}"
     flags = [
         *scale.flags(scale.source()),
         *_worker_flags(num_workers),
         f"--config.recipe.num_epochs={scale.num_epochs}",
         f"--config.search.num_trials={scale.num_trials}",
         *([] if compile_ahead == "planned" else [f"--config.execution.compile_ahead={compile_ahead}"]),
+        *([] if compilation == "auto" else [f"--config.recipe.compilation={compilation}"]),
     ]
     start = time.time()
     with Usage() as usage:
@@ -47,6 +48,7 @@ def search(scale: Scale, num_workers: str, compile_ahead: str) -> None:
     emit(
         workers=int(num_workers),
         compile_ahead=compile_ahead,
+        compilation=compilation,
         trials_an_hour=rate,
         num_trials=len(trials),
         num_failed=len(failed),

@@ -56,11 +56,11 @@ def test_steps_leave_their_numbers_and_one_that_fails_does_not_stop_the_others(o
     assert done.returncode == 1
     assert "3 of 4 steps ended well" in done.stdout
     (search,) = steps["workers_1"]["rows"]
-    finished = [trial for trial in read_trials(out / "search_1_planned" / "trials.jsonl") if trial.metrics]
+    finished = [trial for trial in read_trials(out / "search_1_planned_auto" / "trials.jsonl") if trial.metrics]
     assert search["num_trials"] == len(finished) == 3
     mean = sum(trial.seconds["train"] for trial in finished) / 3
     assert search["train_seconds"] == pytest.approx(mean, abs=1e-3)
-    ends = sorted(record["time"] for record in records(out / "search_1_planned") if record["status"] == "finished")
+    ends = sorted(record["time"] for record in records(out / "search_1_planned_auto") if record["status"] == "finished")
     assert search["trials_an_hour"] == pytest.approx(2 * 3600 / (ends[2] - ends[0]), rel=1e-3)
     chains = steps["compile"]["rows"]
     assert [row["number"] for row in chains] == [0, 1]

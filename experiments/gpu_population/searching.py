@@ -1,7 +1,7 @@
 """The real program, as a user starts it: `python searching.py search SCALE WORKERS AHEAD COMPILATION`, or `killed`.
 
-`search` lets it run for a while and counts trials; "planned" and "auto" leave these fields as they are. `killed` ends its
-main process by SIGKILL, looks for what it left behind, and starts it again.
+`search` lets it run for a while and counts trials; "planned" and "auto" leave these fields as they are. `killed` ends
+its main process by SIGKILL, looks for what it left behind, and starts it again.
 """
 
 import json

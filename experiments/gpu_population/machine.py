@@ -15,7 +15,7 @@ from scale import Scale, emit, main
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gpjax", "ml_collections", "beartype", "pebble", "torch")
 HAS_GPU = shutil.which("nvidia-smi") is not None
-_INTERVAL_MS = 500
+_INTERVAL_SECONDS = 0.5
 
 
 def environment(scale: Scale) -> None:
@@ -35,12 +35,9 @@ def query(what: str, fields: str) -> list[str]:
     """Lines of nvidia-smi on the GPU that is used, such as `query("gpu", "name")`; none without a GPU."""
     if not HAS_GPU:
         return []
-    return subprocess.run(_command(what, fields), capture_output=True, text=True, check=False).stdout.splitlines()
-
-
-def _command(what: str, fields: str) -> list[str]:
     number = os.environ.get("CUDA_VISIBLE_DEVICES", "0").partition(",")[0]
-    return ["nvidia-smi", f"--query-{what}={fields}", "--format=csv,noheader,nounits", f"--id={number}"]
+    command = ["nvidia-smi", f"--query-{what}={fields}", "--format=csv,noheader,nounits", f"--id={number}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 class Usage:
@@ -48,28 +45,22 @@ class Usage:
 
     def __enter__(self) -> "Usage":
         self._samples: list[tuple[float, float, float]] = []  # time, per cent, MiB
-        self._process: subprocess.Popen | None = None
-        self._cpu = _cpu_times()
-        if HAS_GPU:
-            command = [*_command("gpu", "utilization.gpu,memory.used"), f"--loop-ms={_INTERVAL_MS}"]
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            threading.Thread(target=self._read, daemon=True).start()
+        self._cpu, self._has_ended = _cpu_times(), threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
         return self
 
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            numbers = [part.strip() for part in line.split(",")]
-            if all(number.isdigit() for number in numbers):
-                self._samples.append((time.time(), *map(float, numbers)))  # type: ignore[arg-type]
+    def _sample(self) -> None:
+        while HAS_GPU and not self._has_ended.wait(_INTERVAL_SECONDS):
+            numbers = "".join(query("gpu", "utilization.gpu,memory.used")[:1]).replace(" ", "").split(",")
+            if len(numbers) == 2 and all(number.isdigit() for number in numbers):
+                self._samples.append((time.time(), float(numbers[0]), float(numbers[1])))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+        self._has_ended.set()
+        self._sampler.join()
         busy, total = (after - before for after, before in zip(_cpu_times(), self._cpu, strict=True))
         self.cpu_percent = 100 * busy / total if total else None
 

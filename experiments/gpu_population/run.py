@@ -43,26 +43,26 @@ def _search(num_workers: int, compile_ahead: str = "planned", compilation: str =
     return Step("searching.py", arguments, SEARCH_MARGIN, is_search=True)
 
 
-STEPS = {
+STEPS = {  # the first ones fit into `TOTAL_SECONDS` on a GPU
     "environment": Step("machine.py", ("environment",), 20),
     "workers_1": _search(1),
     "workers_4": _search(4),
-    "ahead_8": _search(1, "8"),
-    "layers_1": _search(1, compilation="layers"),
     "compile": Step("compiling.py", ("compile",), 45),
     "speed": Step("training.py", ("speed",), 40),
+    "torch_4": Step("torch_population.py", ("train", "4"), SEARCH_MARGIN, is_search=True),
     "killed": Step("searching.py", ("killed",), 60),
     "program": Step("training.py", ("program",), 40),
-    "parallel": Step("training.py", ("parallel",), 40),
     "seeds": Step("training.py", ("seeds",), 30),
+    "parallel": Step("training.py", ("parallel",), 40),
     "torch_1": Step("torch_population.py", ("train", "1"), SEARCH_MARGIN, is_search=True),
-    "torch_4": Step("torch_population.py", ("train", "4"), SEARCH_MARGIN, is_search=True),
-    "compile_layers": Step("compiling.py", ("compile", "layers"), 45),
     "workers_2": _search(2),
     "workers_8": _search(8),
+    "layers_1": _search(1, compilation="layers"),
     "layers_4": _search(4, compilation="layers"),
+    "compile_layers": Step("compiling.py", ("compile", "layers"), 45),
     "ahead_2": _search(1, "2"),
     "ahead_4": _search(1, "4"),
+    "ahead_8": _search(1, "8"),
     "ahead_15": _search(1, "15"),
     "options": Step("compiling.py", ("options",), 120),
 }
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", default="gpu_population", help="folder for the results")
     parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order; names with commas between")
     parser.add_argument("--total_seconds", type=float, help="after which no step goes on; 350 unless given")
-    parser.add_argument("--search_seconds", type=float, help="of each search; 22 unless given")
+    parser.add_argument("--search_seconds", type=float, help="of each search; 40 unless given")
     parser.add_argument("--tiny", action="store_true", help="a little of everything")
     arguments = parser.parse_args()
     names = arguments.steps.split(",")

@@ -32,7 +32,7 @@ class Scale:
     speed_epochs: int = 30
     conv_filters: tuple[int, ...] = (16, 32, 64)
     batch_sizes: tuple[int, ...] = (128, 512)
-    search_seconds: float = 22.0  # of a search, its start included
+    search_seconds: float = 40.0  # of a search, its start included
     patience: float = 1.0  # by which the time limits of the steps are multiplied
 
     @property

@@ -32,8 +32,7 @@ def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str)
         try:
             process.wait(scale.search_seconds)
         except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait()
+            _stop(process)
     trials = [record for record in _records(workdir) if record["status"] != "pending"]
     failed = [trial["error"] for trial in trials if trial["status"] == "failed"]
     ended = sorted(trial["time"] for trial in trials)
@@ -104,6 +103,15 @@ def _start(workdir: Path, flags: list[str]) -> subprocess.Popen:
     shared = ["--config.stages=search", "--config.strategy=random_search"]
     with _log(workdir).open("a") as log:
         return subprocess.Popen([*command, *shared, *flags], cwd=ROOT, stdout=log, stderr=log)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _log(workdir: Path) -> Path:

@@ -113,6 +113,32 @@ def test_a_step_that_hangs_is_ended_with_its_children_and_keeps_what_it_has_prin
     assert f"hangs: child {row['child']}" in capsys.readouterr().out
 
 
+def test_the_gpu_is_sampled_from_the_moment_that_counts(tmp_path, monkeypatch):
+    """With an nvidia-smi that is busy by 90 per cent from the third question on, by 10 before, and broken once."""
+    (tmp_path / "nvidia-smi").write_text(
+        "#!/bin/sh\n"
+        f"echo x >> {tmp_path}/asked\n"
+        f"num=$(wc -l < {tmp_path}/asked)\n"
+        '[ "$num" = 4 ] && { echo "[N/A], 3000"; exit; }\n'
+        'if [ "$num" -le 2 ]; then echo "10, 500"; else echo "90, $((num * 1000))"; fi\n'
+    )
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for folder in (ROOT, FOLDER):
+        monkeypatch.syspath_prepend(str(folder))
+    machine = imported("machine")
+    monkeypatch.setattr(machine, "_INTERVAL_SECONDS", 0.05)
+    with machine.Usage() as usage:
+        while len(usage._samples) < 6:
+            time.sleep(0.01)
+    busy = [sample for sample in usage._samples if sample[1] == 90]
+    everything, later = usage.of_gpu(0.0), usage.of_gpu(busy[0][0])
+    assert later["gpu_percent"] == 90
+    assert everything["gpu_percent"] == pytest.approx((2 * 10 + 90 * len(busy)) / (2 + len(busy)))
+    assert later["gpu_memory_mib"] == 1000 * (len(busy) + 3)
+    assert usage.of_gpu(time.time() + 1) == {"gpu_percent": None, "gpu_memory_mib": None}
+
+
 def arrays(num, num_test):
     rng = np.random.default_rng(0)
     images, test_images = (rng.integers(0, 256, (size, 32, 32, 3), np.uint8) for size in (num, num_test))

@@ -1,6 +1,6 @@
 """One round of surrogate-guided search: random genomes, one surrogate of them, and the best of what it then ranks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
@@ -9,6 +9,7 @@ from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
 from nas_jax.strategies.learner import Learner, is_by_spread
 from nas_jax.strategies.pools import scale_of
+from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.trial import History
 
@@ -21,6 +22,7 @@ class OneShot:
     were measured, more random ones follow until there are two.
 
     Args:
+        surrogate: The recommended one, unless another is given (`recommended.py`).
         targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
 
     Raises:
@@ -28,8 +30,8 @@ class OneShot:
     """
 
     space: Space
-    surrogate: Surrogate
-    targets: str = "ranks"
+    surrogate: Surrogate = field(default_factory=recommended_surrogate)
+    targets: str = TARGETS
     num_random: int = 100
     num_candidates: int = 1000
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
 from nas_jax.strategies.pools import Pool, make_pool
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
@@ -70,7 +71,7 @@ class Bayesopt:
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """One after the other, each as if those before it were pending: never the first `num` of one ranking."""
-        return one_by_one(self._next, rng, history, num)
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:

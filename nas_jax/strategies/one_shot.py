@@ -7,6 +7,7 @@ import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
+from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learner, is_by_spread
 from nas_jax.strategies.pools import scale_of
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
@@ -45,6 +46,7 @@ class OneShot:
         return Learner(self.space, self.surrogate, self.targets)
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        history = checked_history(self.space, history)
         if len(history.known) < self.num_random or len(history.genomes) < 2:
             return random_proposals(self.space, rng, history, num)
         candidates = self.space.sample(rng, max(num, self.num_candidates), exclude=history.known)

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import jax.numpy as jnp
@@ -19,7 +20,9 @@ from written_tables import write_columns
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
 from nas_jax.objectives import Objective, Objectives
+from nas_jax.parts import build_parts
 from nas_jax.record import read_record
+from nas_jax.report.write import write_report
 from nas_jax.search.ask_tell import Search
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
@@ -332,7 +335,7 @@ def test_reports_can_read_the_folder(tmp_path):
         assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
     assert best.description in page
-    assert "14 of" in page
+    assert "14 search trials finished, 0 failed" in page
 
 
 def test_a_part_of_ones_own_that_no_file_makes_is_searched_all_the_same(tmp_path):
@@ -352,6 +355,50 @@ def test_a_torn_last_line_is_said_and_cut_off(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.warns(UserWarning, match="incomplete last line"):
         assert len(random_search(path=tmp_path).trials) == 1
+
+
+def test_reports_can_read_a_folder_of_two_objectives(tmp_path):
+    both = ["val_accuracy", Objective("latency", maximize=False)]
+    with Search(SPACE, RandomSearch(SPACE), both, path=tmp_path) as asked:
+        for trial in asked.ask(12):
+            asked.tell(trial, {"val_accuracy": measure(trial.genome), "latency": trial.genome[0] * trial.genome[1]})
+    record = read_record(tmp_path)
+    assert record.objectives == Objectives.of(both)
+    page = write_report(tmp_path, build_parts(record.config, tmp_path)).read_text()
+    assert "val_accuracy" in page
+    assert "latency" in page
+
+
+def test_nothing_can_be_measured_for_another_program(tmp_path):
+    with random_search(path=tmp_path) as asked:
+        asked.ask()
+    record = read_record(tmp_path)
+    evaluator = build_parts(record.config, tmp_path).search.evaluator
+    assert evaluator.metric_names == ("val_accuracy",)
+    with pytest.raises(UserError, match="told its metrics by another program"):
+        next(evaluator.evaluate(iter(record.trials)))
+
+
+def test_asking_takes_time_in_proportion_to_the_trials():
+    """Ten times as many: ten times as long at most, and not a hundred times; CPU time, best of five."""
+    asked, seconds = random_search_of_many(), {}
+    for num in (100, 1000):
+        for trial in asked.ask(num - len(asked.trials)):
+            asked.tell(trial, {"val_accuracy": trial.id / 1000})
+        times = []
+        for _ in range(5):
+            start = time.thread_time()
+            (trial,) = asked.ask()
+            times.append(time.thread_time() - start)
+            asked.tell(trial, {"val_accuracy": 0.0})
+        seconds[num] = min(times)
+    assert seconds[1000] < 30 * seconds[100]
+    assert seconds[1000] < 0.1
+
+
+def random_search_of_many():
+    space = Categorical(genes={f"gene {i}": range(4) for i in range(6)})
+    return Search(space, RandomSearch(space), "val_accuracy")
 
 
 # Threads, and strategies that continue
@@ -379,12 +426,7 @@ def test_threads_share_a_search(tmp_path):
     assert sorted(seen) == list(range(30))
     assert len({trial.genome for trial in asked.trials}) == 30
     assert all(trial.status != "pending" for trial in asked.trials)
-    asked.close()
-    assert random_search_of(tmp_path) == asked.trials
-
-
-def random_search_of(folder):
-    return read_record(folder).of("search")
+    assert read_record(tmp_path).of("search") == asked.trials
 
 
 def test_only_one_of_many_threads_can_tell_a_trial():

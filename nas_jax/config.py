@@ -21,6 +21,7 @@ from nas_jax.errors import UserError
 from nas_jax.executors.devices import leave_devices_to
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
+from nas_jax.strategies.recommended import SURROGATE, TARGETS
 from nas_jax.train.recipe import Recipe
 
 # The sections that name a part: the package of such parts, and the fields that the program itself fills.
@@ -41,17 +42,11 @@ STAGES = ("search", "finalists", "export", "card", "latency", "report")
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "task": {"name": "classification"},
     "strategy": {"name": "bayesopt"},
-    "surrogate": {  # scales and targets are the search's own (`strategies/learner.py`)
-        "name": "gaussian_process",
-        "ard": False,
-        "hyperparameters": "drawn",
-        "warp": "identity",
-        "scale_inputs": False,
-    },
+    "surrogate": SURROGATE,
     "evaluator": {"name": "training"},
     "execution": {"name": "in_process"},
 }
-_FIELDS = {"seed": 0, "targets": "ranks", "stages": STAGES, "trackers": ()}
+_FIELDS = {"seed": 0, "targets": TARGETS, "stages": STAGES, "trackers": ()}
 
 
 def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> ConfigDict:

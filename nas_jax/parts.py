@@ -1,7 +1,7 @@
 """A whole config becomes the parts of a run."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +67,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
         leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
-    objectives = Objectives((construct(Objective, "objective", config["objective"]),))
+    objectives = _build_objectives(config["objective"])
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
@@ -139,6 +139,12 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
                 "data.num_train"
             )
     return _Training(source, problem, recipe, final_recipe)
+
+
+def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Objectives:
+    """Of one section, or of a list of them (`nas_jax.search.ask_tell` may have several objectives)."""
+    sections = [given] if isinstance(given, Mapping) else given
+    return Objectives(tuple(construct(Objective, "objective", section) for section in sections))
 
 
 def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:

@@ -18,13 +18,16 @@ from nas_jax.store import FORMAT
 PACKAGES = ("nas_jax", "jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
 
 
-def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collection[str] = ()) -> None:
+def claim_workdir(
+    workdir: Path, config: Mapping[str, Any], changeable: Collection[str] = (), command: str | None = None
+) -> None:
     """Writes `config.json` and `environment.json`.
 
     A later start adds its environment to the first one's, under "later", where it differs.
 
     Args:
         changeable: sections on which nothing in the workdir depends yet.
+        command: by which this process was started, if not that of a run.
 
     Raises:
         UserError: the workdir holds a run with another config.
@@ -40,7 +43,7 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collecti
                 "choose another --workdir, or remove the old one"
             )
     _write(path, plain)
-    path, now = workdir / "environment.json", environment()
+    path, now = workdir / "environment.json", environment(command)
     if path.exists():
         first = json.loads(path.read_text())
         later = first.pop("later", [])
@@ -66,11 +69,11 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, s
         yield name, f"{name}: {before} there, {now} here"
 
 
-def environment() -> dict[str, Any]:
-    """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
+def environment(command: str | None = None) -> dict[str, Any]:
+    """Versions, devices, git revision and the command, that of a run unless given: what made a number."""
     return {
         "format": FORMAT,
-        "command": shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
+        "command": command or shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "num_cpus": os.cpu_count(),

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.surrogates import programs
-from nas_jax.surrogates.base import Posterior, as_posterior
+from nas_jax.surrogates.base import Posterior, as_posterior, as_result
 from nas_jax.surrogates.checks import hyperparameter_arrays, query_array, training_arrays
 from nas_jax.surrogates.gaussian_process_state import (
     GaussianProcessState,
@@ -164,7 +164,7 @@ class GaussianProcess:
         return self._condition(data, hyperparameters_of(state), state.scaling)
 
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         Works through chunks of 32 or 512 points, so memory grows with m only by the points and the results.
 
@@ -176,7 +176,7 @@ class GaussianProcess:
         """
         queries = query_array(x_new, state.x.shape[1])
         conditioned = self._conditioned(state)
-        mean, std = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
+        mean, std = np.empty(len(queries)), np.empty(len(queries))
         length = _CHUNKS[len(queries) > _CHUNKS[0]]
 
         def predict_chunk(low: int) -> None:
@@ -187,10 +187,10 @@ class GaussianProcess:
             mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
 
         side_by_side(predict_chunk, range(0, len(queries), length))
-        return as_posterior(mean, std)
+        return as_posterior(mean, std, state.scaling.dtype)
 
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:
-        """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets, as float32.
+        """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets.
 
         Costs a factorisation of m by m numbers. A covariance that cannot be factorised gets the least addition to
         its diagonal, from 1e-10 signal variances on, with which it can.
@@ -202,11 +202,10 @@ class GaussianProcess:
             raise ValueError(f"num must be at least 1, got {num}")
         queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
         if not len(queries):
-            return jax.device_put(np.zeros((num, 0), np.float32))
+            return as_result(np.zeros((num, 0)), state.scaling.dtype)
         padded = pad(queries, *np.zeros((2, len(queries))))
         draws = in_double_precision(programs.sample, padded, self._conditioned(state), key, num=num)
-        functions = state.scaling.inverse_targets(draws[:, : len(queries)])
-        return jax.device_put(np.asarray(functions, np.float32))  # which compiles nothing, whatever m
+        return as_result(state.scaling.inverse_targets(draws[:, : len(queries)]), state.scaling.dtype)
 
     def leave_one_out(self, state: GaussianProcessState) -> Posterior:
         """Predicts each training measurement, noise included, from all others: `[n]`, ready to be held against y.
@@ -215,7 +214,8 @@ class GaussianProcess:
         eq. 5.12; a lone point is predicted by the prior.
         """
         precision = np.sum(state.inverse_factor**2, axis=0)
-        return as_posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
+        moments = state.scaling.moments(state.y - state.weights / precision, precision**-0.5)
+        return as_posterior(*moments, state.scaling.dtype)
 
     def describe(self, state: GaussianProcessState) -> dict[str, Any]:
         """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal."""

@@ -1,6 +1,6 @@
 """Scales inputs to the unit cube, and targets to mean zero and deviation one once warped, whatever the data."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from nas_jax.surrogates.warps import Warp, warp_of
 
 _FARTHEST = 1e6  # scaled inputs are clipped here: beyond, squares of them could overflow
+_FLOAT32_SPREADS = (1e-12, 1e15)  # of targets, so that squares of single deviations fit as well
 
 
 class Scaling(NamedTuple):
@@ -40,6 +41,20 @@ class Scaling(NamedTuple):
     ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         """Mean and deviation in units of the targets of what is normal on the scale of `targets`."""
         return self.warp.moments(mean * self.y_scale + self.y_mean, std * self.y_scale)
+
+    @property
+    def dtype(self) -> Any:
+        """What predictions must be, in units of the targets: float32, or float64 where that would not do.
+
+        That is where targets spread by less than 1e-12 or by more than 1e15, are below what float32 holds, or so far
+        from zero that float32 would round by more than a thousandth of their spread.
+        """
+        near = self.inverse_targets(np.array([-1.0, 0.0, 1.0]))
+        spread, centre, largest = 0.5 * (near[2] - near[0]), abs(near[1]), np.max(np.abs(near))
+        is_ordinary = _FLOAT32_SPREADS[0] <= spread <= _FLOAT32_SPREADS[1]
+        is_held = centre == 0 or centre >= float(np.finfo(np.float32).tiny)
+        is_fine = float(np.finfo(np.float32).eps) * largest <= 1e-3 * spread
+        return np.float32 if is_ordinary and is_held and is_fine else np.float64
 
 
 def scaling_of(

@@ -1,8 +1,8 @@
 """Acquisition functions: how promising each of m points is, judged from the posterior there; higher is better.
 
 `best` is a scalar, the highest target so far; a vector in its place is a ValueError. Everything is pure, differentiable
-and compiled once for each m; results are vectors `[m]` of the posterior's dtype, in which all is computed. To rank points, take a logarithm: it
-still tells hopeless points apart, where the plain value is zero for them all.
+and compiled once for each m; results are vectors `[m]` of the posterior's dtype, in which all is computed. To rank
+points, take a logarithm: it still tells hopeless points apart, where the plain value is zero for them all.
 
 Improvements count deviations below 1e-19 as 1e-19, and more than 1e19 of them as 1e19, in float32; in float64 the
 bounds are 1e-154 and 1e154.
@@ -26,7 +26,7 @@ _FAR, _NUM_TERMS = -3.0, 58
 
 
 def _in_its_precision(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """Lets JAX compute in float64 where the posterior is of that type: a surrogate chose it, whatever the program has."""
+    """Lets JAX compute in float64 where the posterior is of that type, whatever the rest of the program uses."""
 
     @functools.wraps(function)
     def precise(posterior: Posterior, *args: ArrayLike, **kwargs: ArrayLike) -> jax.Array:

@@ -14,7 +14,7 @@ _UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError)  # of NumPy, 
 
 
 def as_numbers(name: str, values: Any) -> Float64[np.ndarray, "..."]:
-    """A float64 array of its own, in C order, of anything that holds real numbers: lists, arrays of any library, tables.
+    """A float64 array of its own, in C order, of what holds real numbers: lists, arrays of any library, tables.
 
     Integers, booleans (0 and 1) and floating-point numbers of any width and byte order will do, and objects that are
     such numbers. `name` is what an error calls them.

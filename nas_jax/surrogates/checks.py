@@ -79,6 +79,20 @@ def hyperparameter_arrays(
     return np.broadcast_to(lengthscales, num_features).copy(), *variances, shape
 
 
+def mean_array(parameters: Any, num_parameters: int) -> Float64[np.ndarray, " q"]:
+    """What a mean function learns, `[num_parameters]`, from what a user gave.
+
+    Raises:
+        ValueError: another shape, or values that are not finite or exceed 1e30 in magnitude.
+    """
+    parameters = as_numbers("mean_parameters", parameters)
+    if parameters.shape != (num_parameters,):
+        raise ValueError(
+            f"mean_parameters must hold {num_parameters} numbers for this mean, got shape {parameters.shape}"
+        )
+    return _usable("mean_parameters", parameters)
+
+
 def _matrix(name: str, values: Any) -> np.ndarray:
     values = as_numbers(name, values)
     if values.ndim != 2:

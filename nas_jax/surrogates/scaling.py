@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from nas_jax.surrogates.warps import Warp, warp_of
+from nas_jax.surrogates.warps import Identity, Warp, warp_of
 
 _FARTHEST = 1e6  # scaled inputs are clipped here: beyond, squares of them could overflow
 _FLOAT32_SPREADS = (1e-12, 1e15)  # of targets, so that squares of single deviations fit as well
@@ -83,3 +83,17 @@ def scaling_of(
         y_mean=float(warped[0] if is_constant else np.mean(warped)),  # the mean of equal numbers is rounded
         y_scale=1.0 if is_constant or spread == 0 else spread,  # a spread can underflow
     )
+
+
+def unscaled(x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, " n"]) -> Scaling:
+    """The scaling that leaves these data as they are.
+
+    Raises:
+        ValueError: data that cannot be used as they are.
+    """
+    spread = float(np.std(y))
+    if np.max(np.abs(x)) > _FARTHEST:
+        raise ValueError(f"x must be at most {_FARTHEST:g} in magnitude where it is not scaled: scale it first")
+    if spread and not _FLOAT32_SPREADS[0] <= spread <= _FLOAT32_SPREADS[1]:
+        raise ValueError(f"y must spread by about one where it is not scaled, got a deviation of {spread:g}: scale it")
+    return Scaling(np.zeros(x.shape[1]), np.ones(x.shape[1]), Identity(), y_mean=0.0, y_scale=1.0)

@@ -44,9 +44,11 @@ def test_a_linear_mean_is_subtracted_and_added_back():
     mean = gp.predict(state, x_new).mean
     np.testing.assert_allclose(mean, expected * state.scaling.y_scale + state.scaling.y_mean, rtol=1e-5, atol=1e-5)
     plain = GaussianProcess(kernel="rbf", warp="identity").condition_on(x, y, **GIVEN)
-    np.testing.assert_allclose(gp.predict(state, x_new).std, GaussianProcess(kernel="rbf").predict(plain, x_new).std, 1e-6)
+    np.testing.assert_allclose(
+        gp.predict(state, x_new).std, GaussianProcess(kernel="rbf").predict(plain, x_new).std, 1e-6
+    )
     draws = gp.sample(state, KEY, x_new[-1:], 4000)
-    assert np.mean(draws) == pytest.approx(float(mean[-1]), abs=5 * np.std(draws) / 4000**0.5)
+    assert np.mean(draws) == pytest.approx(float(mean[-1]), abs=5 * float(np.std(draws)) / 4000**0.5)
 
 
 def test_a_fitted_line_is_the_posterior_mode_given_the_other_hyperparameters():
@@ -63,7 +65,7 @@ def test_a_fitted_line_is_the_posterior_mode_given_the_other_hyperparameters():
 def test_a_line_goes_on_where_there_are_no_data():
     x, y = _data()
     far = [[3.0, 0.5], [0.5, -2.0]]
-    truth = [9 - 1, 1.5 + 4]
+    truth = np.array([9 - 1, 1.5 + 4])
     lines, plain = (GaussianProcess(mean=mean, warp="identity") for mean in ("linear", "constant"))
     errors = [np.abs(gp.predict(gp.fit(KEY, x, y), far).mean - truth) for gp in (lines, plain)]
     assert np.all(errors[0] < 1.0)
@@ -135,7 +137,7 @@ def test_means_that_do_not_fit_the_data_are_refused():
     x, y = _data()
     for mean, message in [
         (Linear(jnp.zeros(()), jnp.zeros(3)), "mean must take 2 features"),
-        (gpx.mean_functions.Constant(jnp.ones(2)), r"mean must give \[n, 1\]"),
+        (gpx.mean_functions.Constant(jnp.ones((1, 2))), r"mean must give \[n, 1\]"),
     ]:
         with pytest.raises(ValueError, match=message):
             GaussianProcess(mean=mean).fit(KEY, x, y)

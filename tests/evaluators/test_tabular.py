@@ -140,10 +140,10 @@ def test_what_is_not_in_the_table_is_a_failed_trial_with_its_reason(tmp_path):
     path = write_csv(
         tmp_path / "gaps.csv",
         ("name", "loss", "test"),
-        ("number 0", ""),
-        ("number 1", "bad"),
-        ("number 2", "nan"),
-        ("number 3", 1),
+        ("number 0", "", ""),
+        ("number 1", "bad", ""),
+        ("number 2", "nan", ""),
+        ("number 3", 1, ""),
     )
     tabular = Tabular(SPACE, path, {"loss": "loss", "test_loss": "test"}, key="name")
     ended = measure(tabular, *(trial((i,), id=i) for i in range(5)))

@@ -29,7 +29,7 @@ def title_of(metric: str) -> str:
     return f"{splits[split]} {name}".replace("_", " ") if name and split in splits else metric.replace("_", " ")
 
 
-def digits(value: float, metric: str) -> str:
+def digits(value: float | int, metric: str) -> str:
     """A metric's value with four decimals or, where these hide what tells trials apart, six significant digits.
 
     Fractions always have four decimals: their errors are rarely smaller.
@@ -102,9 +102,7 @@ class Objectives:
 
     def describe(self, metrics: Mapping[str, Any]) -> str:
         """The objectives' metrics as a person reads them."""
-        return ", ".join(
-            f"{objective.metric} {digits(metrics[objective.metric], objective.metric)}" for objective in self.each
-        )
+        return ", ".join(f"{metric} {digits(metrics[metric], metric)}" for metric in self.metrics)
 
     def values(self, trial: Trial) -> np.ndarray | None:
         """The values `[k]` of a trial, None where one of them is missing or not finite."""

@@ -9,6 +9,7 @@ from typing import Any
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
+from nas_jax.notes import digests_of
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
 from nas_jax.store import TrialStore
@@ -58,12 +59,18 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     parts = build_parts(config, checkpoint_dir_of(workdir))
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
-        claim_workdir(workdir, config, (*changeable(store, config, parts.strategy), "trackers", "stages"))
+        free = (*changeable(store, config, parts.strategy), "trackers", "stages")
+        claim_workdir(workdir, config, free, _digests(parts))
         if store.repaired:
             display.note(store.repaired)
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)
+
+
+def _digests(parts: Parts) -> dict[str, str]:
+    searching, finals = parts.search.evaluator, parts.finals.evaluator
+    return digests_of({"space": parts.space, "evaluator": searching, "finalists.evaluator": finals})
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nas_jax.errors import UserError
 from nas_jax.table_files.json_records import KEY, read_json, read_json_lines
-from nas_jax.table_files.records import MalformedTableError, Records
+from nas_jax.table_files.records import MalformedTableError, Records, listed
 from nas_jax.table_files.separated import read_separated
 from nas_jax.table_files.text import decode, unpack
 
@@ -40,9 +40,8 @@ class Table:
     def check_columns(self, names: Sequence[str], title: str) -> None:
         """Raises a UserError that begins with `title` if a column is missing."""
         if missing := [name for name in names if name not in self.columns]:
-            shown = ", ".join(name if name == name.strip() else repr(name) for name in self.columns)
             advice = self._advice(missing[0])
-            raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {shown}{advice}")
+            raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {listed(self.columns)}{advice}")
 
     def place(self, row: int) -> str:
         """Where a row is in the file, for a message: "line 7"."""

@@ -97,6 +97,8 @@ def quantity(value: Any) -> int | float | None:
             if not _NUMBER.fullmatch(text):
                 return None
             value = int(text) if _WHOLE.fullmatch(text) else float(text)
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)  # as JSON does, which has one kind of numbers
         return value if math.isfinite(value) else None
     except (ValueError, OverflowError):  # of more digits than Python reads, or than floating point holds
         return None

@@ -94,5 +94,6 @@ def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _exact_float(text: str) -> float | str:
     value = float(text)
-    is_exact = len(text) <= _NUM_EXACT_DIGITS or repr(value) == text or Decimal(text) == Decimal(repr(value))
+    is_short = len(text) <= _NUM_EXACT_DIGITS and "e" not in text.lower()
+    is_exact = is_short or repr(value) == text or Decimal(text) == Decimal(repr(value))
     return value if is_exact else text

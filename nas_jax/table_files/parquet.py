@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
-from nas_jax.table_files.records import MalformedTableError, Records
+from nas_jax.table_files.records import MalformedTableError, Records, listed
 
 
 def read_parquet(content: bytes) -> Records:
@@ -21,7 +21,7 @@ def read_parquet(content: bytes) -> Records:
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise MalformedTableError(f"is no Parquet that can be read: {' '.join(str(error).split())}") from error
     if twice := {name for name in names if names.count(name) > 1}:
-        raise MalformedTableError(f"names a column twice, {min(twice)!r}: {', '.join(names)}")
+        raise MalformedTableError(f"names a column twice, {min(twice)!r}: {listed(names)}")
     columns = [[_plain(cell) for cell in column] for column in columns]
     return Records(tuple(names), [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)])
 

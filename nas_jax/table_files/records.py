@@ -20,6 +20,11 @@ class MalformedTableError(ValueError):
     """What is wrong with a file, and where. Its message goes on after the file's name: "has no rows"."""
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names of columns for a message of one line; in quotes where they would be misread."""
+    return ", ".join(name if name.isprintable() and name == name.strip() != "" else repr(name) for name in names)
+
+
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The names in the order in which they first come up."""
     return tuple(dict.fromkeys(name for row in rows for name in row))

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from nas_jax.table_files.records import MalformedTableError, Records
+from nas_jax.table_files.records import MalformedTableError, Records, listed
 
 SEPARATORS = (",", "\t", ";")
 
@@ -46,7 +46,7 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
         names = [name.strip() for name in header]
         next(rows, None)
     if twice := {name for name in names if name and names.count(name) > 1}:
-        raise MalformedTableError(f"names a column twice, {min(twice)!r}: {', '.join(names)}")
+        raise MalformedTableError(f"names a column twice, {min(twice)!r}: {listed(names)}")
     if nameless := [place + 1 for place, name in enumerate(names) if not name]:
         places = ", ".join(map(str, nameless))
         notes.append(f"column {places} of {len(names)} has no name, and is left out")

@@ -16,7 +16,7 @@ from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
-from nas_jax.workdir import claim_workdir
+from nas_jax.workdir import check_files, claim_workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +66,17 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)
+
+
+def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:
+    """The parts of a run that was recorded, with the files that it had.
+
+    Raises:
+        UserError: a setting that is wrong, or a file that is not the one that the run began with.
+    """
+    parts = build_parts(config, checkpoint_dir_of(workdir))
+    check_files(workdir, config, _digests(parts))
+    return parts
 
 
 def _digests(parts: Parts) -> dict[str, str]:

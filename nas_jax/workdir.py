@@ -55,12 +55,8 @@ def claim_workdir(
                 f"{workdir} holds a run with other settings ({'; '.join(changes)}); "
                 "choose another --workdir, or remove the old one"
             )
-        for name, digest in digests.items():
-            if name.partition(".")[0] not in changeable and first_digests.get(name, digest) != digest:
-                raise UserError(
-                    f"{_at(plain, name)} has changed: it is not the file that the run in {workdir} began with; bring "
-                    "that one back, or choose another --workdir"
-                )
+        fixed = {name: digest for name, digest in digests.items() if name.partition(".")[0] not in changeable}
+        check_files(workdir, plain, fixed)
     _write(path, plain)
     if digests:
         _write(workdir / _FILES, digests)
@@ -72,6 +68,25 @@ def claim_workdir(
             later.append(now)
         now = {**first, "later": later} if later else first
     _write(path, now)
+
+
+def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Refuses files that are not those with which a run began.
+
+    Args:
+        config: the run's, which says where the files are.
+        digests: as of `claim_workdir`.
+
+    Raises:
+        UserError: a file has changed.
+    """
+    first_digests = _first_digests(workdir)
+    for name, digest in digests.items():
+        if first_digests.get(name, digest) != digest:
+            raise UserError(
+                f"{_at(config, name)} has changed: it is not the file that the run in {workdir} began with; bring that "
+                "one back, or choose another --workdir"
+            )
 
 
 def _first_digests(workdir: Path) -> dict[str, str]:

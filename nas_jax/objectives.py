@@ -29,6 +29,16 @@ def title_of(metric: str) -> str:
     return f"{splits[split]} {name}".replace("_", " ") if name and split in splits else metric.replace("_", " ")
 
 
+def digits(value: float | int, metric: str) -> str:
+    """A metric's value with four decimals or, where these hide what tells trials apart, six significant digits.
+
+    Fractions always have four decimals: their errors are rarely smaller.
+    """
+    text = f"{value:.4f}"
+    is_told = is_fraction(metric) or math.isclose(float(text), value, rel_tol=5e-7)
+    return text if is_told else f"{value:.6g}"
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric to make large, or small: its value is the metric with the sign with which higher is better."""
@@ -107,7 +117,7 @@ class Objectives:
 
     def describe(self, metrics: Mapping[str, Any]) -> str:
         """The objectives' metrics as a person reads them."""
-        return ", ".join(f"{objective.metric} {metrics[objective.metric]:.4f}" for objective in self.each)
+        return ", ".join(f"{metric} {digits(metrics[metric], metric)}" for metric in self.metrics)
 
     def values(self, trial: Trial) -> np.ndarray | None:
         """The values `[k]` of a trial, None where one of them is missing or not finite."""

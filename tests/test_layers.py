@@ -24,8 +24,8 @@ ROWS = (
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
-    "data objectives build cpu event_files",
-    "trial errors",
+    "data objectives build cpu event_files table_files",
+    "trial errors notes",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}
 

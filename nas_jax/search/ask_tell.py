@@ -200,7 +200,7 @@ class Search:
             try:
                 config = _config_of(self._parts)
                 fixed = changeable(store, config, self._parts.strategy)
-                claim_workdir(folder, config, fixed, shlex.join(sys.orig_argv))
+                claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv))
             except BaseException:
                 store.__exit__(None, None, None)
                 raise

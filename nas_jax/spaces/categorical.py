@@ -5,7 +5,9 @@ a genome, or those that are allowed; with one, only those that have a row are, a
 one genome.
 """
 
+import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,13 +19,16 @@ from jaxtyping import Bool, Float
 
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
-from nas_jax.spaces.rows import Rows, comparable, rows_of, values_of
-from nas_jax.tables import read_table
+from nas_jax.spaces.columns import Column, column_notes, column_of, read_column
+from nas_jax.spaces.rows import Rows, rows_of
+from nas_jax.tables import Table, read_table
 from nas_jax.trial import Genome, freeze
 
 Names: TypeAlias = str | tuple[str, ...]
 
 _MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
+# Columns that number the rows: nameless, or as pandas names and pyarrow keeps what has no name.
+_NAMELESS = re.compile(r"\s*|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 _MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
 
 
@@ -38,9 +43,9 @@ class Categorical:
     Args:
         genes: Choices by the name of each gene. With a table, a name for each, or a pair (name, choices) where the
             choices are not those of the column; rows with other values are then left out. Empty: all columns but
-            `exclude` and `free_features`.
-        path: A CSV or JSON file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column
-            are its values: numbers if all are, in their order, otherwise text.
+            `exclude`, `free_features` and those that have no name.
+        path: A table's file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column are
+            its values, as the file has them: see `nas_jax.spaces.columns`.
         exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds.
         ordered: Genes whose choices have an order, so that their rank is encoded too; None: all of numbers.
         free_features: Columns of numbers that are known without measuring, encoded too: log10 of them where all are
@@ -60,6 +65,7 @@ class Categorical:
     free_features: Names = ()
     allowed: Any = field(default=None, repr=False)  # may be long
     kinds: tuple[str, ...] = field(init=False, repr=False)  # of given choices: 1, 1.0 and True are equal in Python
+    table: Table | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         if isinstance(self.genes, Mapping):
@@ -80,6 +86,8 @@ class Categorical:
         for gene in self.genes:
             if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
                 raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+        if self.path:
+            object.__setattr__(self, "table", read_table(self.path))
         names = self.gene_names
         if len(set(names)) < len(names):
             raise ValueError(f"genes={names} names a gene twice")
@@ -114,6 +122,24 @@ class Categorical:
         """The columns of the genes, where there is a table."""
         return tuple(name for name, _ in _given_genes(self))
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of the table, by the field that names it."""
+        return {"path": self.table.digest} if self.table else {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the table, and columns of numbers that are read as text."""
+        if self.table is None:
+            return ()
+        notes = list(self.table.notes)
+        if not self.genes:
+            named = {*self.exclude, *self.free_features}
+            left_out = [name for name in self.table.columns if _NAMELESS.fullmatch(name) and name not in named]
+            notes += [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in left_out]
+        read = (name for name, choices in _given_genes(self) if choices is None)
+        return (*notes, *(note for name in read for note in column_notes(self.table, name)))
+
     # Genomes
 
     @property
@@ -128,8 +154,8 @@ class Categorical:
         return iter(layout.rows.genomes) if layout.rows else product(*layout.choices)
 
     def describe(self, genome: Genome) -> str:
-        """`width=16, op=conv`."""
-        return ", ".join(f"{name}={value}" for name, value in zip(self.gene_names, genome, strict=True))
+        """`width=16, op=conv`; text that does not print is in quotes, with its characters escaped."""
+        return ", ".join(f"{name}={_shown(value)}" for name, value in zip(self.gene_names, genome, strict=True))
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Uniform over genomes."""
@@ -236,26 +262,24 @@ def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]
     """Names with the choices that are given, None where they are those of the table, or missing."""
     if space.genes:
         return [(gene, None) if isinstance(gene, str) else gene for gene in space.genes]
+    assert space.table is not None  # without one, genes have to be given
     others = {*space.exclude, *space.free_features}
-    return [(name, None) for name in read_table(space.path).columns if name not in others]
+    return [(name, None) for name in space.table.columns if name not in others and not _NAMELESS.fullmatch(name)]
 
 
 @cache
 def _layout(space: Categorical) -> _Layout:
     genes = _given_genes(space)
-    rows = None
-    if space.path:
-        table = read_table(space.path)
+    rows, columns = None, {}
+    if table := space.table:
         table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
-        columns = {name: [str(row.get(name)).strip() for row in table.rows] for name in space.gene_names}
+        columns = {name: read_column(table, name) for name in space.gene_names}
         if not space.genes:
             _check_columns(space, columns)
-        choices = tuple(given or values_of(column) for (_, given), column in zip(genes, columns.values(), strict=True))
-    else:
-        choices = tuple(given or () for _, given in genes)
-        rows = None if space.allowed is None else rows_of_genomes(space.allowed, choices)
-    for name, values in zip(space.gene_names, choices, strict=True):
-        if space.path and len({comparable(value) for value in values}) < len(values):
+    choices = tuple(given or (columns[name].choices if columns else ()) for name, given in genes)
+    for name, values in zip(columns, choices, strict=False):  # of a table; others are checked by the constructor
+        keys = [columns[name].key(value) for value in values]
+        if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
             raise ValueError(f"the gene {name!r} names a choice twice: {values}")
     if sum(map(len, choices)) > _MAX_CHOICES:
         widest = max(range(len(choices)), key=lambda gene: len(choices[gene]))
@@ -264,26 +288,33 @@ def _layout(space: Categorical) -> _Layout:
             f"{space.gene_names[widest]!r}, which has {len(choices[widest])}"
         )
     is_ordered = [
-        name in space.ordered
-        if space.ordered is not None
-        else is_numeric(map(comparable, values) if space.path else values)
+        (column_of(values).is_numeric if table else is_numeric(values))
+        if space.ordered is None
+        else name in space.ordered
         for name, values in zip(space.gene_names, choices, strict=True)
     ]
-    if space.path:
+    if table:
         rows = rows_of(table, columns, choices, tuple(space.free_features))
+    elif space.allowed is not None:
+        rows = rows_of_genomes(space.allowed, choices)
     return _Layout(choices, np.array(is_ordered), rows)
 
 
-def _check_columns(space: Categorical, columns: dict[str, list[str]]) -> None:
+def _check_columns(space: Categorical, columns: Mapping[str, Column]) -> None:
     """Refuses what is taken for a gene only because nobody has excluded it."""
     if not columns:
         raise ValueError(f"every column of {space.path} is excluded, which leaves no gene")
     for name, column in columns.items():
-        if len(columns) > 1 and len(column) == len(set(column)) >= _MIN_ROWS_OF_NAMES:
+        if len(columns) > 1 and len(column.keys) == len(column.choices) >= _MIN_ROWS_OF_NAMES:
             raise ValueError(
                 f"the column {name!r} of {space.path} has another value in every row, as a name or a metric has; "
                 "exclude it, or list the genes if it is one"
             )
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if text.isprintable() else json.dumps(text)
 
 
 make = Categorical

@@ -2,8 +2,8 @@
 
     python experiments/compile_time/run.py
 
-Chains of configs/cifar10.py, drawn with a fixed seed, on made-up images of CIFAR-10's shape, on one core with the memory
-settings of a worker. Each way has a process of its own. Writes results.csv beside this file; report.py reads it.
+Chains of configs/cifar10.py, drawn with a fixed seed, on made-up images of CIFAR-10's shape, on one core with the
+memory settings of a worker. Each way has a process of its own. Writes results.csv beside this file; report.py reads it.
 """
 
 import csv

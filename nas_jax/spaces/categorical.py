@@ -75,17 +75,7 @@ class Categorical:
             if isinstance(value, str):
                 value = [word.strip() for word in value.split(",") if word.strip()]
             object.__setattr__(self, name, freeze(value))
-        if not self.genes and not self.path:
-            raise ValueError(
-                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
-            )
-        if not self.path and (self.exclude or self.free_features):
-            raise ValueError("exclude and free_features are columns of a table; name it: path")
-        if self.path and self.allowed is not None:
-            raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
-        for gene in self.genes:
-            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
-                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+        self._check_given()
         if self.path:
             object.__setattr__(self, "table", read_table(self.path))
         names = self.gene_names
@@ -100,6 +90,20 @@ class Categorical:
         kinds = (type(value).__name__ for _, choices in _given_genes(self) for value in choices or ())
         object.__setattr__(self, "kinds", tuple(kinds))
         _layout(self)
+
+    def _check_given(self) -> None:
+        """What goes together, whatever a table has."""
+        if not self.genes and not self.path:
+            raise ValueError(
+                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
+            )
+        if not self.path and (self.exclude or self.free_features):
+            raise ValueError("exclude and free_features are columns of a table; name it: path")
+        if self.path and self.allowed is not None:
+            raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
+        for gene in self.genes:
+            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
+                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
 
     def _check_values(self) -> None:
         """What there is without a table."""

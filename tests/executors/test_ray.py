@@ -171,7 +171,7 @@ def test_impossible_settings_are_refused(settings):
 
 @pytest.mark.parametrize(("num_gpus", "share"), [(0.25, "0.225"), (1.0, "0.900"), (2.0, "0.900")])
 def test_trials_on_gpus_share_their_memory_and_have_no_settings_of_malloc(num_gpus, share):
-    variables = Ray(Lookup(), num_cpus=4, num_gpus=num_gpus).variables()
+    variables = Ray(Lookup(), num_cpus=4.0, num_gpus=num_gpus).variables()
     assert variables["XLA_CLIENT_MEM_FRACTION"] == share
     assert not [name for name in variables if name.startswith(("MALLOC_", "GLIBC_", "NPROC"))]
     assert "XLA_CLIENT_MEM_FRACTION" not in Ray(Lookup()).variables()

@@ -17,7 +17,6 @@ import jax
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, Measuring, Preparing, attempt
 from nas_jax.executors.ahead import Ahead
-from nas_jax.executors.autotuning import share_autotuning
 from nas_jax.executors.limits import limit_memory
 from nas_jax.executors.progress_file import append_progress
 from nas_jax.executors.slots import Slot, take_slot
@@ -85,8 +84,8 @@ def _set_up(work: Work, slot: Slot) -> None:
     limit_memory(work.memory_gb)
     if work.compilation_cache is not None:
         use_compilation_cache(work.compilation_cache)
-    elif slot.gpu is not None:
-        share_autotuning(work.scratch / "autotuning")
+    elif jax.config.values["jax_compilation_cache_dir"] is None:  # which a user may have given JAX itself
+        use_compilation_cache(work.scratch / "compiled")
 
 
 def _listen(connection: Connection, turns: SimpleQueue[Task], ahead: Ahead | None) -> None:

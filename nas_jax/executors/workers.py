@@ -48,7 +48,8 @@ class Workers:
             taken the memory that it needed.
         compile_ahead: How many further trials each worker compiles in threads while it trains one; 0 for none, None for
             as many as keep a GPU from waiting, and none on a CPU. An evaluator that compiles nothing has none.
-        compilation_cache: Folder of this user alone in which compiled networks are kept for later runs; None for none.
+        compilation_cache: Folder of this user alone in which what is compiled is kept for later runs; None for one that
+            the workers share until the stage of the run ends.
 
     Raises:
         ValueError: a number that is too small.

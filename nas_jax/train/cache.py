@@ -39,4 +39,6 @@ def use_compilation_cache(directory: str | Path) -> None:
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", _MIN_COMPILE_SECONDS)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    # On a GPU also what XLA finds by timing several kernels for a fusion: other networks have the same fusions.
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "xla_gpu_per_fusion_autotune_cache_dir")
     compilation_cache.reset_cache()  # JAX reads the directory's name once, at the first compilation

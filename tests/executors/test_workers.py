@@ -207,25 +207,13 @@ def test_without_a_gpu_a_function_is_called_in_this_process():
     assert call_where_trials_run(Lookup(), pow, 2, 3) == 8
 
 
-def test_what_autotuning_finds_is_shared_and_no_program_is_kept(tmp_path):
-    """In a process of its own, as the settings count for all that is compiled in it."""
-    program = (
-        "import sys\nfrom pathlib import Path\nimport jax\nfrom jax._src import compiler\n"
-        "from nas_jax.executors.autotuning import share_autotuning\n"
-        "share_autotuning(Path(sys.argv[1]))\n"
-        "options = compiler.get_compile_options(num_replicas=1, num_partitions=1)\n"
-        "print(options.executable_build_options.debug_options.xla_gpu_per_fusion_autotune_cache_dir)\n"
-        "jax.jit(lambda x: x + 1)(2.0)\n"
-    )
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": os.pathsep.join(each for each in sys.path if each),
-    }
-    command = [sys.executable, "-c", program, str(tmp_path / "shared")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(tmp_path / "shared" / "xla_gpu_per_fusion_autotune_cache_dir")
-    assert [path for path in (tmp_path / "shared").rglob("*") if path.is_file()] == []
-    own = {**environment, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "own")}  # a user's
-    done = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(tmp_path / "own" / "xla_gpu_per_fusion_autotune_cache_dir")
+def test_workers_share_what_they_compile(tmp_path, monkeypatch):
+    def folders(**settings):
+        ended = run(tmp_path, ("sleep", 0.3), ("sleep", 0.3), **settings)
+        return {trial.metrics["cache"] for trial in ended}
+
+    (shared,) = folders()
+    assert not os.path.exists(shared)  # it was in the search's scratch
+    assert folders(compilation_cache=str(tmp_path / "kept")) == {str(tmp_path / "kept")}
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "own"))  # a user's, for JAX itself
+    assert folders() == {str(tmp_path / "own")}

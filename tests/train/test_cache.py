@@ -89,6 +89,23 @@ def test_a_longer_training_finds_all_that_it_needs(tmp_path, compilation, expect
     assert longer == ""
 
 
+AUTOTUNING = """
+import sys
+from jax._src import compiler
+from nas_jax.train.cache import use_compilation_cache
+
+use_compilation_cache(sys.argv[1])
+options = compiler.get_compile_options(num_replicas=1, num_partitions=1)
+print(options.executable_build_options.debug_options.xla_gpu_per_fusion_autotune_cache_dir)
+"""
+
+
+def test_what_autotuning_finds_is_kept_as_well(tmp_path):
+    command = [sys.executable, "-c", AUTOTUNING, str(tmp_path / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "cache" / "xla_gpu_per_fusion_autotune_cache_dir")
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files")
 def test_a_directory_that_others_can_write_to_is_refused(tmp_path):
     directory = tmp_path / "shared"

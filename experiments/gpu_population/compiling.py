@@ -1,4 +1,4 @@
-"""What compiling an architecture costs: `python compiling.py compile SCALE [COMPILATION]`, or `options`.
+"""What compiling an architecture costs: `python compiling.py compile SCALE COMPILATION`, or `options`.
 
 `compile` takes one chain after the other in one process, so that the first ones show what a process pays once;
 COMPILATION is that field of the recipe.
@@ -37,8 +37,8 @@ CANDIDATES = {
 }
 
 
-def compile_chains(scale: Scale, compilation: str | None = None) -> None:
-    recipe = Recipe(scale.num_epochs, **({"compilation": compilation} if compilation else {}))
+def compile_chains(scale: Scale, compilation: str) -> None:
+    recipe = Recipe(scale.num_epochs, compilation=compilation)
     with _counting_programs() as programs:
         for number, genome in enumerate(scale.genomes):
             _measure(scale, genome, recipe, programs, number=number)
@@ -62,7 +62,7 @@ def with_option(scale: Scale, name: str) -> None:
     jax.jit(lambda x: x @ x)(jax.numpy.ones((8, 8))).block_until_ready()  # opens the device, and its libraries
     with _counting_programs() as programs:
         for genome in scale.genomes[:2]:
-            _measure(scale, genome, Recipe(scale.num_epochs), programs, option=name)
+            _measure(scale, genome, Recipe(scale.num_epochs, compilation="network"), programs, option=name)
 
 
 def _measure(scale: Scale, genome: Genome, recipe: Recipe, programs: list[float], **labels: str | int) -> None:

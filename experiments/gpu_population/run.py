@@ -47,7 +47,7 @@ STEPS = {  # the first ones fit into `TOTAL_SECONDS` on a GPU
     "environment": Step("machine.py", ("environment",), 20),
     "workers_1": _search(1),
     "workers_4": _search(4),
-    "compile": Step("compiling.py", ("compile",), 45),
+    "compile": Step("compiling.py", ("compile", "network"), 45),
     "speed": Step("training.py", ("speed",), 40),
     "torch_4": Step("torch_population.py", ("train", "4"), SEARCH_MARGIN, is_search=True),
     "killed": Step("searching.py", ("killed",), 60),

@@ -10,5 +10,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 wheels=experiments/gpu_population/wheels
 python=${PYTHON:-python3}
 "$python" -m pip download --quiet --no-deps --only-binary=:all: --dest "$wheels" -c requirements.txt \
-  gpjax ml_collections beartype pebble paramax importlib_resources
+  gpjax ml_collections beartype paramax importlib_resources
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" .

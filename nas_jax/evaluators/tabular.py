@@ -82,8 +82,7 @@ class Tabular:
         self.table.check_columns([*(self.genes or [self.key]), *self._numbers], "evaluator")
         needed = [column for name, column in self.metrics if name in self.metric_names]
         for column in (*needed, *self._timing):
-            gaps = _gaps(self.table, column)
-            if len(gaps) == len(self.table.rows):
+            if not any(value is not None for values in _numbers_of(self.table, column) for value in values):
                 raise UserError(
                     f"evaluator: the column {column!r} of {self.path} has no number; its first cell is "
                     f"{self.table.rows[0].get(column)!r}, and a number is written as 1234.5"

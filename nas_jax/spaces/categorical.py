@@ -5,9 +5,7 @@ a genome, or those that are allowed; with one, only those that have a row are, a
 one genome.
 """
 
-import json
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,8 +16,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.spaces.base import sample_distinct
+<<<<<<< HEAD
 from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
 from nas_jax.spaces.columns import Column, column_notes, column_of, read_column
+=======
+from nas_jax.spaces.columns import Column, column_notes, column_of, is_nameless, printable, read_column
+>>>>>>> tables
 from nas_jax.spaces.rows import Rows, rows_of
 from nas_jax.tables import Table, read_table
 from nas_jax.trial import Genome, freeze
@@ -27,8 +29,6 @@ from nas_jax.trial import Genome, freeze
 Names: TypeAlias = str | tuple[str, ...]
 
 _MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
-# Columns that number the rows: nameless, or as pandas names and pyarrow keeps what has no name.
-_NAMELESS = re.compile(r"\s*|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 _MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
 
 
@@ -136,13 +136,10 @@ class Categorical:
         """What was left out of the table, and columns of numbers that are read as text."""
         if self.table is None:
             return ()
-        notes = list(self.table.notes)
-        if not self.genes:
-            named = {*self.exclude, *self.free_features}
-            left_out = [name for name in self.table.columns if _NAMELESS.fullmatch(name) and name not in named]
-            notes += [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in left_out]
+        unnamed = [] if self.genes else [name for name in _others(self) if is_nameless(name)]
+        notes = [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in unnamed]
         read = (name for name, choices in _given_genes(self) if choices is None)
-        return (*notes, *(note for name in read for note in column_notes(self.table, name)))
+        return (*self.table.notes, *notes, *(note for name in read for note in column_notes(self.table, name)))
 
     # Genomes
 
@@ -159,7 +156,7 @@ class Categorical:
 
     def describe(self, genome: Genome) -> str:
         """`width=16, op=conv`; text that does not print is in quotes, with its characters escaped."""
-        return ", ".join(f"{name}={_shown(value)}" for name, value in zip(self.gene_names, genome, strict=True))
+        return ", ".join(f"{name}={printable(value)}" for name, value in zip(self.gene_names, genome, strict=True))
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Uniform over genomes."""
@@ -266,9 +263,13 @@ def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]
     """Names with the choices that are given, None where they are those of the table, or missing."""
     if space.genes:
         return [(gene, None) if isinstance(gene, str) else gene for gene in space.genes]
-    assert space.table is not None  # without one, genes have to be given
-    others = {*space.exclude, *space.free_features}
-    return [(name, None) for name in space.table.columns if name not in others and not _NAMELESS.fullmatch(name)]
+    return [(name, None) for name in _others(space) if not is_nameless(name)]
+
+
+def _others(space: Categorical) -> list[str]:
+    """The columns of the table that the settings do not name."""
+    named = {*space.exclude, *space.free_features}
+    return [name for name in (space.table.columns if space.table else ()) if name not in named]
 
 
 @cache
@@ -314,11 +315,6 @@ def _check_columns(space: Categorical, columns: Mapping[str, Column]) -> None:
                 f"the column {name!r} of {space.path} has another value in every row, as a name or a metric has; "
                 "exclude it, or list the genes if it is one"
             )
-
-
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if text.isprintable() else json.dumps(text)
 
 
 make = Categorical

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _SPACES = " \t"
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:([,.' \u00a0\u2009\u202f])[0-9]{3})(?:\1[0-9]{3})*(?:[.,][0-9]+)?")
+# Columns that number the rows: nameless, or as pandas and Arrow call what has no name.
+_NAMELESS = re.compile(r"\s*|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -85,6 +87,17 @@ def text_of(value: Any) -> str:
         return value
     whole = isinstance(value, float) and value.is_integer()
     return json.dumps(int(value) if whole else value, ensure_ascii=False, default=str)
+
+
+def printable(value: Any) -> str:
+    """A value in a line for a person: text that does not print is in quotes, with its characters escaped."""
+    text = str(value)
+    return text if text.isprintable() else json.dumps(text)
+
+
+def is_nameless(column: str) -> bool:
+    """Whether a column has no name that anyone gave it."""
+    return _NAMELESS.fullmatch(column) is not None
 
 
 def quantity(value: Any) -> int | float | None:

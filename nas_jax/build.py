@@ -105,19 +105,21 @@ def section_of(package: str, part: Any, provided: Collection[str] = ()) -> dict[
         name = _class_name(part)
     fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
     return {"name": name} | {
-        field.name: _plain(getattr(part, field.name)) for field in fields if field.init and field.name not in provided
+        field.name: _plain(package, getattr(part, field.name))
+        for field in fields
+        if field.init and field.name not in provided
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(package: str, value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(package, each) for each in value]
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): _plain(package, each) for name, each in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return section_of("", value)
+        return section_of(package, value)  # a part within a part: Calibrated has a surrogate
     return _class_name(value)
 
 

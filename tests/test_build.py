@@ -1,12 +1,18 @@
 """Config sections to objects, and what a user reads when that fails."""
 
+import json
 import sys
 
+import gpjax
 import pytest
+from fakes import Numbers
 
-from nas_jax.build import build
+from nas_jax.build import build, section_of
 from nas_jax.errors import UserError
+from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
+from nas_jax.surrogates.calibrated import Calibrated
+from nas_jax.surrogates.gaussian_process import GaussianProcess
 
 SHAPE = {"image_shape": (8, 8, 1), "num_outputs": 10}
 
@@ -14,6 +20,33 @@ SHAPE = {"image_shape": (8, 8, 1), "num_outputs": 10}
 def test_a_section_names_a_module_and_its_fields():
     space = build("nas_jax.spaces", {"name": "chain", "conv_filters": (8,)}, **SHAPE)
     assert space == Chain((8, 8, 1), 10, conv_filters=(8,))
+
+
+@pytest.mark.parametrize(
+    ("package", "part"),
+    [
+        ("nas_jax.spaces", Chain((8, 8, 1), 10, conv_filters=(8,), min_feature_layers=1)),
+        (
+            "nas_jax.spaces",
+            Categorical(genes={"op": ["a", "b"], "on": [True, False], "n": [2, 1]}, allowed=[("a", True, 1)]),
+        ),
+        ("nas_jax.surrogates", GaussianProcess(groups=("a", "a", "b"), kernel="rbf")),
+        ("nas_jax.surrogates", Calibrated("random_forest")),
+    ],
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
+)
+def test_a_part_becomes_a_section_that_makes_an_equal_one(package, part):
+    section = section_of(package, part)
+    assert build(package, json.loads(json.dumps(section))) == part
+    assert build(package, section | {"name": f"{package}.{section['name']}"}) == part
+    left_out = next(name for name in section if name != "name")
+    assert left_out not in section_of(package, part, provided=(left_out,))
+
+
+def test_what_is_no_plain_data_stands_there_by_its_class():
+    assert section_of("nas_jax.spaces", Numbers(7)) == {"name": "fakes.Numbers", "num": 7}
+    kernel = section_of("nas_jax.surrogates", GaussianProcess(kernel=gpjax.kernels.PoweredExponential()))["kernel"]
+    assert "PoweredExponential" in json.dumps(kernel)
 
 
 def test_lists_become_tuples_so_that_parts_hash():

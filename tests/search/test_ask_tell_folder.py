@@ -1,0 +1,176 @@
+"""A search that is asked and told, in a folder: going on, other processes, reports."""
+
+import gc
+import json
+import subprocess
+import sys
+
+import pytest
+from asked import SPACE, measure, random_search, run_all
+from fakes import Numbers
+
+from nas_jax.errors import UserError
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.parts import build_parts
+from nas_jax.record import read_record
+from nas_jax.report.write import write_report
+from nas_jax.search.ask_tell import Search
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies.bayesopt import Bayesopt
+from nas_jax.strategies.local_search import LocalSearch
+from nas_jax.strategies.random_search import RandomSearch
+
+
+def test_a_search_goes_on_where_it_was_left(tmp_path):
+    """Anywhere: with trials that were handed out and not told, which come first."""
+    undisturbed = Search(SPACE, LocalSearch(SPACE), "val_accuracy", seed=3)
+    run_all(undisturbed, 24)
+    for num_told in (0, 3, 11, 20):
+        folder = tmp_path / str(num_told)
+        with Search(SPACE, LocalSearch(SPACE), "val_accuracy", seed=3, path=folder) as asked:
+            run_all(asked, num_told)
+            (lost,) = asked.ask()
+        with Search(SPACE, LocalSearch(SPACE), "val_accuracy", seed=3, path=folder) as asked:
+            assert asked.trials[-1] == lost
+            run_rest(asked, 24)
+            assert asked.trials == undisturbed.trials
+
+
+def run_rest(asked, num):
+    while any(trial.status == "pending" for trial in asked.trials) or len(asked.trials) < num:
+        (trial,) = asked.ask()
+        asked.tell(trial, {"val_accuracy": measure(trial.genome)})
+
+
+def test_after_a_restart_pending_trials_come_first_once_and_new_ones_fill_up(tmp_path):
+    with random_search(path=tmp_path) as asked:
+        before = asked.ask(4)
+        asked.tell(before[1], {"val_accuracy": 0.5})
+    asked = random_search(path=tmp_path)
+    asked.tell(before[3].id, {"val_accuracy": 0.6})  # its job had gone on, and was not lost
+    first = asked.ask(1)
+    more = asked.ask(3)
+    assert [first[0].id, more[0].id] == [0, 2]
+    assert [trial.id for trial in more[1:]] == [4, 5]
+    assert asked.ask()[0].id == 6
+
+
+def test_a_cell_of_a_notebook_can_run_again(tmp_path):
+    """The name still holds the first search while the second one is made; a path may be spelled in two ways."""
+    asked = random_search(path=tmp_path)
+    earlier = asked
+    asked.tell(asked.ask()[0], {"val_accuracy": 0.5})
+    asked = random_search(path=f"{tmp_path}/../{tmp_path.name}")
+    assert len(asked.trials) == len(earlier.trials) == 1
+    for use in (earlier.ask, lambda: earlier.tell(0, {"val_accuracy": 0.5}), lambda: earlier.tell_failed(0, "why")):
+        with pytest.raises(UserError, match="opened again in this process; go on with that one"):
+            use()
+    asked.tell(asked.ask()[0], {"val_accuracy": 0.6})
+    asked = earlier = None
+    gc.collect()
+    assert len(random_search(path=tmp_path).trials) == 2
+
+
+def test_another_process_may_not_have_the_folder_at_the_same_time(tmp_path):
+    program = (
+        "import sys\nfrom nas_jax.errors import UserError\nfrom nas_jax.search.ask_tell import Search\n"
+        "from nas_jax.spaces.categorical import Categorical\n"
+        "from nas_jax.strategies.random_search import RandomSearch\n"
+        f"space = Categorical(genes={SPACE.genes!r})\n"
+        "try:\n    print(len(Search(space, RandomSearch(space), 'val_accuracy', path=sys.argv[1]).trials))\n"
+        "except UserError as error:\n    print(error)\n"
+    )
+
+    def second():
+        command = [sys.executable, "-c", program, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    with random_search(path=tmp_path) as asked:
+        asked.ask(3)
+        assert "another process is working in" in second()
+    assert second() == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("space", "strategy", "objectives", "seed", "difference"),
+    [
+        (SPACE, RandomSearch, "val_accuracy", 1, "seed: 0 there, 1 here"),
+        (SPACE, RandomSearch, "val_loss", 0, "objective.metric: val_accuracy there, val_loss here"),
+        (SPACE, RandomSearch, Objective(maximize=False), 0, "objective.maximize"),
+        (SPACE, LocalSearch, "val_accuracy", 0, "strategy.name: random_search there, local_search here"),
+        (Categorical(genes={"op": ["conv", "pool"]}), RandomSearch, "val_accuracy", 0, "space.genes"),
+    ],
+)
+def test_a_folder_of_another_search_is_refused(tmp_path, space, strategy, objectives, seed, difference):
+    with random_search(path=tmp_path) as asked:
+        asked.ask()
+    for _ in range(2):  # what was refused leaves the folder free
+        with pytest.raises(UserError, match=f"holds a run with other settings \\(.*{difference}"):
+            Search(space, strategy(space), objectives, seed, path=tmp_path)
+    assert len(random_search(path=tmp_path).trials) == 1
+
+
+def test_before_the_first_trial_anything_may_change(tmp_path):
+    random_search(path=tmp_path).close()
+    asked = Search(SPACE, Bayesopt(SPACE), "val_loss", 1, path=tmp_path)
+    asked.close()
+    assert json.loads((tmp_path / "config.json").read_text())["surrogate"]["name"] == "gaussian_process"
+
+
+def test_reports_can_read_the_folder(tmp_path):
+    allowed = list(SPACE.genomes())[::2]
+    space = Categorical(genes=dict(SPACE.gene_choices), allowed=allowed)
+    with Search(space, Bayesopt(space), "val_accuracy", seed=2, path=tmp_path) as asked:
+        run_all(asked, 14)
+        best = asked.best
+    record = read_record(tmp_path)
+    assert record.of("search") == asked.trials
+    assert record.objectives == Objectives((Objective(),))
+    for command in ("report", "importance"):
+        words = [sys.executable, "-m", f"nas_jax.{command}", f"--workdir={tmp_path}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text()
+    assert best.description in page
+    assert "14 search trials finished, 0 failed" in page
+
+
+def test_a_part_of_ones_own_that_no_file_makes_is_searched_all_the_same(tmp_path):
+    space = Numbers()
+    with Search(space, RandomSearch(space), "val_accuracy", path=tmp_path) as asked:
+        for trial in asked.ask(5):
+            asked.tell(trial, {"val_accuracy": float(trial.genome[0])})
+    with Search(space, RandomSearch(space), "val_accuracy", path=tmp_path) as asked:
+        assert len(asked.history.genomes) == 5
+    assert read_record(tmp_path).config["space"]["name"] == "fakes.Numbers"
+
+
+def test_a_torn_last_line_is_said_and_cut_off(tmp_path):
+    with random_search(path=tmp_path) as asked:
+        asked.ask(2)
+    path = tmp_path / "trials.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        assert len(random_search(path=tmp_path).trials) == 1
+
+
+def test_reports_can_read_a_folder_of_two_objectives(tmp_path):
+    both = ["val_accuracy", Objective("latency", maximize=False)]
+    with Search(SPACE, RandomSearch(SPACE), both, path=tmp_path) as asked:
+        for trial in asked.ask(12):
+            asked.tell(trial, {"val_accuracy": measure(trial.genome), "latency": trial.genome[0] * trial.genome[1]})
+    record = read_record(tmp_path)
+    assert record.objectives == Objectives.of(both)
+    page = write_report(tmp_path, build_parts(record.config, tmp_path)).read_text()
+    assert "val_accuracy" in page
+    assert "latency" in page
+
+
+def test_nothing_can_be_measured_for_another_program(tmp_path):
+    with random_search(path=tmp_path) as asked:
+        asked.ask()
+    record = read_record(tmp_path)
+    evaluator = build_parts(record.config, tmp_path).search.evaluator
+    assert evaluator.metric_names == ("val_accuracy",)
+    with pytest.raises(UserError, match="told its metrics by another program"):
+        next(evaluator.evaluate(iter(record.trials)))

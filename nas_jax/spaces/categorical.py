@@ -16,12 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.spaces.base import sample_distinct
-<<<<<<< HEAD
 from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
-from nas_jax.spaces.columns import Column, column_notes, column_of, read_column
-=======
 from nas_jax.spaces.columns import Column, column_notes, column_of, is_nameless, printable, read_column
->>>>>>> tables
 from nas_jax.spaces.rows import Rows, rows_of
 from nas_jax.tables import Table, read_table
 from nas_jax.trial import Genome, freeze

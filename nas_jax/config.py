@@ -6,9 +6,14 @@ flag, `--config.surrogate.num_trees=200`, whether the config names it or not.
 """
 
 import dataclasses
+import importlib.machinery
+import importlib.util
 import re
+import reprlib
+import sys
 from collections.abc import Mapping, Sequence
-from types import NoneType, UnionType
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from absl import flags
@@ -17,7 +22,8 @@ from ml_collections.config_dict import placeholder
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.build import build, find
-from nas_jax.errors import UserError
+from nas_jax.cli import expand
+from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.train.recipe import Recipe
@@ -172,12 +178,47 @@ class _PartsParser(ConfigFileFlagParser):
     named: dict[str, str]
 
     def parse(self, path: str) -> ConfigDict:
-        config = super().parse(path)
-        if not isinstance(config, ConfigDict):
-            raise UserError(
-                f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {config!r}"
-            )
-        return complete(config, self.named)
+        """The config of a file.
+
+        Raises:
+            UserError: whatever goes wrong, as absl would hide the place of it.
+        """
+        try:
+            return complete(_load_config(path), self.named)
+        except Exception as error:
+            mendable = user_error_of(error)
+            if mendable is None:
+                raise
+            raise mendable from error
+
+
+def _load_config(path: str) -> ConfigDict:
+    """What `get_config` of a config file returns; what follows a colon is its argument, the variant."""
+    name, *variant = path.split(":", 1)
+    file = expand(name)
+    if not file.is_file():
+        raise UserError(f"--config: there is no file {name!r}; see configs/ for some")
+    with wanted(f"--config={name} has to be a Python file with a function get_config, see configs/ for examples"):
+        module = _load_module(file)
+    if not callable(getattr(module, "get_config", None)):
+        raise UserError(f"--config: {name!r} has no function get_config; see configs/ for examples")
+    with wanted(f"get_config of {name!r} has to return a ConfigDict of ml_collections"):
+        config = module.get_config(*variant)
+    if not isinstance(config, ConfigDict):
+        raise UserError(
+            f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {reprlib.repr(config)}"
+        )
+    return config
+
+
+def _load_module(file: Path) -> ModuleType:
+    """The module of a source file, whatever its name ends with."""
+    loader = importlib.machinery.SourceFileLoader("config_file", str(file))
+    spec = importlib.util.spec_from_file_location(loader.name, file, loader=loader)
+    assert spec is not None
+    module = sys.modules[loader.name] = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 class ConfigFlag:

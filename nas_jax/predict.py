@@ -7,6 +7,11 @@ or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 
 printed.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +20,7 @@ from absl import flags, logging
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from nas_jax.cli import start
+from nas_jax.cli import define_path, expand, start
 from nas_jax.errors import UserError
 from nas_jax.export import load_best
 from nas_jax.tasks.base import one_example
@@ -54,7 +59,7 @@ def read_picture(path: Path, image_shape: tuple[int, ...]) -> UInt8[np.ndarray, 
 def main(argv: Sequence[str]) -> None:
     """Prints predictions for the pictures whose paths follow the command's name in `argv`."""
     logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it reads a checkpoint
-    paths = [Path(argument) for argument in argv[1:]]
+    paths = [expand(argument) for argument in argv[1:]]
     if not paths:
         raise UserError("which pictures? Give their files, for example: digit.png")
     predictor = load_best(Path(flags.FLAGS.workdir) / "best", flags.FLAGS.allow)
@@ -69,6 +74,6 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has a flag of this name as well.
-    flags.DEFINE_string("workdir", None, "The working directory of a finished run.", required=True)
+    define_path("workdir", None, "The working directory of a finished run.", required=True)
     flags.DEFINE_list("allow", [], "Modules or packages outside of nas_jax that the network may name, with commas.")
     start(main)

@@ -8,6 +8,11 @@ without one nothing is kept, and the test split is not touched, so that it canno
 from `--config.seed`. Exit codes: 0 done, 2 bad input or a training that failed.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 import json
 import shlex
 import sys
@@ -20,7 +25,7 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from nas_jax.cli import refuse_arguments, start
+from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.parts import Parts, build_parts
@@ -113,6 +118,6 @@ if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has flags of these names as well.
     config_flag = ConfigFlag()
     flags.DEFINE_string("genome", None, "A file, JSON, or the name of an architecture.", required=True)
-    flags.DEFINE_string("workdir", None, "Where the network is exported to; nowhere unless given.")
+    define_path("workdir", None, "Where the network is exported to; nowhere unless given.")
     flags.DEFINE_bool("final", False, "Whether to train as finalists are: finalists.recipe, finalists.evaluator.")
     start(main, config_flag.take_parts)

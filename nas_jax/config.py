@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 from absl import flags
 from ml_collections import ConfigDict, FieldReference, config_flags
@@ -24,6 +24,7 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 from nas_jax.build import build, find
 from nas_jax.cli import expand
 from nas_jax.errors import UserError, user_error_of, wanted
+from nas_jax.hints import hints_of
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.train.recipe import Recipe
@@ -152,7 +153,7 @@ def _fill(section: ConfigDict, make: Any, provided: frozenset[str] = frozenset()
 
 def _fields(make: Any, provided: frozenset[str]) -> list[tuple[str, Any, type]]:
     """Name, default and type of each field of a part that a config can set."""
-    hints = get_type_hints(make)
+    hints = hints_of(make, f"{make.__module__}.{make.__qualname__}")
     fields = [field for field in dataclasses.fields(make) if field.init and field.name not in provided]
     return [(field.name, _default(field), _flag_type(hints[field.name])) for field in fields]
 
@@ -202,7 +203,7 @@ def _load_config(path: str) -> ConfigDict:
         module = _load_module(file)
     if not callable(getattr(module, "get_config", None)):
         raise UserError(f"--config: {name!r} has no function get_config; see configs/ for examples")
-    with wanted(f"get_config of {name!r} has to return a ConfigDict of ml_collections"):
+    with wanted(f"get_config of {name!r} takes the variant, where one is named, and returns a ConfigDict"):
         config = module.get_config(*variant)
     if not isinstance(config, ConfigDict):
         raise UserError(

@@ -55,8 +55,9 @@ def user_error_of(error: Exception) -> UserError | None:
         return UserError(problem)
     notes = [note.removeprefix(_WANTED) for note in getattr(error, "__notes__", ()) if note.startswith(_WANTED)]
     place = _place_in_user_code(error)
-    if place is not None:
-        return UserError("; ".join([f"{place}: {describe(error)}", *notes[:1]]))
+    if place is not None or notes:
+        said = describe(error) if place is None else f"{place}: {describe(error)}"
+        return UserError("; ".join([said, *notes[:1]]))
     if isinstance(error, OSError) and error.filename is not None:
         return UserError(f"{error.filename}: {error.strerror}")
     return None

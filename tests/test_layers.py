@@ -24,6 +24,7 @@ ROWS = (
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
     "data objectives build cpu event_files",
+    "hints",
     "trial errors notes scratch signals",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}
@@ -57,7 +58,7 @@ def violations(module: str, source: str) -> Iterator[str]:
                 yield f"{module}: imports {top}, which only {OWNERS[top]} may"
             if package == "surrogates" and top == "flax":
                 yield f"{module}: imports flax, and surrogates are used without it"
-            if package in ("trial", "build", "errors", "notes", "scratch", "signals") and top not in {
+            if package in ("trial", "build", "errors", "notes", "scratch", "signals", "hints") and top not in {
                 *sys.stdlib_module_names,
                 "numpy",
             }:

@@ -90,6 +90,8 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
     try:
         for name in fields:
             check_type(arguments[name], hints.get(name), name)
+            if arguments[name] != arguments[name]:
+                raise ValueError(f"{name}: must be a number, but is {arguments[name]}")
         return make(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{title}: {error}") from error

@@ -1,7 +1,7 @@
 """Whether a value that came from a file or a flag is of the type that a field has been given."""
 
-import math
 import reprlib
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -33,7 +33,7 @@ def check_type(value: Any, hint: Any, title: str) -> None:
     """Raises ValueError, in a line that begins with `title`, where `value` is not of the type.
 
     Checked are the types that JSON and flags have: truth, numbers, text, lists and mappings of them, literals, and
-    alternatives. Anything fits any other type. A whole number is a number too; NaN is none.
+    alternatives. Anything fits any other type. A whole number is a number too.
     """
     if not _fits(value, hint):
         raise ValueError(f"{title}: must be {describe_type(hint)}, but is {reprlib.repr(value)}")
@@ -59,18 +59,25 @@ def describe_type(hint: Any) -> str:
 def _fits(value: Any, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and _is_small(value))
     if hint in _NAMES:
-        return isinstance(value, hint)
+        return isinstance(value, hint) and (hint is not int or not isinstance(value, bool))
     if origin is Literal:
         return any(value is each or (type(value) is type(each) and value == each) for each in inner)
     if origin in (Union, types.UnionType):
         return any(_fits(value, each) for each in inner)
-    if _is_list(origin or hint):
-        return _fits_list(value, origin or hint, inner)
-    if _is_mapping(origin or hint):
+    return _fits_container(value, origin or hint, inner)
+
+
+def _is_small(value: int) -> bool:
+    """Whether a whole number is within the range of floats."""
+    return abs(value) <= sys.float_info.max
+
+
+def _fits_container(value: Any, kind: Any, inner: tuple[Any, ...]) -> bool:
+    if _is_list(kind):
+        return _fits_list(value, kind, inner)
+    if _is_mapping(kind):
         return isinstance(value, Mapping) and (
             not inner or all(_fits(name, inner[0]) and _fits(each, inner[1]) for name, each in value.items())
         )

@@ -20,6 +20,17 @@ from nas_jax.surrogates.base import Bounded, Surrogate
 from nas_jax.tasks.base import Problem, Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
 
+# What a part of each section has to be.
+PROTOCOLS: dict[str, type] = {
+    "data": DataSource,
+    "task": Task,
+    "space": Space,
+    "strategy": Strategy,
+    "surrogate": Surrogate,
+    "evaluator": Evaluator,
+    "execution": Evaluator,
+}
+
 
 class Searching(NamedTuple):
     """The search's settings, and what measures its trials."""
@@ -73,7 +84,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
-        evaluator = build("nas_jax.evaluators", section, space=space, **{**provided, **more})
+        evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
         if config.get("execution"):
             evaluator = _executed(config, evaluator)
         for metric in objectives.metrics:
@@ -152,7 +163,23 @@ def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -
 
 
 def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
-    return build(PARTS[section][0], config[section], **provided)
+    """A part that can do what every part of its kind does, and that hashes where parts are remembered by it.
+
+    Raises:
+        UserError: as `build`, or the part lacks something.
+    """
+    part = build(PARTS[section][0], config[section], **provided)
+    title, protocol = f"{section} {config[section]['name']!r}", PROTOCOLS[section]
+    if not isinstance(part, protocol):
+        names = {name for each in protocol.__mro__ for name in vars(each) if not name.startswith("_")}
+        missing = [name for name in sorted(names) if not hasattr(part, name)]
+        raise UserError(f"{title}: {type(part).__name__} lacks {', '.join(missing)}, see {protocol.__module__}")
+    if section in ("data", "task"):
+        try:
+            hash(part)
+        except TypeError as error:
+            raise UserError(f"{title}: has to be a frozen dataclass whose fields hash ({error})") from error
+    return part
 
 
 def _executed(config: Mapping[str, Any], evaluator: Evaluator) -> Evaluator:

@@ -9,13 +9,14 @@ from typing import Any
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
+from nas_jax.notes import HasNotes
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
-from nas_jax.workdir import claim_workdir
+from nas_jax.workdir import claim_workdir, write_notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +62,19 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         claim_workdir(workdir, config, (*changeable(store, config, parts.strategy), "trackers", "stages"))
         if store.repaired:
             display.note(store.repaired)
+        notes = notes_of(parts)
+        write_notes(workdir, notes)
+        for note in notes:
+            display.note(f"note: {note}")
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)
+
+
+def notes_of(parts: Parts) -> tuple[str, ...]:
+    """What the parts have to say before the run begins, each thing once."""
+    each = (parts.problem, parts.space, parts.strategy, parts.search.evaluator, parts.finals.evaluator)
+    return tuple(dict.fromkeys(note for part in each if isinstance(part, HasNotes) for note in part.notes))
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

@@ -14,6 +14,8 @@ from typing import Any
 import jax
 
 from nas_jax.errors import UserError
+from nas_jax.json_files import read_json
+from nas_jax.record import ENVIRONMENT_HINTS, NOTES
 from nas_jax.store import FORMAT
 
 PACKAGES = ("nas_jax", "jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
@@ -33,7 +35,7 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collecti
     path = workdir / "config.json"
     plain = json.loads(json.dumps(config))
     if path.exists():
-        before = json.loads(path.read_text())
+        before = read_json(path)
         changes = [text for name, text in _differences(before, plain) if name.partition(".")[0] not in changeable]
         if changes:
             raise UserError(
@@ -43,7 +45,7 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collecti
     _write(path, plain)
     path, now = workdir / "environment.json", environment()
     if path.exists():
-        first = json.loads(path.read_text())
+        first = read_json(path, ENVIRONMENT_HINTS)
         later = first.pop("later", [])
         if now not in (first, *later):
             later.append(now)
@@ -51,10 +53,19 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collecti
     _write(path, now)
 
 
+def write_notes(workdir: Path, notes: Collection[str]) -> None:
+    """Writes `notes.txt`, a note a line, over that of an earlier start; no file where there are none."""
+    path = workdir / NOTES
+    if notes:
+        path.write_text("".join(f"{' '.join(note.split())}\n" for note in notes), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _write(path: Path, value: Any) -> None:
     """Writes JSON so that the file is complete or not there."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
 

@@ -18,12 +18,14 @@ ROWS = (
     "search",
     "run",
     "display trackers diagnostics",
-    "parts listeners export record workdir",
+    "workdir",
+    "parts listeners export record",
     "strategies executors config",
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
     "data objectives build cpu event_files",
+    "json_files",
     "hints",
     "trial errors notes scratch signals",
 )
@@ -58,7 +60,16 @@ def violations(module: str, source: str) -> Iterator[str]:
                 yield f"{module}: imports {top}, which only {OWNERS[top]} may"
             if package == "surrogates" and top == "flax":
                 yield f"{module}: imports flax, and surrogates are used without it"
-            if package in ("trial", "build", "errors", "notes", "scratch", "signals", "hints") and top not in {
+            if package in (
+                "trial",
+                "build",
+                "errors",
+                "notes",
+                "scratch",
+                "signals",
+                "json_files",
+                "hints",
+            ) and top not in {
                 *sys.stdlib_module_names,
                 "numpy",
             }:

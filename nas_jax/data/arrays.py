@@ -204,7 +204,9 @@ def load(source: DataSource) -> Dataset:
     with wanted(f"{title} returns a nas_jax.data.arrays.Dataset, see docs/data.md"):
         dataset = source.load()
     if not isinstance(dataset, Dataset):
-        raise UserError(f"{title} has to return a nas_jax.data.arrays.Dataset, but returned {reprlib.repr(dataset)}")
+        raise UserError(
+            f"{title} has to return a nas_jax.data.arrays.Dataset, but what it returned is {_kind(dataset)}"
+        )
     for split in (dataset.train, dataset.val, dataset.test):
         for array in split.values():
             array.setflags(write=False)

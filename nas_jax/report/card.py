@@ -4,7 +4,6 @@ As the report it is written from files alone. Headings follow Mitchell et al., "
 2019, as far as a run knows the answers.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from string import Template
 from typing import Any
 
 from nas_jax.export import Exported, read_exported
+from nas_jax.json_files import read_json
 from nas_jax.objectives import is_fraction
 from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
@@ -166,7 +166,7 @@ def _facts(exported: Exported, metrics: Mapping[str, Any]) -> Iterator[tuple[str
 def _training(best: Path, exported: Exported) -> dict[str, Any]:
     """All settings of the training, and by what images are normalised."""
     moments = {"mean": exported.spec.mean, "std": exported.spec.std} if exported.spec.mean else {}
-    return {"task": exported.task, **json.loads((best / "recipe.json").read_text(encoding="utf-8")), **moments}
+    return {"task": exported.task, **read_json(best / "recipe.json"), **moments}
 
 
 def _quality(run: Record, task: Task) -> str:

@@ -9,15 +9,14 @@ from nas_jax.errors import UserError
 from nas_jax.hints import check_type
 
 
-def read_json(path: Path, hints: Mapping[str, Any] | None = None, required: tuple[str, ...] = ()) -> dict[str, Any]:
+def read_json(path: Path, hints: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The object in a file; its fields, as far as they are there, are of the types in `hints`.
 
     Raises:
-        UserError: the file cannot be read, holds no JSON, no object, a field of another type, or one that is
-            `required` is missing.
+        UserError: the file cannot be read, holds no JSON, no object, or a field of another type.
     """
     try:
-        return check_object(json.loads(path.read_text(encoding="utf-8")), hints or {}, required)
+        return check_object(json.loads(path.read_text(encoding="utf-8")), hints or {})
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, other fields
@@ -28,7 +27,7 @@ REMEDY = "bring back an earlier copy of it, or run again in another --workdir"
 
 
 def check_object(value: Any, hints: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The value, if it is an object whose fields are as `read_json` wants them.
+    """The value, if it is an object with the `required` fields, whose fields are of the types in `hints`.
 
     Raises:
         ValueError: it is not.

@@ -1,6 +1,7 @@
 """A whole config becomes the parts of a run."""
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
+from nas_jax.hints import check_type
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
@@ -223,6 +225,9 @@ def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_sections(config: Mapping[str, Any]) -> None:
     """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
+    for name in (*PARTS, *SETTINGS):
+        if not isinstance(config.get(name), Mapping) and (config.get(name) or name not in TRAINING):
+            raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(config.get(name))}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
     unknown = sections - {*PARTS, *SETTINGS}
     missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}
@@ -232,6 +237,8 @@ def _check_sections(config: Mapping[str, Any]) -> None:
             f"{', '.join(sorted(wrong))}"
         )
     try:
+        check_type(config["seed"], int, "seed")
+        check_type(config["targets"], str, "targets")
         check_seed(config["seed"])
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -12,6 +12,7 @@ from nas_jax.listeners import Listeners
 from nas_jax.notes import HasNotes
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
+from nas_jax.spaces.stored import check_genomes
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
@@ -60,6 +61,7 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
         claim_workdir(workdir, config, (*changeable(store, config, parts.strategy), "trackers", "stages"))
+        check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)
         notes = notes_of(parts)

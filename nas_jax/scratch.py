@@ -1,4 +1,4 @@
-"""Folders for a while in the system's temporary directory. What a killed process leaves, the next one clears.
+"""Folders for a while, in the system's temporary directory. What a killed process leaves, the next one clears.
 
 A folder holds a file that its process has locked. The system releases the lock when the process dies, however it does,
 so a folder whose lock is free belongs to nobody.
@@ -17,14 +17,19 @@ _LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def scratch_folder(kind: str) -> Iterator[Path]:
+def scratch_folder(kind: str, parent: Path | None = None) -> Iterator[Path]:
     """A new folder `nas_jax_<kind>_…`, removed at the end. Folders of dead processes of this user are removed before.
+
+    Args:
+        kind: a word without an underscore.
+        parent: where it is made; in the system's temporary directory, unless given.
 
     Raises:
         OSError: no folder can be made there.
     """
-    clear_dead_folders()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{kind}_"))
+    parent = Path(tempfile.gettempdir()) if parent is None else parent.absolute()
+    clear_dead_folders(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{kind}_", dir=parent))
     try:
         with _locked(folder):
             yield folder
@@ -42,9 +47,9 @@ def temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def clear_dead_folders() -> None:
-    """Removes the scratch folders of this user whose processes have ended."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*_*"):
+def clear_dead_folders(parent: Path) -> None:
+    """Removes the scratch folders in `parent` that are of this user and whose processes have ended."""
+    for folder in parent.glob(f"{_PREFIX}*_*"):
         with contextlib.suppress(OSError):  # another process may be removing it, or have made it just now
             if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
                 with (folder / _LOCK).open("rb") as file:

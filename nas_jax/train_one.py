@@ -16,7 +16,6 @@ if __name__ == "__main__":  # first of all: the other imports take seconds
 import json
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +29,7 @@ from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.parts import Parts, build_parts
 from nas_jax.report.card import write_card
+from nas_jax.scratch import scratch_folder
 from nas_jax.search.export import Trained, export_network
 from nas_jax.search.loop import new_trial
 from nas_jax.spaces.base import NetworkSpace
@@ -51,8 +51,7 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, *, is_final: bool
         sections["finalists"] = {k: v for k, v in sections["finalists"].items() if k not in ("recipe", "evaluator")}
     if workdir is not None:
         _prepare(workdir)
-    with tempfile.TemporaryDirectory(dir=workdir) as scratch:
-        checkpoint_dir = Path(scratch).absolute()  # workers may run in other folders
+    with scratch_folder("train", workdir) as checkpoint_dir:  # other machines have the workdir, but not its neighbours
         parts = build_parts(sections, checkpoint_dir)
         space, problem, recipe = parts.space, parts.problem, parts.finals.recipe
         if not isinstance(space, NetworkSpace) or problem is None or recipe is None:

@@ -24,7 +24,7 @@ ROWS = (
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
-    "data objectives build cpu event_files",
+    "data objectives build cpu event_files pictures",
     "json_files",
     "hints",
     "trial errors notes scratch signals",

@@ -9,7 +9,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
 from nas_jax.executors.progress_file import ProgressReader, append_progress
 from nas_jax.executors.slots import Slot, local_slots, take_slot, worker_environment
 from nas_jax.executors.source import with_mapped_source
+from nas_jax.scratch import scratch_folder
 from nas_jax.train.cache import use_compilation_cache
 from nas_jax.trial import Trial
 
@@ -67,14 +67,14 @@ class Workers:
 
     def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         slots = local_slots(self.num_workers, self.workers_per_device)
-        with tempfile.TemporaryDirectory(prefix="nas_jax_workers_") as scratch, contextlib.ExitStack() as stack:
+        with scratch_folder("workers") as scratch, contextlib.ExitStack() as stack:
             make_pool = partial(
                 ProcessPool,
                 max_workers=len(slots),
                 initializer=_start_worker,
                 initargs=(
-                    Path(scratch),
-                    with_mapped_source(self.evaluator, Path(scratch)),
+                    scratch,
+                    with_mapped_source(self.evaluator, scratch),
                     slots,
                     self.memory_gb,
                     self.compilation_cache,
@@ -82,7 +82,7 @@ class Workers:
                 context=multiprocessing.get_context("spawn"),
             )
             stack.enter_context(worker_environment(num_threads=len(slots[0].cores)))
-            pool = _Pool(make_pool, self.time_limit, Path(scratch))
+            pool = _Pool(make_pool, self.time_limit, scratch)
             stack.callback(pool.stop)
             yield from evaluate_concurrently(pool, requests, report, num_slots=len(slots), max_retries=self.max_retries)
 

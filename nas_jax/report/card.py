@@ -10,8 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
-from nas_jax.json_files import read_json
+from nas_jax.json_files import REMEDY, read_json
 from nas_jax.objectives import is_fraction
 from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
@@ -117,6 +118,8 @@ def write_card(workdir: Path, task: Task) -> Path:
     """
     run, best = read_record(workdir), workdir / "best"
     exported = read_exported(best)
+    if missing := {"exported", "baselines"} - run.best.keys():
+        raise UserError(f"{str(best / 'metrics.json')!r} is damaged: {missing.pop()!r} is missing; {REMEDY}")
     spec, words, one = exported.spec, task.words(exported.spec), exported.spec.arrays[task.input_name]
     is_searched, is_image = "genome" not in run.config, task.input_name == "image"
     own = [name for section in (exported.space, exported.task) if "." in (name := str(section.get("name")))]

@@ -132,21 +132,26 @@ def _parse(argv: Sequence[str], before: Callable[[Sequence[str]], list[str]]) ->
     try:
         if {"--help", "-h", "--helpshort", "--helpfull"} & set(argv):
             return app.parse_flags_with_usage(list(argv))
-        return _parse_strictly(before(argv))
+        return parse_strictly(before(argv))
     except Exception as error:
         sys.exit(_fail(error))
 
 
-def _parse_strictly(argv: Sequence[str]) -> Sequence[str]:
+def parse_strictly(argv: Sequence[str], flag_values: flags.FlagValues = flags.FLAGS) -> Sequence[str]:
+    """What is left of the arguments after the flags.
+
+    Raises:
+        UserError: a flag, a config or an override of one of its fields is wrong.
+    """
     try:
-        rest = flags.FLAGS(list(argv))
+        rest = flag_values(list(argv))
     except UserError:
         raise
     except AttributeError as error:  # ml_collections: an override of a field that the config does not have
         raise UserError(f"the config has no such field: {_innermost(error)}") from error
     except Exception as error:  # absl's own and whatever ml_collections raises while it reads an override
         raise UserError(str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)) from error
-    if "config" in flags.FLAGS and flags.FLAGS["config"].value is None:
+    if "config" in flag_values and flag_values["config"].value is None:
         raise UserError("--config is missing; try --config=configs/quickstart.py")
     return rest
 

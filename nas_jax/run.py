@@ -9,7 +9,7 @@ from typing import Any
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
-from nas_jax.notes import HasNotes
+from nas_jax.notes import notes_of
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
 from nas_jax.spaces.stored import check_genomes
@@ -64,19 +64,14 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)
-        notes = notes_of(parts)
+        searching, finals = parts.search.evaluator, parts.finals.evaluator
+        notes = notes_of(parts.problem, parts.space, parts.strategy, searching, finals)
         write_notes(workdir, notes)
         for note in notes:
             display.note(f"note: {note}")
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)
-
-
-def notes_of(parts: Parts) -> tuple[str, ...]:
-    """What the parts have to say before the run begins, each thing once."""
-    each = (parts.problem, parts.space, parts.strategy, parts.search.evaluator, parts.finals.evaluator)
-    return tuple(dict.fromkeys(note for part in each if isinstance(part, HasNotes) for note in part.notes))
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

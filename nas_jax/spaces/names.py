@@ -77,7 +77,10 @@ def _listed(space: Space, value: Any, setting: str) -> Genome | None:
     if isinstance(space, ParsingSpace):
         is_text = all(isinstance(part, str) for part in value)
         return _named(space, space.describe(value), setting) if is_text else None
-    return value if value in set(_all_genomes(space, setting)) else None
+    try:
+        return value if value in set(_all_genomes(space, setting)) else None
+    except TypeError:  # a mapping within it does not hash
+        return None
 
 
 def _all_genomes(space: Space, setting: str) -> list[Genome]:

@@ -34,7 +34,7 @@ def read_picture(path: Path, image_shape: tuple[int, ...]) -> UInt8[np.ndarray, 
 
 def main(argv: Sequence[str]) -> None:
     """Prints predictions for the pictures whose paths follow the command's name in `argv`."""
-    logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it reads a checkpoint
+    logging.set_verbosity(logging.FATAL)  # Orbax tells at length how it reads a checkpoint, and Pillow a bad picture
     paths = [expand(argument) for argument in argv[1:]]
     if not paths:
         raise UserError("which pictures? Give their files, for example: digit.png")

@@ -4,7 +4,7 @@ It starts without JAX, so that comparing runs takes no time.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,18 +82,22 @@ def read_record(workdir: Path) -> Record:
             raise UserError(f"workdir: {str(workdir)!r} has no {name}, so no run was started there")
     environment = _tupled(read_json(workdir / "environment.json", ENVIRONMENT_HINTS))
     check_format(workdir, environment)
+    config = _tupled(read_json(workdir / "config.json"))
     return Record(
         workdir,
-        config=_tupled(read_json(workdir / "config.json")),
+        config=config,
         environment=environment,
         trials=read_trials(workdir / "trials.jsonl"),
-        best=_tupled(read_best(workdir / "best")),
+        best=_tupled(read_best(workdir / "best", _metrics_in(config))),
         notes=_read_notes(workdir / NOTES),
     )
 
 
-def read_best(best: Path) -> dict[str, Any]:
+def read_best(best: Path, numbers: Collection[str] = ()) -> dict[str, Any]:
     """What `metrics.json` of an export holds; nothing where there is no such file.
+
+    Args:
+        numbers: the metrics of the objectives, which have to be numbers, as those of the test split that correspond.
 
     Raises:
         UserError: the file is damaged.
@@ -105,8 +109,8 @@ def read_best(best: Path) -> dict[str, Any]:
     measured = [metrics, metrics.get("exported") or {}, *metrics.get("baselines", {}).values()]
     try:
         for name, value in ((name, value) for each in measured for name, value in each.items()):
-            if hint := _hint_of_metric(name):
-                check_type(value, hint, repr(name))
+            is_objective = name in numbers or (name.startswith("test_") and f"val_{name[5:]}" in numbers)
+            check_type(value, float | None if is_objective else _hint_of_metric(name), repr(name))
     except ValueError as error:
         raise UserError(f"{str(path)!r} is damaged: {error}; {REMEDY}") from error
     return metrics
@@ -115,7 +119,14 @@ def read_best(best: Path) -> dict[str, Any]:
 def _hint_of_metric(name: str) -> Any:
     if name.endswith("_per_seed"):
         return list[float]
-    return float | None if name in ("num_params", "flops") or name.endswith("_std_error") else None
+    return float | None if name in ("num_params", "flops") or name.endswith("_std_error") else Any
+
+
+def _metrics_in(config: Mapping[str, Any]) -> list[str]:
+    """The metrics of the objectives of a config, as far as it names any."""
+    sections = config.get("objective")
+    listed = sections if isinstance(sections, tuple) else [sections]
+    return [section["metric"] for section in listed if isinstance(section, Mapping) and "metric" in section]
 
 
 def check_workdir(workdir: Path) -> None:

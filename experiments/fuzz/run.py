@@ -12,6 +12,7 @@ from outcomes import Outcomes
 from overrides import fuzz_overrides
 from pictures import fuzz_pictures
 from runs import fuzz_runs
+from tables import fuzz_tables
 
 from nas_jax.scratch import scratch_folder
 
@@ -22,11 +23,11 @@ ONLY = flags.DEFINE_list("only", [], "Kinds to try; all unless given.")
 
 def main(argv: list[str]) -> None:
     """Tries the inputs and prints counts by kind, then the violations; exit code 1 if there are any."""
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(logging.FATAL)
     num, seed, violations = NUM.value // 5, SEED.value, []
     with scratch_folder("fuzz") as folder:
         kinds = {
-            "tables": lambda outcomes: _fuzz_tables(num, seed, outcomes),
+            "tables": lambda outcomes: outcomes.counts.update(fuzz_tables(num, seed)),
             "runs": lambda outcomes: fuzz_runs(num, seed, folder, outcomes),
             "flags": lambda outcomes: fuzz_overrides(num, seed, outcomes),
             "genomes": lambda outcomes: fuzz_genomes(num, seed, outcomes),
@@ -40,12 +41,6 @@ def main(argv: list[str]) -> None:
             violations += outcomes.violations
     print(*violations, sep="\n")
     sys.exit(1 if violations else 0)
-
-
-def _fuzz_tables(num: int, seed: int, outcomes: Outcomes) -> None:
-    from tables import fuzz_tables
-
-    outcomes.counts.update(fuzz_tables(num, seed))
 
 
 if __name__ == "__main__":

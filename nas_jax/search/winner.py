@@ -49,7 +49,7 @@ def check_exported(run: Run, stage: str) -> None:
 
 def outcome_of(run: Run) -> Outcome:
     """What the run has come to."""
-    metrics = read_best(run.best)
+    metrics = read_best(run.best, run.parts.objectives.metrics)
     contenders = run.store.trials(*CONTENDERS)
     winner = next((trial for trial in contenders if trial.id == metrics.get("trial")), None)
     places = {"best": run.best, "report": run.workdir / "report.html", "trials": run.workdir / "trials.jsonl"}

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from nas_jax.errors import UserError
+from nas_jax.errors import UserError, wanted
+from nas_jax.hints import check_type, hints_of
 from nas_jax.trial import freeze
 
 
@@ -34,9 +35,12 @@ def find(package: str, section: Mapping[str, Any]) -> Any:
     """What `make` is in the module that `section["name"]` names; arguments and errors as of `build`."""
     name = section.get("name")
     path = str(name) if "." in str(name) else f"{package}.{name}"
-    module = importlib.import_module(path) if _exists(path) else None
+    module = _import(path)
     if module is None or not hasattr(module, "make"):
-        raise UserError(f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}")
+        more = "; a module of your own has to be in PYTHONPATH, and end with make = …" if "." in str(name) else ""
+        raise UserError(f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}{more}")
+    if not (isinstance(module.make, type) and dataclasses.is_dataclass(module.make)):
+        raise UserError(f"{_kind(package)} {name!r}: make has to be a frozen dataclass, but is {module.make!r}")
     return module.make
 
 
@@ -49,7 +53,7 @@ def find_function(field: str, name: str, known: Mapping[str, Any]) -> Any:
     if name in known:
         return known[name]
     path, _, attribute = name.rpartition(".")
-    module = importlib.import_module(path) if path and _exists(path) else None
+    module = _import(path) if path else None
     if module is None or not callable(getattr(module, attribute, None)):
         raise UserError(
             f"{field}: there is no {name!r}; choose from {', '.join(known)}, or name a function: module.name"
@@ -74,6 +78,7 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
     known = {field.name: field for field in all_fields}
     configurable = sorted(set(known) - set(provided))
     required = {name for name, field in known.items() if not _has_default(field)}
+    hints = hints_of(make, title)
     fields = {n: value for n, value in fields.items() if value is not None or n not in required | provided.keys()}
     for name in fields:
         if name not in configurable:
@@ -84,6 +89,10 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
         if name in required and name not in arguments:
             raise UserError(f"{title} needs a value for {name!r}")
     try:
+        for name in fields:
+            check_type(arguments[name], hints.get(name), name)
+            if arguments[name] != arguments[name]:
+                raise ValueError(f"{name}: must be a number, but is {arguments[name]}")
         return make(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{title}: {error}") from error
@@ -131,12 +140,21 @@ def _has_default(field: dataclasses.Field) -> bool:
     return not (field.default is field.default_factory is dataclasses.MISSING)
 
 
+def _import(path: str) -> Any:
+    """The module of that name, None if there is none."""
+    with wanted(f"{path} is imported as a config names it"):
+        return importlib.import_module(path) if _exists(path) else None
+
+
 def _exists(path: str) -> bool:
     """Whether `path` names a module; finding a module imports its packages, which may not exist."""
     parent, dot, _ = path.rpartition(".")
     if dot and not (parent and _exists(parent) and hasattr(importlib.import_module(parent), "__path__")):
         return False
-    return importlib.util.find_spec(path) is not None
+    try:
+        return importlib.util.find_spec(path) is not None
+    except ValueError:  # "", or a module that was imported from nowhere, such as __main__
+        return False
 
 
 def _choices(package: str) -> list[str]:

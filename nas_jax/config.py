@@ -6,10 +6,15 @@ flag, `--config.surrogate.num_trees=200`, whether the config names it or not.
 """
 
 import dataclasses
+import importlib.machinery
+import importlib.util
 import re
+import reprlib
+import sys
 from collections.abc import Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from absl import flags
 from ml_collections import ConfigDict, FieldReference, config_flags
@@ -17,8 +22,10 @@ from ml_collections.config_dict import placeholder
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.build import build, find
-from nas_jax.errors import UserError
+from nas_jax.cli import expand
+from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.executors.devices import leave_devices_to
+from nas_jax.hints import hints_of
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.strategies.recommended import SURROGATE, TARGETS
@@ -145,7 +152,7 @@ def _fill(section: ConfigDict, make: Any, provided: frozenset[str] = frozenset()
 
 def _fields(make: Any, provided: frozenset[str]) -> list[tuple[str, Any, type]]:
     """Name, default and type of each field of a part that a config can set."""
-    hints = get_type_hints(make)
+    hints = hints_of(make, f"{make.__module__}.{make.__qualname__}")
     fields = [field for field in dataclasses.fields(make) if field.init and field.name not in provided]
     return [(field.name, _default(field), _flag_type(hints[field.name])) for field in fields]
 
@@ -171,12 +178,47 @@ class _PartsParser(ConfigFileFlagParser):
     named: dict[str, str]
 
     def parse(self, path: str) -> ConfigDict:
-        config = super().parse(path)
-        if not isinstance(config, ConfigDict):
-            raise UserError(
-                f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {config!r}"
-            )
-        return complete(config, self.named)
+        """The config of a file.
+
+        Raises:
+            UserError: whatever goes wrong, as absl would hide the place of it.
+        """
+        try:
+            return complete(_load_config(path), self.named)
+        except Exception as error:
+            mendable = user_error_of(error)
+            if mendable is None:
+                raise
+            raise mendable from error
+
+
+def _load_config(path: str) -> ConfigDict:
+    """What `get_config` of a config file returns; what follows a colon is its argument, the variant."""
+    name, *variant = path.split(":", 1)
+    file = expand(name)
+    if not file.is_file():
+        raise UserError(f"--config: there is no file {name!r}; see configs/ for some")
+    with wanted(f"--config={name} has to be a Python file with a function get_config, see configs/ for examples"):
+        module = _load_module(file)
+    if not callable(getattr(module, "get_config", None)):
+        raise UserError(f"--config: {name!r} has no function get_config; see configs/ for examples")
+    with wanted(f"get_config of {name!r} takes the variant, where one is named, and returns a ConfigDict"):
+        config = module.get_config(*variant)
+    if not isinstance(config, ConfigDict):
+        raise UserError(
+            f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {reprlib.repr(config)}"
+        )
+    return config
+
+
+def _load_module(file: Path) -> ModuleType:
+    """The module of a source file, whatever its name ends with."""
+    loader = importlib.machinery.SourceFileLoader("config_file", str(file))
+    spec = importlib.util.spec_from_file_location(loader.name, file, loader=loader)
+    assert spec is not None
+    module = sys.modules[loader.name] = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
 
 
 class ConfigFlag:

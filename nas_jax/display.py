@@ -168,11 +168,11 @@ class Display:
         """What was measured of the winner, and of what it is compared with."""
         self.note(_sentence(self._results(metrics)))
         if seeds := metrics.get("seeds"):
-            exported = self._results(metrics["exported"])
+            exported = self._results(metrics.get("exported", {}))
             self.note(f"These are means over {len(seeds)} seeds; of them best/ has the best by validation: {exported}")
         for stage, title in BASELINES.items():
-            if baseline := metrics["baselines"].get(stage):
-                is_winner = baseline["trial"] == winner.id
+            if baseline := metrics.get("baselines", {}).get(stage):
+                is_winner = baseline.get("trial") == winner.id
                 results = "the winner itself" if is_winner else self._results(baseline)
                 self.note(f"{_sentence(title)}, trained as a finalist: {results}")
 

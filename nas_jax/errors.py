@@ -1,9 +1,16 @@
-"""The one exception that a user is meant to read, and which failures of the system become one.
+"""The one exception that a user is meant to read, and which other exceptions become one: those of the system, and those
+of code that a user has written.
 
 Everything else that is raised is a bug, and keeps its traceback.
 """
 
+import contextlib
 import errno
+import site
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 
 _FULL = {
     errno.ENOSPC: "no space is left",
@@ -12,6 +19,13 @@ _FULL = {
     errno.EROFS: "it is read-only",
     errno.EIO: "the device does not answer",
 }
+_PATHS = sysconfig.get_paths()
+_LIBRARIES = tuple(
+    f"{Path(folder).resolve()}/"
+    for folder in {*(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")), *site.getsitepackages()}
+)
+_OURS = f"{Path(__file__).resolve().parent}/"
+_WANTED = "wanted: "  # how the notes of `wanted` begin
 
 
 class UserError(Exception):
@@ -19,6 +33,40 @@ class UserError(Exception):
 
     The entry points print that line and exit with code 2.
     """
+
+
+@contextlib.contextmanager
+def wanted(text: str) -> Iterator[None]:
+    """Within it runs code that a user has written. Where that fails, `text` says what it should have done."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        error.add_note(_WANTED + text)
+        raise
+
+
+def user_error_of(error: Exception) -> UserError | None:
+    """The error in one line, if it is the user's to mend: bad input, code of their own, a file or a disk; else None."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and (problem := storage_problem(error)):
+        return UserError(problem)
+    notes = [note.removeprefix(_WANTED) for note in getattr(error, "__notes__", ()) if note.startswith(_WANTED)]
+    place = _place_in_user_code(error)
+    if place is not None or notes:
+        said = describe(error) if place is None else f"{place}: {describe(error)}"
+        return UserError("; ".join([said, *notes[:1]]))
+    if isinstance(error, OSError) and error.filename is not None:
+        return UserError(f"{error.filename}: {error.strerror}")
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """The kind of an exception and what it says, in one line."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
 
 
 def storage_problem(error: OSError) -> str | None:
@@ -29,3 +77,18 @@ def storage_problem(error: OSError) -> str | None:
         f"cannot write to {error.filename or 'the disk'}: {_FULL[error.errno]}; mend that, then give the same command "
         "again: what was measured is kept"
     )
+
+
+def _place_in_user_code(error: BaseException) -> str | None:
+    """File and line in code of the user that the error came from, the innermost there is; None if none was running."""
+    if isinstance(error, SyntaxError) and error.filename and _is_users(error.filename):
+        return f"{error.filename}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}, line {frame.lineno}" for frame in frames if _is_users(frame.filename)]
+    return places[-1] if places else None
+
+
+def _is_users(filename: str) -> bool:
+    """Whether a source is no part of this package, of a library or of Python."""
+    path = str(Path(filename).resolve())
+    return not filename.startswith("<") and not path.startswith((_OURS, *_LIBRARIES))

@@ -8,7 +8,6 @@ The folder has the network as a program for JAX alone, too: see `nas_jax.portabl
 """
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from flax import linen as nn
 from nas_jax.build import build
 from nas_jax.data.arrays import ArraySpec, Spec, spec_from_json
 from nas_jax.errors import UserError
+from nas_jax.json_files import read_json
 from nas_jax.portable import PLATFORMS, make_predict, program_bytes
 from nas_jax.tasks.base import Task, space_fields
 from nas_jax.train.checkpoint import load_variables
@@ -65,6 +65,15 @@ class Predictor:
     @functools.cached_property
     def _predict(self) -> Callable[..., Any]:
         return jax.jit(make_predict(self.network, self.task, self.spec))
+
+
+_GENOME_HINTS: dict[str, Any] = {
+    "genome": list[Any],
+    "description": str,
+    "space": dict[str, Any],
+    "task": dict[str, Any],
+    "spec": dict[str, Any],
+}
 
 
 class Exported(NamedTuple):
@@ -112,14 +121,14 @@ def read_exported(directory: Path) -> Exported:
     if not (directory / "checkpoint").exists():
         raise UserError(f"{directory} holds a genome without a network: its run looked metrics up and trained nothing")
     try:
-        genome = json.loads((directory / "genome.json").read_text(encoding="utf-8"))
+        genome = read_json(directory / "genome.json", _GENOME_HINTS)
         if "task" in genome:
             task, spec = genome["task"], spec_from_json(genome["spec"])
         else:
-            recipe = json.loads((directory / "recipe.json").read_text(encoding="utf-8"))
+            recipe = read_json(directory / "recipe.json")
             task, spec = {"name": "classification"}, _spec_of_0_1(genome, recipe["preprocessing"])
         return Exported(freeze(genome["genome"]), genome["description"], genome["space"], task, spec)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{directory} was written by no version of nas_jax that this one reads ({reason})") from error
 

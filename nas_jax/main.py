@@ -2,9 +2,14 @@
 
     python -m nas_jax.main --config=configs/quickstart.py --workdir=runs/first --config.seed=1
 
-The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad input or a full disk, 130
-or 143 interrupted.
+The same command again resumes a run that was stopped. Exit codes: 0 done, 2 bad input or a full disk, 130 or 143
+interrupted; `--debug` shows the traceback of bad input.
 """
+
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +18,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from nas_jax.build import find_function
-from nas_jax.cli import refuse_arguments, start
+from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.config import ConfigFlag, listed
 from nas_jax.report.stages import card, report
 from nas_jax.run import Run, open_run
@@ -22,7 +27,7 @@ from nas_jax.search.loop import search
 from nas_jax.search.winner import export_winner, measure_latency, outcome_of
 
 CONFIG = ConfigFlag()
-WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; runs/<name of the config> unless given.")
+WORKDIR = define_path("workdir", None, "Where the run lives; runs/<name of the config> unless given.")
 
 STAGES: dict[str, Callable[[Run], None]] = {
     "search": search,

@@ -1,6 +1,7 @@
 """A whole config becomes the parts of a run."""
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.executors.devices import leave_devices_to
+from nas_jax.hints import check_type
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
@@ -20,6 +22,17 @@ from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
 from nas_jax.tasks.base import Problem, Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
+
+# What a part of each section has to be.
+PROTOCOLS: dict[str, type] = {
+    "data": DataSource,
+    "task": Task,
+    "space": Space,
+    "strategy": Strategy,
+    "surrogate": Surrogate,
+    "evaluator": Evaluator,
+    "execution": Evaluator,
+}
 
 
 class Searching(NamedTuple):
@@ -78,7 +91,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
-        evaluator = build("nas_jax.evaluators", section, space=space, **{**provided, **more})
+        evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
         if config.get("execution"):
             evaluator = _executed(config, evaluator)
         for metric in objectives.metrics:
@@ -163,7 +176,23 @@ def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -
 
 
 def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
-    return build(PARTS[section][0], config[section], **provided)
+    """A part that can do what every part of its kind does, and that hashes where parts are remembered by it.
+
+    Raises:
+        UserError: as `build`, or the part lacks something.
+    """
+    part = build(PARTS[section][0], config[section], **provided)
+    title, protocol = f"{section} {config[section]['name']!r}", PROTOCOLS[section]
+    if not isinstance(part, protocol):
+        names = {name for each in protocol.__mro__ for name in vars(each) if not name.startswith("_")}
+        missing = [name for name in sorted(names) if not hasattr(part, name)]
+        raise UserError(f"{title}: {type(part).__name__} lacks {', '.join(missing)}, see {protocol.__module__}")
+    if section in ("data", "task"):
+        try:
+            hash(part)
+        except TypeError as error:
+            raise UserError(f"{title}: has to be a frozen dataclass whose fields hash ({error})") from error
+    return part
 
 
 def _executed(config: Mapping[str, Any], evaluator: Evaluator) -> Evaluator:
@@ -207,6 +236,9 @@ def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_sections(config: Mapping[str, Any]) -> None:
     """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
+    for name in (*PARTS, *SETTINGS):
+        if not isinstance(config.get(name), Mapping) and (config.get(name) or name not in TRAINING):
+            raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(config.get(name))}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
     unknown = sections - {*PARTS, *SETTINGS}
     missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}
@@ -216,6 +248,8 @@ def _check_sections(config: Mapping[str, Any]) -> None:
             f"{', '.join(sorted(wrong))}"
         )
     try:
+        check_type(config["seed"], int, "seed")
+        check_type(config["targets"], str, "targets")
         check_seed(config["seed"])
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -3,16 +3,37 @@
 It starts without JAX, so that comparing runs takes no time.
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas_jax.build import construct
 from nas_jax.errors import UserError
+from nas_jax.hints import check_type
+from nas_jax.json_files import REMEDY, read_json
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.store import FORMAT, read_trials
-from nas_jax.trial import CONTENDERS, Trial, freeze
+from nas_jax.trial import CONTENDERS, Trial
+
+NOTES = "notes.txt"  # what was to be known at the start, a note a line
+
+# The types of the fields that are read.
+ENVIRONMENT_HINTS: dict[str, Any] = {
+    "versions": dict[str, str | None],
+    "devices": list[str],
+    "later": list[dict[str, Any]],
+    "command": str,
+    "git_revision": str | None,
+}
+BEST_HINTS: dict[str, Any] = {
+    "trial": int,
+    "seeds": list[int],
+    "num_val": int,
+    "num_test": int,
+    "exported": dict[str, Any],
+    "baselines": dict[str, dict[str, Any]],
+}
 
 
 class Record(NamedTuple):
@@ -23,6 +44,7 @@ class Record(NamedTuple):
     environment: dict[str, Any]
     trials: list[Trial]
     best: dict[str, Any]  # the metrics of the exported network, and "trial", its id
+    notes: tuple[str, ...] = ()  # what a person should have known before it began
 
     def of(self, *stages: str) -> list[Trial]:
         """The trials of some stages, in the order of their ids."""
@@ -38,7 +60,10 @@ class Record(NamedTuple):
         """What the search maximised, as the config has it: one section `objective`, or a list of them."""
         sections = self.config.get("objective") or {}
         listed = [sections] if isinstance(sections, Mapping) else sections
-        return Objectives(tuple(Objective(**section) for section in listed))
+        try:
+            return Objectives(tuple(construct(Objective, "objective", section) for section in listed))
+        except (AttributeError, ValueError) as error:  # no mapping; none, or one twice
+            raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: objective: {error}") from error
 
     @property
     def is_table(self) -> bool:
@@ -55,15 +80,53 @@ def read_record(workdir: Path) -> Record:
     for name in ("config.json", "environment.json"):
         if not (workdir / name).exists():
             raise UserError(f"workdir: {str(workdir)!r} has no {name}, so no run was started there")
-    environment = _read_json(workdir / "environment.json")
+    environment = _tupled(read_json(workdir / "environment.json", ENVIRONMENT_HINTS))
     check_format(workdir, environment)
+    config = _tupled(read_json(workdir / "config.json"))
     return Record(
         workdir,
-        config=_read_json(workdir / "config.json"),
+        config=config,
         environment=environment,
         trials=read_trials(workdir / "trials.jsonl"),
-        best=_read_json(workdir / "best" / "metrics.json"),
+        best=_tupled(read_best(workdir / "best", _metrics_in(config))),
+        notes=_read_notes(workdir / NOTES),
     )
+
+
+def read_best(best: Path, numbers: Collection[str] = ()) -> dict[str, Any]:
+    """What `metrics.json` of an export holds; nothing where there is no such file.
+
+    Args:
+        numbers: the metrics of the objectives, which have to be numbers, as those of the test split that correspond.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = best / "metrics.json"
+    if not path.exists():
+        return {}
+    metrics = read_json(path, BEST_HINTS)
+    measured = [metrics, metrics.get("exported") or {}, *metrics.get("baselines", {}).values()]
+    try:
+        for name, value in ((name, value) for each in measured for name, value in each.items()):
+            is_objective = name in numbers or (name.startswith("test_") and f"val_{name[5:]}" in numbers)
+            check_type(value, float | None if is_objective else _hint_of_metric(name), repr(name))
+    except ValueError as error:
+        raise UserError(f"{str(path)!r} is damaged: {error}; {REMEDY}") from error
+    return metrics
+
+
+def _hint_of_metric(name: str) -> Any:
+    if name.endswith("_per_seed"):
+        return list[float]
+    return float | None if name in ("num_params", "flops") or name.endswith("_std_error") else Any
+
+
+def _metrics_in(config: Mapping[str, Any]) -> list[str]:
+    """The metrics of the objectives of a config, as far as it names any."""
+    sections = config.get("objective")
+    listed = sections if isinstance(sections, tuple) else [sections]
+    return [section["metric"] for section in listed if isinstance(section, Mapping) and "metric" in section]
 
 
 def check_workdir(workdir: Path) -> None:
@@ -73,7 +136,7 @@ def check_workdir(workdir: Path) -> None:
         UserError: another version of nas_jax wrote it.
     """
     if (workdir / "environment.json").exists():
-        check_format(workdir, _read_json(workdir / "environment.json"))
+        check_format(workdir, read_json(workdir / "environment.json", ENVIRONMENT_HINTS))
 
 
 def check_format(workdir: Path, environment: Mapping[str, Any]) -> None:
@@ -134,11 +197,16 @@ def total_seconds(trials: Iterable[Trial], part: str | None = None) -> float:
     return sum((value for seconds in spent for name, value in seconds.items() if part in (None, name)), 0.0)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, object_hook=lambda section: {name: freeze(value) for name, value in section.items()})
-    except json.JSONDecodeError as error:
-        raise UserError(f"{str(path)!r} is not valid JSON: {error}") from error
+def _read_notes(path: Path) -> tuple[str, ...]:
+    return tuple(path.read_text(encoding="utf-8", errors="replace").splitlines()) if path.exists() else ()
+
+
+def _tupled(section: dict[str, Any]) -> dict[str, Any]:
+    """With tuples for lists, as parts have them, at any depth."""
+    return {name: _tupled(value) if isinstance(value, dict) else _frozen(value) for name, value in section.items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tupled(each) if isinstance(each, dict) else _frozen(each) for each in value)
+    return value

@@ -9,14 +9,15 @@ from typing import Any
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
-from nas_jax.notes import digests_of
+from nas_jax.notes import digests_of, notes_of
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
+from nas_jax.spaces.stored import check_genomes
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
-from nas_jax.workdir import check_files, claim_workdir
+from nas_jax.workdir import check_files, claim_workdir, write_notes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,14 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
         free = (*changeable(store, config, parts.strategy), "trackers", "stages")
         claim_workdir(workdir, config, free, _digests(parts))
+        check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)
+        searching, finals = parts.search.evaluator, parts.finals.evaluator
+        notes = notes_of(parts.problem, parts.space, parts.strategy, searching, finals)
+        write_notes(workdir, notes)
+        for note in notes:
+            display.note(f"note: {note}")
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)

@@ -13,8 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from nas_jax.errors import UserError, storage_problem
-from nas_jax.trial import Stage, Trial, trial_from_json, trial_to_json
+from nas_jax.json_files import check_object, describe_json_error
+from nas_jax.trial import TRIAL_HINTS, Stage, Trial, trial_from_json, trial_to_json
 
+_REQUIRED = ("id", "genome", "description", "stage", "seed")
 FORMAT = 2  # of this log and of the files beside it; those of format 1 do not name it
 
 
@@ -124,8 +126,9 @@ def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:
         if not line.endswith(b"\n"):
             break  # the last line, torn
         try:
-            trials.append(trial_from_json(json.loads(line)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"line {number} of {path} is damaged ({error}); remove the line to go on") from error
+            trials.append(trial_from_json(check_object(json.loads(line), TRIAL_HINTS, _REQUIRED)))
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = str(error) if isinstance(error, TypeError) else describe_json_error(error)
+            raise UserError(f"line {number} of {path} is damaged ({reason}); remove the line to go on") from error
         num_valid += len(line)
     return trials, num_valid

@@ -8,10 +8,14 @@ without one nothing is kept, and the test split is not touched, so that it canno
 from `--config.seed`. Exit codes: 0 done, 2 bad input or a training that failed.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 import json
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,12 +24,13 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from nas_jax.cli import refuse_arguments, start
+from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.parts import Parts, build_parts
 from nas_jax.report.card import write_card
+from nas_jax.scratch import scratch_folder
 from nas_jax.search.export import Trained, export_network
 from nas_jax.search.loop import new_trial
 from nas_jax.spaces.base import NetworkSpace
@@ -47,8 +52,7 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, *, is_final: bool
         sections["finalists"] = {k: v for k, v in sections["finalists"].items() if k not in ("recipe", "evaluator")}
     if workdir is not None:
         _prepare(workdir)
-    with tempfile.TemporaryDirectory(dir=workdir) as scratch:
-        checkpoint_dir = Path(scratch).absolute()  # workers may run in other folders
+    with scratch_folder("train", workdir) as checkpoint_dir:  # other machines have the workdir, but not its neighbours
         parts = build_parts(sections, checkpoint_dir)
         space, problem, recipe = parts.space, parts.problem, parts.finals.recipe
         if not isinstance(space, NetworkSpace) or problem is None or recipe is None:
@@ -115,6 +119,6 @@ if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has flags of these names as well.
     config_flag = ConfigFlag()
     flags.DEFINE_string("genome", None, "A file, JSON, or the name of an architecture.", required=True)
-    flags.DEFINE_string("workdir", None, "Where the network is exported to; nowhere unless given.")
+    define_path("workdir", None, "Where the network is exported to; nowhere unless given.")
     flags.DEFINE_bool("final", False, "Whether to train as finalists are: finalists.recipe, finalists.evaluator.")
     start(main, config_flag.take_parts)

@@ -6,7 +6,7 @@ back without help from the space that drew it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_type_hints
 
 import numpy as np
 
@@ -97,6 +97,16 @@ def freeze(value: Any) -> Any:
     return (
         tuple(freeze(item) for item in value) if isinstance(value, Sequence) and not isinstance(value, str) else value
     )
+
+
+# The types of a trial's fields in JSON.
+TRIAL_HINTS: dict[str, Any] = {
+    **get_type_hints(Trial),
+    "metrics": dict[str, float | str | bool | list[Any] | dict[str, Any] | None] | None,
+    "predictions": list[dict[str, float | None]],
+    "budget": dict[str, int] | None,
+    "time": float,
+}
 
 
 def trial_to_json(trial: Trial) -> dict[str, Any]:

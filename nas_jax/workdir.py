@@ -14,6 +14,8 @@ from typing import Any
 
 from nas_jax.errors import UserError
 from nas_jax.executors.devices import device_names
+from nas_jax.json_files import read_json
+from nas_jax.record import ENVIRONMENT_HINTS, NOTES
 from nas_jax.store import FORMAT
 
 _FILES = "files.json"
@@ -44,7 +46,7 @@ def claim_workdir(
     plain = json.loads(json.dumps(config))
     first_digests = _first_digests(workdir)
     if path.exists():
-        before = json.loads(path.read_text())
+        before = read_json(path)
         same_files = {name for name, digest in digests.items() if first_digests.get(name) == digest}
         changes = [
             text
@@ -63,7 +65,7 @@ def claim_workdir(
         _write(workdir / _FILES, digests)
     path, now = workdir / "environment.json", environment(command)
     if path.exists():
-        first = json.loads(path.read_text())
+        first = read_json(path, ENVIRONMENT_HINTS)
         later = first.pop("later", [])
         if now not in (first, *later):
             later.append(now)
@@ -92,10 +94,7 @@ def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, 
 
 def _first_digests(workdir: Path) -> dict[str, str]:
     path = workdir / _FILES
-    try:
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); if the tables are as they were, remove it") from error
+    return read_json(path) if path.exists() else {}
 
 
 def _at(config: Mapping[str, Any], name: str) -> str:
@@ -106,10 +105,19 @@ def _at(config: Mapping[str, Any], name: str) -> str:
     return repr(value) if isinstance(value, str) else f"the file of {name}"
 
 
+def write_notes(workdir: Path, notes: Collection[str]) -> None:
+    """Writes `notes.txt`, a note a line, over that of an earlier start; no file where there are none."""
+    path = workdir / NOTES
+    if notes:
+        path.write_text("".join(f"{' '.join(note.split())}\n" for note in notes), encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _write(path: Path, value: Any) -> None:
     """Writes JSON so that the file is complete or not there."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
 
 

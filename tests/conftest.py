@@ -1,9 +1,15 @@
 """What holds for every test: CPU only, no silent rank promotion, and no test that depends on the machine's speed."""
 
 import signal
+import tempfile
+from pathlib import Path
 
 import jax
+import pytest
 from hypothesis import settings
+from written_tables import TABLES
+
+from nas_jax.scratch import scratch_folder, temporary_files_in
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -13,3 +19,15 @@ settings.load_profile("untimed")
 # A shell's background job ignores interrupts, and so would the programs that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory):
+    """The tests and the programs that they start have a temporary directory to themselves, and leave nothing there."""
+    tmp_path_factory.getbasetemp()  # pytest's own folder stays where it is
+    with scratch_folder("tests") as folder, temporary_files_in(folder), pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TMPDIR", str(folder))
+        with TABLES:
+            yield
+        left = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
+        assert [name for name in left if name.startswith("nas_jax_") or name.endswith("tfds")] == []

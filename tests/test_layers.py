@@ -18,14 +18,17 @@ ROWS = (
     "search",
     "run",
     "display trackers diagnostics",
-    "parts listeners export record workdir",
+    "workdir",
+    "parts listeners export record",
     "config",
     "strategies executors",
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers tasks store cli tables units",
-    "data objectives build cpu event_files table_files",
-    "trial errors notes",
+    "data objectives build cpu event_files pictures table_files",
+    "json_files",
+    "hints",
+    "trial errors notes scratch signals",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}
 
@@ -61,7 +64,19 @@ def violations(module: str, source: str) -> Iterator[str]:
                 yield f"{module}: imports {top}, which only {' and '.join(OWNERS[top])} may"
             if package == "surrogates" and top == "flax":
                 yield f"{module}: imports flax, and surrogates are used without it"
-            if package in ("trial", "build", "errors") and top not in {*sys.stdlib_module_names, "numpy"}:
+            if package in (
+                "trial",
+                "build",
+                "errors",
+                "notes",
+                "scratch",
+                "signals",
+                "json_files",
+                "hints",
+            ) and top not in {
+                *sys.stdlib_module_names,
+                "numpy",
+            }:
                 yield f"{module}: imports {top}, and may only use the standard library and NumPy"
         elif inner not in LEVELS:
             yield f"{module}: imports {name}, and no row of tests/test_layers.py has {inner!r}"

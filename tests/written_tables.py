@@ -2,12 +2,15 @@
 
 import csv
 import json
-import tempfile
+from contextlib import ExitStack
 from functools import cache
 from itertools import product
 from pathlib import Path
 
+from nas_jax.scratch import scratch_folder
 from nas_jax.spaces import nb201
+
+TABLES = ExitStack()
 
 NB201_HEADER = ("architecture", "val_accuracy_200", "test_accuracy_200")
 DEPTHS, WIDTHS, OPERATIONS = (1, 2, 3, 4), (16, 32, 64, 128), ("conv", "pool", "skip", "dense")
@@ -45,8 +48,8 @@ WRITERS = {"benchmark_nb201": write_nb201, "benchmark_macro": write_macro, "benc
 
 @cache
 def table_of(config_name: str) -> str:
-    """The path of a table for a config, written once a process; temporary files are the system's to remove."""
-    return str(WRITERS[config_name](Path(tempfile.mkdtemp(prefix="nas_jax_tables_"))))
+    """The path of a table for a config, written once a process, and there until `TABLES` is closed."""
+    return str(WRITERS[config_name](TABLES.enter_context(scratch_folder("tables"))))
 
 
 def write_csv(path: Path, header: tuple[str, ...], rows) -> Path:

@@ -3,6 +3,11 @@
 Where runs differ in their seeds alone, a second table has means and rank tests; `--csv=` and `--plot=` write files.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +15,7 @@ from pathlib import Path
 from absl import flags
 from rich.console import Console
 
-from nas_jax.cli import start
+from nas_jax.cli import define_path, expand, start
 from nas_jax.compare.results import differing_fields, result_of
 from nas_jax.compare.sweep import group, write_csv
 from nas_jax.compare.tables import NO_SETTINGS, NOTE, compare, compare_settings
@@ -30,7 +35,7 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     """
     if not argv[1:]:
         raise UserError("which runs? Give their working directories, for example: runs/*")
-    records = [read_record(Path(workdir)) for workdir in argv[1:]]
+    records = [read_record(expand(workdir)) for workdir in argv[1:]]
     # A pipe has no width to keep to: there, every row stays on one line.
     console = Console(width=None if sys.stdout.isatty() else 10_000)
     console.print(compare(records))
@@ -57,8 +62,6 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("csv", None, "Where to write the numbers of all runs, one row a run.")
-    flags.DEFINE_string(
-        "plot", None, "Where to draw the best value by trial, with standard errors: a .png, .svg or .pdf."
-    )
+    define_path("csv", None, "Where to write the numbers of all runs, one row a run.")
+    define_path("plot", None, "Where to draw the best value by trial, with standard errors: a .png, .svg or .pdf.")
     start(lambda argv: main(argv, flags.FLAGS.csv, flags.FLAGS.plot))

@@ -4,6 +4,11 @@ The trial log is followed and copied into studies that exist in this process onl
 changed in the browser is gone with the process. `--workdir` may be given several times.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 import importlib.util
 import sys
 import threading
@@ -12,7 +17,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from nas_jax.cli import start
+from nas_jax.cli import define_paths, start
 from nas_jax.dashboard.follow import Follower, follow
 from nas_jax.errors import UserError
 
@@ -53,7 +58,7 @@ def _keep_updating(followers: Sequence[Follower]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_multi_string("workdir", None, "The working directory of a run; may be repeated.", required=True)
+    define_paths("workdir", "The working directory of a run; may be repeated.")
     flags.DEFINE_string("host", "localhost", "Where the server listens; 0.0.0.0 for other machines too.")
     flags.DEFINE_integer("port", 8080, "Its port.", lower_bound=1, upper_bound=65535)
     start(main)

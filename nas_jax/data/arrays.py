@@ -5,6 +5,7 @@ floats of a batch where it is used. Host code shuffles indices, device code augm
 """
 
 import functools
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Int32
 
-from nas_jax.errors import UserError
+from nas_jax.errors import UserError, wanted
 from nas_jax.trial import freeze
 
 Batch: TypeAlias = Mapping[str, Any]  # arrays by name, with the same leading axis: "image", "label", …
@@ -87,7 +88,8 @@ class Dataset:
     What the arrays have to be is for the task to say (`Task.check`).
 
     Raises:
-        ValueError: splits without examples, of different arrays, or of numbers with more than 32 bits.
+        ValueError: splits that are no mappings of names to arrays of numbers, without examples, of different arrays, or
+            of numbers with more than 32 bits or that are not finite; names that are no text.
     """
 
     name: str
@@ -98,6 +100,9 @@ class Dataset:
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
+        _check_names(self.name, self.class_names)
+        for part in PARTS:
+            _check_arrays(part, getattr(self, part))
         expected = _array_specs(self.train)
         for part in PARTS:
             split: Split = getattr(self, part)
@@ -110,7 +115,10 @@ class Dataset:
                 if array != expected[name]:
                     raise ValueError(f"{part}: {name} is {array}; in train it is {expected[name]}")
                 if np.dtype(array.dtype).itemsize > 4:
-                    raise ValueError(f"{part}: {name} is {array.dtype}; numbers must have at most 32 bits")
+                    raise ValueError(
+                        f"{part}: {name} is {array.dtype}; numbers must have at most 32 bits: use astype(np.int32) or "
+                        "astype(np.float32)"
+                    )
 
     @functools.cached_property
     def spec(self) -> Spec:
@@ -119,6 +127,33 @@ class Dataset:
         is_image = "image" in arrays and arrays["image"].dtype == "uint8" and len(arrays["image"].shape) == 3
         moments = _moments(self.train["image"]) if is_image else ((), ())
         return Spec(self.name, arrays, self.class_names, *moments)
+
+
+def _check_names(name: Any, class_names: Any) -> None:
+    if not isinstance(name, str):
+        raise ValueError(f"name: must be text, but is {reprlib.repr(name)}")
+    if not isinstance(class_names, tuple) or not all(isinstance(each, str) for each in class_names):
+        raise ValueError(f"class_names: must be a tuple of text, but are {reprlib.repr(class_names)}")
+
+
+def _check_arrays(part: str, split: Any) -> None:
+    """Raises ValueError unless a split is a mapping of names to NumPy's arrays of finite numbers."""
+    if not isinstance(split, Mapping) or not split:
+        raise ValueError(
+            f"{part}: must be a dictionary of arrays, such as {{'image': …, 'label': …}}, but is {_kind(split)}"
+        )
+    for name, array in split.items():
+        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+            raise ValueError(f"{part}: {name} must be a NumPy array, but is {_kind(array)}")
+        if array.dtype.kind not in "biuf" or not array.ndim:
+            raise ValueError(f"{part}: {name} must be numbers [n, …], but is {array.dtype} {list(array.shape)}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{part}: {name} has values that are not finite")
+
+
+def _kind(value: Any) -> str:
+    """What something is: `a list`, or `None`."""
+    return "None" if value is None else f"of the type {type(value).__name__}"
 
 
 def _array_specs(split: Split) -> dict[str, ArraySpec]:
@@ -167,7 +202,13 @@ def check_seed(seed: int) -> None:
 @functools.lru_cache(maxsize=2)
 def load(source: DataSource) -> Dataset:
     """`source.load()`, remembered, for the many trials of one process. The arrays are made read-only."""
-    dataset = source.load()
+    title = f"{type(source).__module__}.{type(source).__qualname__}.load"
+    with wanted(f"{title} returns a nas_jax.data.arrays.Dataset, see docs/data.md"):
+        dataset = source.load()
+    if not isinstance(dataset, Dataset):
+        raise UserError(
+            f"{title} has to return a nas_jax.data.arrays.Dataset, but what it returned is {_kind(dataset)}"
+        )
     for split in (dataset.train, dataset.val, dataset.test):
         for array in split.values():
             array.setflags(write=False)

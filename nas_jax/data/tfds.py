@@ -20,6 +20,7 @@ from PIL import Image
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
 from nas_jax.errors import UserError
+from nas_jax.scratch import scratch_folder, temporary_files_in
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by number of channels
 
@@ -83,7 +84,9 @@ class _Layout(NamedTuple):
 def _prepared_builder(dataset: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     """The data set, downloaded and prepared unless it was before."""
     try:
-        builder = tfds.builder(dataset, data_dir=data_dir and os.path.expanduser(data_dir))
+        # A builder makes a folder for what it downloads of its description, and leaves it.
+        with scratch_folder("tfds") as folder, temporary_files_in(folder):
+            builder = tfds.builder(dataset, data_dir=data_dir and os.path.expanduser(data_dir))
     except tfds.core.DatasetNotFoundError as error:
         names = tfds.list_builders(with_community_datasets=False)
         close = difflib.get_close_matches(dataset, names, n=5) or ["tensorflow.org/datasets/catalog"]

@@ -9,14 +9,12 @@ import contextlib
 import itertools
 import multiprocessing
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from nas_jax.errors import UserError
@@ -29,6 +27,7 @@ from nas_jax.executors.slot_queue import SlotQueue, Worker, WorkerDiedError, sta
 from nas_jax.executors.slots import Slot, local_slots, take_slot, worker_environment
 from nas_jax.executors.source import with_mapped_source
 from nas_jax.executors.worker import Task, Work, end_with_parent
+from nas_jax.scratch import scratch_folder
 from nas_jax.trial import Trial
 
 T = TypeVar("T")
@@ -80,13 +79,13 @@ class Workers:
         slots = local_slots(self.num_workers, self.workers_per_device)
         is_preparing = isinstance(self.evaluator, Preparing)
         pace = Pace(self.compile_ahead, slots[0].num_compile_threads) if is_preparing else Pace(0, 0)
-        with tempfile.TemporaryDirectory(prefix="nas_jax_workers_") as scratch, contextlib.ExitStack() as stack:
+        with scratch_folder("workers") as scratch, contextlib.ExitStack() as stack:
             work = Work(
-                with_mapped_source(self.evaluator, Path(scratch)),
+                with_mapped_source(self.evaluator, scratch),
                 pace.num_threads,
                 self.memory_gb,
                 self.compilation_cache,
-                Path(scratch),
+                scratch,
             )
             stack.enter_context(_environment_of(slots[0]))
             queues = _Queues(work, slots, self.time_limit, pace)

@@ -5,6 +5,11 @@ with `--ablate=N` it measures N neighbours of the winner. Everything is in `impo
 too. What the numbers mean is in docs/importance.md.
 """
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 import csv
 import importlib.util
 import sys
@@ -15,7 +20,7 @@ from absl import flags, logging
 from rich.console import Console
 from rich.text import Text
 
-from nas_jax.cli import start
+from nas_jax.cli import define_path, start
 from nas_jax.errors import UserError
 from nas_jax.importance.ablation import Ablation, ablate
 from nas_jax.importance.measures import Importance, measure_importance
@@ -73,7 +78,7 @@ def _ablate(console: Console, record: Record, parts: Parts, num: int) -> list[Ab
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("workdir", None, "The working directory of a run.", required=True)
+    define_path("workdir", None, "The working directory of a run.", required=True)
     flags.DEFINE_integer("ablate", 0, "How many neighbours of the winner to measure as in the search.", lower_bound=0)
     flags.DEFINE_integer("num_samples", 4096, "Points of a sample for Sobol indices that are estimated.", lower_bound=2)
     flags.DEFINE_bool("optuna", False, "Also fANOVA and PED-ANOVA, by Optuna.")

@@ -1,11 +1,16 @@
 """Writes the report of a run anew: `python -m nas_jax.report --workdir=runs/x`."""
 
+if __name__ == "__main__":  # first of all: the other imports take seconds
+    from nas_jax.signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags, logging
 
-from nas_jax.cli import start
+from nas_jax.cli import define_path, start
 from nas_jax.record import read_record
 from nas_jax.report.write import write_report
 from nas_jax.run import recorded_parts
@@ -20,5 +25,5 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("workdir", None, "The working directory of a run.", required=True)
+    define_path("workdir", None, "The working directory of a run.", required=True)
     start(main)

@@ -4,14 +4,15 @@ As the report it is written from files alone. Headings follow Mitchell et al., "
 2019, as far as a run knows the answers.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
+from nas_jax.json_files import REMEDY, read_json
 from nas_jax.objectives import is_fraction
 from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
@@ -117,6 +118,8 @@ def write_card(workdir: Path, task: Task) -> Path:
     """
     run, best = read_record(workdir), workdir / "best"
     exported = read_exported(best)
+    if missing := {"exported", "baselines"} - run.best.keys():
+        raise UserError(f"{str(best / 'metrics.json')!r} is damaged: {missing.pop()!r} is missing; {REMEDY}")
     spec, words, one = exported.spec, task.words(exported.spec), exported.spec.arrays[task.input_name]
     is_searched, is_image = "genome" not in run.config, task.input_name == "image"
     own = [name for section in (exported.space, exported.task) if "." in (name := str(section.get("name")))]
@@ -166,7 +169,7 @@ def _facts(exported: Exported, metrics: Mapping[str, Any]) -> Iterator[tuple[str
 def _training(best: Path, exported: Exported) -> dict[str, Any]:
     """All settings of the training, and by what images are normalised."""
     moments = {"mean": exported.spec.mean, "std": exported.spec.std} if exported.spec.mean else {}
-    return {"task": exported.task, **json.loads((best / "recipe.json").read_text(encoding="utf-8")), **moments}
+    return {"task": exported.task, **read_json(best / "recipe.json"), **moments}
 
 
 def _quality(run: Record, task: Task) -> str:

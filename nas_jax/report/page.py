@@ -63,12 +63,13 @@ class Section(NamedTuple):
     parts: tuple["Section", ...] = ()
 
 
-def render(title: str, state: str, sections: Sequence[Section]) -> str:
+def render(title: str, state: str, notes: Sequence[str], sections: Sequence[Section]) -> str:
     """The page.
 
     Args:
         title: of the page.
         state: how far the run came, in a sentence.
+        notes: what a reader should know before all else, a sentence each.
         sections: in the order in which they are read.
     """
     environment = Environment(
@@ -86,4 +87,4 @@ def render(title: str, state: str, sections: Sequence[Section]) -> str:
         return Markup(to_svg(picture.figure, prefix=f"figure{next(numbers)}", title=picture.title))
 
     environment.globals.update(draw=draw, lay_out=lay_out, describe_cell=describe_cell, describe_shape=describe_shape)
-    return environment.get_template("report.html").render(title=title, state=state, sections=sections)
+    return environment.get_template("report.html").render(title=title, state=state, notes=notes, sections=sections)

@@ -32,7 +32,7 @@ def read_rounds(path: Path) -> list[Round]:
             record = json.loads(line)
             assessments = {name: Assessment(**_with_nans(each)) for name, each in record["assessments"].items()}
             rounds.append(Round(int(record["position"]), float(record["seconds"]), assessments))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise UserError(f"line {number} of {path} is damaged ({error}); remove the line") from error
     return rounds
 

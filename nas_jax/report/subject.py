@@ -14,6 +14,7 @@ from nas_jax.record import Record, find_best, find_winner, read_record
 from nas_jax.report.rounds import Round, read_rounds
 from nas_jax.search.export import read_test_scores
 from nas_jax.spaces.base import Space
+from nas_jax.spaces.stored import check_genomes
 from nas_jax.strategies.base import RandomStart
 from nas_jax.strategies.learner import Learner
 from nas_jax.tasks.base import Task
@@ -96,8 +97,10 @@ def read_subject(workdir: Path, parts: Parts) -> Subject:
     Raises:
         UserError: as `read_record`, or a file is damaged.
     """
+    record = read_record(workdir)
+    check_genomes(parts.space, record.trials)
     return Subject(
-        read_record(workdir),
+        record,
         parts.objectives,
         parts.space,
         parts.learner,

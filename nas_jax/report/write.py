@@ -65,7 +65,7 @@ def write_page(subject: Subject) -> Path:
     record = subject.record
     sections = [each.section(subject) for each in SECTIONS]
     path = record.workdir / "report.html"
-    path.write_text(render(record.workdir.resolve().name, _state(record), sections), encoding="utf-8")
+    path.write_text(render(record.workdir.resolve().name, _state(record), record.notes, sections), encoding="utf-8")
     return path
 
 

@@ -12,7 +12,9 @@ import jax
 import numpy as np
 
 from nas_jax.data.arrays import ArraySpec
+from nas_jax.errors import UserError
 from nas_jax.export import load_best
+from nas_jax.json_files import read_json
 
 BATCH_SIZES = (1, 64)
 _MIN_CALLS, _MAX_CALLS = 5, 50
@@ -91,5 +93,8 @@ def read_latency(best: Path) -> tuple[list[Latency], dict[str, Any]]:
     path = best / "latency.json"
     if not path.exists():
         return [], {}
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return [Latency(**each) for each in record.pop("latencies")], record
+    record = read_json(path, {"latencies": list[dict[str, float]], "device": str, "num_cpus": int, "load": float})
+    try:
+        return [Latency(**each) for each in record.pop("latencies")], record
+    except (KeyError, TypeError) as error:  # fields that are missing, or that there are not
+        raise UserError(f"{str(path)!r} is damaged ({error}); remove it, and the run measures again") from error

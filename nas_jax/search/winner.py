@@ -1,10 +1,9 @@
 """The winner of a run: chosen, exported, timed, and the outcome of it all."""
 
-import json
-
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.listeners import Outcome
+from nas_jax.record import read_best
 from nas_jax.run import Run
 from nas_jax.search.export import Trained, export_genome, export_network
 from nas_jax.search.finalists import choose_winner, find_baselines
@@ -54,8 +53,7 @@ def check_exported(run: Run, stage: str) -> None:
 
 def outcome_of(run: Run) -> Outcome:
     """What the run has come to."""
-    path = run.best / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    metrics = read_best(run.best, run.parts.objectives.metrics)
     contenders = run.store.trials(*CONTENDERS)
     winner = next((trial for trial in contenders if trial.id == metrics.get("trial")), None)
     places = {"best": run.best, "report": run.workdir / "report.html", "trials": run.workdir / "trials.jsonl"}

@@ -1,11 +1,13 @@
 """From the names of architectures, as people and files write them, back to genomes."""
 
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from nas_jax.errors import UserError
+from nas_jax.json_files import describe_json_error
 from nas_jax.spaces.base import Space
 from nas_jax.trial import Genome, freeze
 
@@ -40,8 +42,10 @@ def find_genome(space: Space, text: str, setting: str) -> Genome:
     if is_file or text.lstrip().startswith(("[", "{")):
         try:
             value = json.loads(Path(text).read_text(encoding="utf-8") if is_file else text)
-        except ValueError as error:
-            raise UserError(f"{setting}: {text!r} is not valid JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                f"{setting}: {reprlib.repr(text)} is not valid JSON: {describe_json_error(error)}"
+            ) from error
         if isinstance(value, Mapping):
             value = value.get("genome")
     genome = _named(space, value.strip(), setting) if isinstance(value, str) else _listed(space, freeze(value), setting)
@@ -73,7 +77,10 @@ def _listed(space: Space, value: Any, setting: str) -> Genome | None:
     if isinstance(space, ParsingSpace):
         is_text = all(isinstance(part, str) for part in value)
         return _named(space, space.describe(value), setting) if is_text else None
-    return value if value in set(_all_genomes(space, setting)) else None
+    try:
+        return value if value in set(_all_genomes(space, setting)) else None
+    except TypeError:  # a mapping within it does not hash
+        return None
 
 
 def _all_genomes(space: Space, setting: str) -> list[Genome]:

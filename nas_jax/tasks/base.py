@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.data.arrays import Augmentation, Batch, Dataset, DataSource, Spec, load
+from nas_jax.data.doubts import doubts_about_inputs
 from nas_jax.errors import UserError
 
 
@@ -102,6 +103,15 @@ class Task(Protocol):
     def words(self, spec: Spec) -> Words: ...
 
 
+@runtime_checkable
+class Doubting(Protocol):
+    """What a task can have beside: it says what is odd about a data set, though it can be learned."""
+
+    def doubts(self, dataset: Dataset) -> tuple[str, ...]:
+        """A line each, for a person to read before the training."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """A task on a data set: what a network is trained for. Two are equal only if they are the same object.
@@ -115,6 +125,12 @@ class Problem:
 
     def __post_init__(self) -> None:
         self.task.check(self.dataset)
+
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the data set, see `nas_jax.notes`."""
+        doubts = self.task.doubts(self.dataset) if isinstance(self.task, Doubting) else ()
+        return (*doubts, *doubts_about_inputs(self.dataset, self.task.input_name))
 
 
 @functools.lru_cache(maxsize=2)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.augment import Moves, draw_moves
+from nas_jax.data.doubts import doubts_about_labels
 from nas_jax.tasks.base import Words
 from nas_jax.tasks.images import check_images, move_images, normalized_images, text_of_images
 
@@ -57,6 +58,9 @@ class Classification:
             labels = getattr(dataset, part)["label"]
             if labels.min() < 0 or labels.max() >= num:
                 raise ValueError(f"{part}: labels must lie in 0..{num - 1}, the places of {num} class_names")
+
+    def doubts(self, dataset: Dataset) -> tuple[str, ...]:
+        return doubts_about_labels(dataset, "label")
 
     def num_outputs(self, spec: Spec) -> int:
         return len(spec.class_names)

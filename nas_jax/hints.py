@@ -49,8 +49,8 @@ def describe_type(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(describe_type(each) for each in inner)
     if _is_list(origin or hint):
-        listed = f" of {describe_type(inner[0])}" if inner and inner[0] in _NAMES else ""
-        return f"a list{listed}" + (f" with {len(inner)} entries" if inner and Ellipsis not in inner else "")
+        num = f" of {len(inner)} entries" if inner and Ellipsis not in inner else ""
+        return f"a list{num}" + (f", each entry {describe_type(inner[0])}" if inner and inner[0] in _NAMES else "")
     if _is_mapping(origin or hint):
         return "a mapping"
     return getattr(hint, "__name__", str(hint))

@@ -236,9 +236,11 @@ def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_sections(config: Mapping[str, Any]) -> None:
     """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
-    for name in (*PARTS, *SETTINGS):
-        if not isinstance(config.get(name), Mapping) and (config.get(name) or name not in TRAINING):
-            raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(config.get(name))}")
+    for name in (name for name in (*PARTS, *SETTINGS) if name in config):
+        values = config[name] if name == "objective" and isinstance(config[name], list | tuple) else [config[name]]
+        for value in values:
+            if not isinstance(value, Mapping) and (value or name not in TRAINING):
+                raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(value)}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
     unknown = sections - {*PARTS, *SETTINGS}
     missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}

@@ -67,5 +67,5 @@ def test_a_file_has_to_stay_the_same_and_may_move(tmp_path):
 def test_damaged_digests_are_refused_in_one_line(tmp_path):
     claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))
     (tmp_path / "files.json").write_text('{"space.pa')
-    with pytest.raises(UserError, match=r"files.json is damaged .*; if the tables are as they were, remove it"):
+    with pytest.raises(UserError, match=r"files.json' is damaged: .*; bring back an earlier copy"):
         claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))

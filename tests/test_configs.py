@@ -66,7 +66,7 @@ def test_the_wide_space_is_quick_to_count_to_draw_from_and_to_describe():
     genomes = space.sample(np.random.default_rng(0), 1000)
     assert len(set(genomes)) == 1000
     assert np.isfinite(space.encode(genomes)).all()
-    assert time.perf_counter() - start < 5  # measured: 0.1 s
+    assert time.perf_counter() - start < 20  # measured: 0.1 s
 
 
 def num_feature_chains(num: int, side: int = 32) -> int:

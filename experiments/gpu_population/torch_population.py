@@ -79,6 +79,7 @@ def _measure(job: tuple[Scale, Genome]) -> tuple[float, float]:
         for split in (dataset.train, dataset.val)
         for name in ("image", "label")
     )
+    labels = labels.long()
     padded = functional.pad(images, (0, 0, PAD, PAD, PAD, PAD))
     network = make_network(genome).to(device)
     groups = [
@@ -91,7 +92,7 @@ def _measure(job: tuple[Scale, Genome]) -> tuple[float, float]:
     warmup = int(recipe.warmup_epochs * recipe.steps_per_epoch(len(labels)))
     for _ in range(recipe.num_epochs):
         network.train()
-        batches = torch.tensor(epoch_batches(rng, len(labels), recipe.batch_size).full, device=device)
+        batches = torch.tensor(epoch_batches(rng, len(labels), recipe.batch_size).full, device=device).long()
         for indices in batches:
             progress = (step - warmup) / (num_steps - warmup)
             rate = step / warmup if step < warmup else 0.5 * (1 + math.cos(math.pi * progress))
@@ -102,7 +103,7 @@ def _measure(job: tuple[Scale, Genome]) -> tuple[float, float]:
             columns = left + torch.where(is_flipped, 31 - place, place)
             batch = padded[indices[:, None, None], (top + place)[:, :, None], columns[:, None, :]]
             with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-                loss = functional.cross_entropy(network(normalized(batch)), labels[indices].long())
+                loss = functional.cross_entropy(network(normalized(batch)), labels[indices])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

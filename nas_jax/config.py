@@ -42,9 +42,7 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     "strategy": {"name": "bayesopt"},
     "surrogate": {  # scales and targets are the search's own (`strategies/learner.py`)
         "name": "gaussian_process",
-        "ard": False,
         "hyperparameters": "drawn",
-        "warp": "identity",
         "scale_inputs": False,
     },
     "evaluator": {"name": "training"},

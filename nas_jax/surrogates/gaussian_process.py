@@ -26,9 +26,11 @@ from nas_jax.surrogates.gaussian_process_state import (
 )
 from nas_jax.surrogates.hyperparameters import Hyperparameters, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
+from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
+from nas_jax.surrogates.relevance_draw import draw_relevances
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_warp
 
@@ -47,8 +49,8 @@ class GaussianProcess:
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
-        hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`), for a
-            single lengthscale and without known noise.
+        hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`, with
+            `ard` `relevance_draw.py` as well), without known noise. `sharing` and `num_starts` have no effect then.
         scale_inputs: Scale each feature by its training range, so that one which does not vary there never counts;
             else the ranges of features must be about one.
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
@@ -80,8 +82,8 @@ class GaussianProcess:
         check_warp(self.warp, self.upper_bound)
         if self.hyperparameters not in ("optimised", "drawn"):
             raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
-        if self.hyperparameters == "drawn" and (self.ard or num_shapes(self.kernel)):
-            raise ValueError(f"drawn hyperparameters must come with ard=False and a kernel without shape: {self}")
+        if self.hyperparameters == "drawn" and num_shapes(self.kernel):
+            raise ValueError(f"drawn hyperparameters must come with a kernel without shape: {self}")
         if self.groups is not None and not self.ard:
             raise ValueError(f"groups of features must come with ard=True: {self}")
 
@@ -104,8 +106,7 @@ class GaussianProcess:
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, data[0], data[1])
-            return self._condition(data, found, scaling)
+            return self._condition(data, self._draw(key, num_varying, data[0], data[1]), scaling)
         group, sharing = self._group(x.shape[1]), self.sharing if self.ard else 1.0
         prior = prior_of(num_varying, group, sharing, self.min_noise_std)
         search = partial(
@@ -232,6 +233,17 @@ class GaussianProcess:
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)
+
+    def _draw(self, key: jax.Array, num_varying: int, x: np.ndarray, y: np.ndarray) -> Hyperparameters:
+        """From the posterior, given scaled data."""
+        kernel = stationary_kernel(self.kernel)
+        if not self.ard:
+            return draw_hyperparameters(key, kernel, num_varying, x, y)
+        self._group(x.shape[1])  # refuses labels of another number
+        draw_key, relevance_key = jax.random.split(key)
+        factors = draw_relevances(relevance_key, kernel, num_varying, loadings_of(x, self.groups), x, y)
+        found = draw_hyperparameters(draw_key, kernel, num_varying, x / factors, y)
+        return found._replace(lengthscales=factors * found.lengthscales)
 
     def _group(self, num_features: int) -> np.ndarray:
         """The number of each feature's group."""

@@ -29,7 +29,7 @@ SIGNAL_PRIOR = (1.0, 1.0)  # shape and scale of the inverse gamma
 _SPREAD = 0.7  # deviation of a log-lengthscale around the common one, for each of its loadings
 _EQUAL = 0.5  # probability that all factors are one
 _NUM_STEPS = 40
-_MAX_ROWS = 192  # a step costs a few factorisations; what many rows tell of relevances, these tell too
+_MAX_ROWS = 128  # a step costs a few factorisations; what many rows tell of relevances, these tell too
 _MAX_ATTEMPTS = 40
 
 
@@ -63,7 +63,7 @@ def draw_relevances(
 ) -> Float[np.ndarray, " d"]:
     """Factors of the lengthscale of each feature, around one, given scaled inputs and standardised targets.
 
-    Features whose rows of `loadings` are equal have equal factors. Of more than 192 rows, a random 192 are looked at.
+    Features whose rows of `loadings` are equal have equal factors. Of more than 128 rows, a random 128 are looked at.
     """
     rng = np.random.default_rng(int(jax.random.bits(key)))
     if rng.random() < _EQUAL:

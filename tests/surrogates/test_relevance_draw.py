@@ -87,7 +87,7 @@ def test_many_rows_are_drawn_from_and_compile_one_program():
     rng = np.random.default_rng(2)
     x = rng.uniform(size=(300, 3))
     y = np.sin(6 * x[:, 0])
-    _factors(range(4), x[:192], y[:192])
+    _factors(range(4), x[:128], y[:128])
     before = relevance_draw._departures._cache_size()
     factors, _ = _factors(range(4), x, y)
     assert np.all(np.isfinite(factors))

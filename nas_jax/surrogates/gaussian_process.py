@@ -228,8 +228,11 @@ class GaussianProcess:
         }
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
-        """The lengthscale of each feature, in units of its training range, or None without `ard`."""
-        return state.lengthscales if self.ard else None
+        """The lengthscale of each feature, in units of its training range.
+
+        None without `ard`, and where lengthscales are drawn: one draw is no estimate.
+        """
+        return state.lengthscales if self.ard and self.hyperparameters == "optimised" else None
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)

@@ -148,8 +148,8 @@ def _bounds_of_outliers(y: Float64[np.ndarray, " n"]) -> tuple[float, float, flo
 def _fit_sinh_arcsinh(targets: Float64[np.ndarray, " n"]) -> SinhArcsinh:
     """Of highest posterior density, for targets that are independent and normal once warped.
 
-    Outliers are compressed first, see `_bounds_of_outliers`. Of the standardised targets, location, log scale, skewness and log tail are normal around the linear map, which
-    few targets therefore keep.
+    Outliers are compressed first, see `_bounds_of_outliers`. Of the standardised targets, location, log scale, skewness
+    and log tail are normal around the linear map, which few targets therefore keep.
     """
     outliers = _bounds_of_outliers(targets)
     y = _compress(targets, *outliers)

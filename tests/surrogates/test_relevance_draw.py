@@ -1,4 +1,4 @@
-"""Draws of relevances: the sampler against a posterior in closed form, the likelihood against SciPy, and what it finds."""
+"""Draws of relevances: sampler and likelihood against closed forms and SciPy, and what draws find."""
 
 from functools import partial
 
@@ -67,7 +67,8 @@ def test_features_without_effect_get_longer_lengthscales():
     x = rng.uniform(size=(80, 5))
     y = np.sin(6 * x[:, 0])
     factors, num = _factors(range(24), x, (y - y.mean()) / y.std())
-    assert 4 <= len(factors) <= 20 and num == 24  # half of all draws have one lengthscale
+    assert num == 24
+    assert 4 <= len(factors) <= 20  # half of all draws have one lengthscale
     relevant, others = np.log(factors[:, 0]), np.log(factors[:, 1:])
     assert np.mean(others) - np.mean(relevant) > 1.0
     assert len(np.unique(factors, axis=0)) == len(factors)
@@ -94,7 +95,7 @@ def test_many_rows_are_drawn_from_and_compile_one_program():
     assert relevance_draw._departures._cache_size() == before
 
 
-def test_a_fit_conditions_on_what_was_drawn_and_says_lengthscales():
+def test_a_fit_conditions_on_what_was_drawn():
     rng = np.random.default_rng(3)
     x = rng.uniform(size=(60, 3))
     y = np.sin(6 * x[:, 0]) + x[:, 1]
@@ -104,7 +105,7 @@ def test_a_fit_conditions_on_what_was_drawn_and_says_lengthscales():
         x, y, lengthscales=state.lengthscales, signal_std=state.signal_std, noise_std=state.noise_std
     )
     np.testing.assert_allclose(state.weights, same.weights, rtol=1e-9)
-    np.testing.assert_array_equal(DRAWN.lengthscales(state), state.lengthscales)
+    assert DRAWN.lengthscales(state) is None  # one draw is no estimate
     x_new = rng.uniform(size=(50, 3))
     truth = np.sin(6 * x_new[:, 0]) + x_new[:, 1]
     assert np.corrcoef(DRAWN.predict(state, x_new).mean, truth)[0, 1] > 0.95

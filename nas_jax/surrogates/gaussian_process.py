@@ -7,7 +7,7 @@ are GPJax's, in `kernels.py`, the algebra in `exact.py`. Training rows are padde
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -45,7 +45,8 @@ class GaussianProcess:
         kernel: "rbf", "matern12", "matern32", "matern52", "rational_quadratic", or a stationary kernel of GPJax:
             its lengthscale and variance are learned anew, its other parameters stay.
         ard: One lengthscale a feature, or a group of features; else a single one.
-        groups: With `ard`, a label for each feature; features of one label share a lengthscale.
+        groups: With `ard`, a label for each feature; features of one label share a lengthscale. Where lengthscales are
+            drawn, one-hot features share only a part of theirs with their label, see `loadings.py`.
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
@@ -233,6 +234,11 @@ class GaussianProcess:
         None without `ard`, and where lengthscales are drawn: one draw is no estimate.
         """
         return state.lengthscales if self.ard and self.hyperparameters == "optimised" else None
+
+    def with_groups(self, labels: Sequence[Hashable]) -> "GaussianProcess":
+        """With these `groups`, where lengthscales of features are drawn and there are none yet."""
+        has_use = self.ard and self.hyperparameters == "drawn" and self.groups is None
+        return replace(self, groups=tuple(labels)) if has_use else self
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)

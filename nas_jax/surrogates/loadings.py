@@ -13,14 +13,12 @@ from jaxtyping import Bool, Float, Int
 
 
 def loadings_of(x: Float[np.ndarray, "n d"], groups: Sequence[Hashable] | None) -> Float[np.ndarray, "d k"]:
-    """Loadings for training inputs: by label of `groups` `[d]`, or without them by what the columns look like."""
-    if groups is not None:
-        return _indicators(groups)
+    """Loadings for training inputs; labels `[d]` take the place of blocks and of features that stand alone."""
     block = one_hot_blocks(x)
     sizes = np.bincount(block, minlength=block.max() + 1)[block]
     places = np.arange(len(block)) - np.searchsorted(block, block)
     alike = [(size, place) if size > 1 else None for size, place in zip(sizes.tolist(), places.tolist(), strict=True)]
-    return np.concatenate([_indicators(block.tolist()), _indicators(alike)], axis=1)
+    return np.concatenate([_indicators(block.tolist() if groups is None else groups), _indicators(alike)], axis=1)
 
 
 def one_hot_blocks(x: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " d"]:

@@ -43,6 +43,16 @@ def test_given_groups_are_taken_as_they_are():
     np.testing.assert_array_equal(loadings_of(x, ("a", 7, "a", 7)), [[1, 0], [0, 1], [1, 0], [0, 1]])
 
 
+def test_one_hot_features_of_a_label_keep_what_places_share():
+    genes, numbers = _genes()
+    x = np.concatenate([*genes[:2], numbers], axis=1)
+    labels = ("a",) * 5 + ("b",) * 5 + ("c", "c")
+    loadings = loadings_of(x, labels)
+    assert loadings.shape == (12, 3 + 5)
+    np.testing.assert_array_equal(loadings[10], loadings[11])
+    assert loadings[0] @ loadings[5] == 1  # the place
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_few_rows_and_constant_features_do_no_harm(n):
     x = np.zeros((n, 3))

@@ -55,8 +55,8 @@ def test_any_part_takes_the_place_of_another_with_its_own_defaults(section):
 def test_the_same_part_keeps_what_the_config_says_of_it():
     assert completed("smoke", strategy="bayesopt").strategy.num_initial == 3
     assert completed("smoke", strategy="evolution").strategy.population_size == 20
-    assert not completed(surrogate="gaussian_process").surrogate.ard
-    assert "ard" not in completed(surrogate="svm").surrogate
+    assert completed(surrogate="gaussian_process").surrogate.hyperparameters == "drawn"
+    assert "hyperparameters" not in completed(surrogate="svm").surrogate
 
 
 def test_the_reference_goes_with_its_space():

@@ -12,6 +12,7 @@ DEFAULT = "bayesopt"
 
 SURROGATE: dict[str, Any] = RECOMMENDED["surrogate"]
 OPTIMISED = {**SURROGATE, "hyperparameters": "optimised", "num_starts": 1}
+ONE_LENGTHSCALE = {"ard": False}
 STRATEGY: dict[str, Any] = {"name": "bayesopt"}
 
 STRATEGIES: dict[str, dict[str, Any]] = {
@@ -22,8 +23,9 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     DEFAULT: {},
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "surrogate:gp_optimised": {"surrogate": OPTIMISED},
-    "surrogate:gp_ard": {"surrogate": {**OPTIMISED, "ard": True}},
+    "surrogate:gp_one_lengthscale": {"surrogate": {**SURROGATE, **ONE_LENGTHSCALE}},
+    "surrogate:gp_optimised": {"surrogate": {**OPTIMISED, **ONE_LENGTHSCALE}},
+    "surrogate:gp_ard": {"surrogate": OPTIMISED},
     "surrogate:random_forest": {"surrogate": {"name": "random_forest"}},
     "surrogate:svm": {"surrogate": {"name": "svm"}},
     "surrogate:deep_ensemble": {"surrogate": {"name": "deep_ensemble"}},

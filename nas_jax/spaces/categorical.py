@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nas_jax.spaces.alike import Alike, alike_genes, shares
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
 from nas_jax.spaces.columns import Column, column_notes, column_of, is_nameless, printable, read_column
@@ -211,11 +212,12 @@ class Categorical:
 
     @property
     def feature_genes(self) -> tuple[str, ...]:
-        """Names of genes, and of `free_features`."""
+        """Names of genes, "counts of alike genes", which is no gene's, and names of `free_features`."""
         names, layout = self.gene_names, _layout(self)
         hot = (name for name, choices in zip(names, layout.choices, strict=True) for _ in choices)
         ranked = (name for name, is_ordered in zip(names, layout.is_ordered, strict=True) if is_ordered)
-        return (*hot, *ranked, *self.free_features)
+        counts = ("counts of alike genes" for alike in layout.alike for _ in range(alike.num_choices))
+        return (*hot, *ranked, *counts, *self.free_features)
 
     def genes_of(self, genome: Genome) -> dict[str, Any]:
         return dict(zip(self.gene_names, genome, strict=True))
@@ -228,7 +230,7 @@ class Categorical:
     # Numbers
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot genes, then the ranks of ordered genes in [0, 1], then `free_features`."""
+        """One-hot genes, ranks of ordered genes in [0, 1], shares of choices among alike genes, `free_features`."""
         layout = _layout(self)
         if layout.rows:
             places = np.array([layout.rows.places[genome] for genome in genomes], np.intp)
@@ -241,7 +243,7 @@ class Categorical:
         one_hot = np.zeros((len(genomes), sizes.sum()), np.float32)
         np.put_along_axis(one_hot, codes + np.cumsum(sizes) - sizes, 1, axis=1)
         ranks = codes / np.maximum(sizes - 1, 1)
-        parts = [one_hot, ranks[:, layout.is_ordered]]
+        parts = [one_hot, ranks[:, layout.is_ordered], shares(codes, layout.alike)]
         if layout.rows:
             parts.append(layout.rows.free[places])
         return np.concatenate(parts, axis=1, dtype=np.float32)
@@ -253,6 +255,7 @@ class _Layout(NamedTuple):
     choices: tuple[tuple[Any, ...], ...]
     is_ordered: Bool[np.ndarray, " g"]
     rows: Rows | None  # None where every combination is a genome
+    alike: tuple[Alike, ...]
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
@@ -298,7 +301,7 @@ def _layout(space: Categorical) -> _Layout:
         rows = rows_of(table, columns, choices, tuple(space.free_features))
     elif space.allowed is not None:
         rows = rows_of_genomes(space.allowed, choices)
-    return _Layout(choices, np.array(is_ordered), rows)
+    return _Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
 
 
 def _check_columns(space: Categorical, columns: Mapping[str, Column]) -> None:

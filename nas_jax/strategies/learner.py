@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.errors import UserError
-from nas_jax.spaces.base import Space
+from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.pools import scale_over_space
 from nas_jax.strategies.recommended import TARGETS
 from nas_jax.strategies.targets import Targets, check_targets, targets_of
-from nas_jax.surrogates.base import State, Surrogate
+from nas_jax.surrogates.base import Grouping, State, Surrogate
 from nas_jax.surrogates.mixtures import mixture_moments
 from nas_jax.trial import History, Prediction
 
@@ -73,13 +73,19 @@ class Learner:
         """
         try:
             targets = self.targets_of(history)
-            state = self.surrogate.fit(key, x[: len(targets.values)], targets.values)
+            state = self._told_of_genes().fit(key, x[: len(targets.values)], targets.values)
         except ValueError as error:
             raise UserError(
                 f"surrogate: {error}; targets={self.targets!r} are what it was given: set another --config.targets, or "
                 "another --config.surrogate"
             ) from error
         return Learned(state, targets)
+
+    def _told_of_genes(self) -> Surrogate:
+        """The surrogate, told which gene decides each feature if it has a use for that."""
+        if isinstance(self.surrogate, Grouping) and isinstance(self.space, GeneSpace):
+            return self.surrogate.with_groups(self.space.feature_genes)
+        return self.surrogate
 
     def mixtures(
         self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History, x_new: Float[np.ndarray, "m d"]

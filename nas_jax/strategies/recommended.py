@@ -8,9 +8,7 @@ from nas_jax.surrogates.base import Surrogate
 # As in a config: what differs from the surrogate's own defaults. Scales are the search's own (`learner.py`).
 SURROGATE: dict[str, Any] = {
     "name": "gaussian_process",
-    "ard": False,
     "hyperparameters": "drawn",
-    "warp": "identity",
     "scale_inputs": False,
 }
 TARGETS = "ranks"  # see `targets.py`

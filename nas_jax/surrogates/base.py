@@ -4,6 +4,7 @@
 wants one asks `capabilities.py`, which also looks inside a surrogate that wraps another one.
 """
 
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -86,6 +87,15 @@ class RelevanceDetermining(Protocol):
 
     def lengthscales(self, state: State) -> Float[np.ndarray, " d"] | None:
         """The lengthscale of each feature, in units of its training range; None where all features share one."""
+        ...
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """Makes use of which features belong together."""
+
+    def with_groups(self, labels: Sequence[Hashable]) -> Surrogate:
+        """These settings, told a label for each feature; unchanged where they have labels, or no use for them."""
         ...
 
 

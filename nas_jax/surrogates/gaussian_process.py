@@ -7,7 +7,7 @@ and `means.py`, the algebra in `exact.py`. Training rows are padded to a few siz
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,12 @@ from nas_jax.surrogates.gaussian_process_state import (
 from nas_jax.surrogates.gpjax_bridge import Process, posterior_of, read_model, row_noise, scaling_of_model
 from nas_jax.surrogates.hyperparameters import Hyperparameters, groups_of, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
+from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
+from nas_jax.surrogates.relevance_draw import draw_relevances
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_warp
 
@@ -45,12 +47,13 @@ class GaussianProcess:
         kernel: "rbf", "matern12", "matern32", "matern52", "rational_quadratic", or a stationary kernel of GPJax:
             its lengthscale and variance are learned anew, its other parameters stay.
         ard: One lengthscale a feature, or a group of features; else a single one.
-        groups: With `ard`, a label for each feature; features of one label share a lengthscale.
+        groups: With `ard`, a label for each feature; features of one label share a lengthscale. Where lengthscales are
+            drawn, one-hot features share only a part of theirs with their label, see `loadings.py`.
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
-        hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`), for a
-            single lengthscale and without known noise.
+        hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`, with
+            `ard` `relevance_draw.py` as well), without known noise. `sharing` and `num_starts` have no effect then.
         scale_inputs: Scale each feature by its training range, so that one which does not vary there never counts;
             else the ranges of features must be about one.
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
@@ -86,8 +89,8 @@ class GaussianProcess:
         check_warp(self.warp, self.upper_bound)
         if self.hyperparameters not in ("optimised", "drawn"):
             raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
-        if self.hyperparameters == "drawn" and (self.ard or num_shapes(self.kernel)):
-            raise ValueError(f"drawn hyperparameters must come with ard=False and a kernel without shape: {self}")
+        if self.hyperparameters == "drawn" and num_shapes(self.kernel):
+            raise ValueError(f"drawn hyperparameters must come with a kernel without shape: {self}")
         if self.hyperparameters == "drawn" and self.mean != "constant":
             raise ValueError(f"drawn hyperparameters must come with mean='constant': {self}")
         if self.groups is not None and not self.ard:
@@ -112,8 +115,7 @@ class GaussianProcess:
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, data[0], data[1])
-            return self._condition(data, found, scaling)
+            return self._condition(data, self._draw(key, num_varying, data[0], data[1]), scaling)
         group, sharing = groups_of(self.groups, x.shape[1], ard=self.ard), self.sharing if self.ard else 1.0
         mean = mean_function(self.mean, x.shape[1])
         prior = prior_of(num_varying, group, sharing, self.min_noise_std, parameters_of(mean))
@@ -266,8 +268,16 @@ class GaussianProcess:
         }
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
-        """The lengthscale of each feature, in units of its training range, or None without `ard`."""
-        return state.lengthscales if self.ard else None
+        """The lengthscale of each feature, in units of its training range.
+
+        None without `ard`, and where lengthscales are drawn: one draw is no estimate.
+        """
+        return state.lengthscales if self.ard and self.hyperparameters == "optimised" else None
+
+    def with_groups(self, labels: Sequence[Hashable]) -> "GaussianProcess":
+        """With these `groups`, where lengthscales of features are drawn and there are none yet."""
+        has_use = self.ard and self.hyperparameters == "drawn" and self.groups is None
+        return replace(self, groups=tuple(labels)) if has_use else self
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)
@@ -275,6 +285,17 @@ class GaussianProcess:
     def _process(self, num_features: int) -> Process:
         mean, has_mean = mean_function(self.mean, num_features), self.mean != "constant"
         return Process(stationary_kernel(self.kernel), num_shapes(self.kernel) > 0, mean, has_mean)
+
+    def _draw(self, key: jax.Array, num_varying: int, x: np.ndarray, y: np.ndarray) -> Hyperparameters:
+        """From the posterior, given scaled data."""
+        kernel = stationary_kernel(self.kernel)
+        if not self.ard:
+            return draw_hyperparameters(key, kernel, num_varying, x, y)
+        groups_of(self.groups, x.shape[1], ard=True)  # refuses labels of another number
+        draw_key, relevance_key = jax.random.split(key)
+        factors = draw_relevances(relevance_key, kernel, num_varying, loadings_of(x, self.groups), x, y)
+        found = draw_hyperparameters(draw_key, kernel, num_varying, x / factors, y)
+        return found._replace(lengthscales=factors * found.lengthscales)
 
     def _condition(
         self, data: tuple[np.ndarray, ...], given: Hyperparameters, scaling: Scaling

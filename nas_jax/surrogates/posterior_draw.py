@@ -17,13 +17,11 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.programs import correlation_of_rows
+from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR
 
 # Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
 _LENGTHSCALES = np.geomspace(0.3, 8.0, 10)
-_LOG_LENGTHSCALE = (np.log(1.5), 1.0)  # mean and deviation of the prior
 _NOISE_RATIOS = np.array([1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0])  # noise variance over signal variance
-_LOG_NOISE_RATIO = (np.log(0.03), 1.5)
-_SIGNAL_PRIOR = (1.0, 1.0)  # shape and scale of the inverse gamma
 _MAX_ROWS = 400  # an eigendecomposition costs ten times a factorisation; what many rows tell, these tell too
 
 
@@ -42,10 +40,10 @@ def draw_hyperparameters(
     lengthscales = _LENGTHSCALES * np.sqrt(max(1, num_varying))
     rows = pad(x, y, np.zeros(len(y)))
     log_density, signal_scale = _grid_densities(kernel, lengthscales, _NOISE_RATIOS, rows)
-    log_prior = _log_normal(_LENGTHSCALES, *_LOG_LENGTHSCALE)[:, None] + _log_normal(_NOISE_RATIOS, *_LOG_NOISE_RATIO)
+    log_prior = _log_normal(_LENGTHSCALES, *LOG_LENGTHSCALE)[:, None] + _log_normal(_NOISE_RATIOS, *LOG_NOISE_RATIO)
     cell = int(jax.random.categorical(keys[0], jnp.asarray((log_prior + log_density).ravel())))
     row, column = np.unravel_index(cell, log_density.shape)
-    shape = _SIGNAL_PRIOR[0] + 0.5 * len(y)
+    shape = SIGNAL_PRIOR[0] + 0.5 * len(y)
     signal_variance = signal_scale[row, column] / float(jax.random.gamma(keys[1], shape))
     return Hyperparameters(
         lengthscales=np.full(x.shape[1], lengthscales[row]),
@@ -65,7 +63,7 @@ def _grid_densities(
     (Murphy 2012, "Machine Learning: A Probabilistic Perspective", sec. 7.6.3, with weights integrated out).
     """
     num_rows = int(np.sum(rows.is_real))
-    prior_shape, prior_scale = _SIGNAL_PRIOR
+    prior_shape, prior_scale = SIGNAL_PRIOR
     ones, y = np.ones(rows.x.shape[1]), rows.y[:num_rows]
 
     def densities(lengthscale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ _LARGEST = 1e30  # in units of the targets; moments of what is normal on a warpe
 _NODES, _WEIGHTS = roots_hermitenorm(32)
 _WEIGHTS = _WEIGHTS / np.sum(_WEIGHTS)
 _PRIOR_STD = 0.5  # of each of the warp's four coordinates
+_FAR = 5.0  # deviations from the median: beyond them there are outliers alone
 _BOUNDS = [(-3.0, 3.0), (-1.0, 1.0), (-3.0, 3.0), (-2.0, 2.0)]  # six deviations; four for the scale, two for the tail
 
 
@@ -72,23 +73,35 @@ class SinhArcsinh(NamedTuple):
     Maps all numbers to all numbers, so no prediction meets a bound. Jones & Pewsey, "Sinh-arcsinh distributions"
     (Biometrika 96, 2009, eq. 2); as a warp of a Gaussian process Rios & Tobar, "Compositionally-warped Gaussian
     processes" (Neural Networks 118, 2019). Skewness 0 and tail 1 make it linear.
+
+    Beyond `low` and `high`, where only outliers are, distances count by their logarithm first: one target far below the
+    others does not make them all alike.
     """
 
     location: float  # in units of the targets, as is the scale
     scale: float
     skewness: float
     tail: float
+    low: float = -np.inf  # in units of the targets
+    high: float = np.inf
+    unit: float = 1.0  # of distances from `low` and `high`
 
     def forward(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        return np.sinh(self.tail * np.arcsinh((y - self.location) / self.scale) - self.skewness)
+        near = _compress(y, self.low, self.high, self.unit)
+        return np.sinh(self.tail * np.arcsinh((near - self.location) / self.scale) - self.skewness)
 
     def slope(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        standard = (y - self.location) / self.scale
+        standard = (_compress(y, self.low, self.high, self.unit) - self.location) / self.scale
         angle = self.tail * np.arcsinh(standard) - self.skewness
-        return np.cosh(angle) * self.tail / np.hypot(1.0, standard) / self.scale
+        distance = np.maximum(np.maximum(self.low - y, y - self.high), 0) / self.unit
+        return np.cosh(angle) * self.tail / np.hypot(1.0, standard) / self.scale / (1 + distance)
 
     def inverse(self, u: Float64[np.ndarray, "*m"]) -> Float64[np.ndarray, "*m"]:
-        return self.location + self.scale * np.sinh((np.arcsinh(u) + self.skewness) / self.tail)
+        near = self.location + self.scale * np.sinh((np.arcsinh(u) + self.skewness) / self.tail)
+        below, above = (np.maximum(part, 0) / self.unit for part in (self.low - near, near - self.high))
+        with np.errstate(over="ignore"):
+            far = near + self.unit * ((np.expm1(above) - above) - (np.expm1(below) - below))
+        return np.clip(far, -_LARGEST, _LARGEST)
 
     def moments(
         self, mean: Float64[np.ndarray, " m"], std: Float64[np.ndarray, " m"]
@@ -113,12 +126,33 @@ def warp_of(kind: str, y: Float64[np.ndarray, " n"], upper_bound: float | None) 
     return LogDistance(float(upper_bound))
 
 
-def _fit_sinh_arcsinh(y: Float64[np.ndarray, " n"]) -> SinhArcsinh:
+def _compress(y: Float64[np.ndarray, " n"], low: float, high: float, unit: float) -> Float64[np.ndarray, " n"]:
+    """Distances below `low` and above `high` become unit log(1 + distance / unit); the slope has no jump."""
+    below, above = np.maximum(low - y, 0), np.maximum(y - high, 0)
+    return y + (below - unit * np.log1p(below / unit)) - (above - unit * np.log1p(above / unit))
+
+
+def _bounds_of_outliers(y: Float64[np.ndarray, " n"]) -> tuple[float, float, float]:
+    """Where outliers begin on either side, and the deviation of the targets without them.
+
+    The deviation is the larger of those that the middle half and the middle 80 % would have if they were normal: up to
+    a tenth of the targets on either side does not move it. No bounds where it is zero.
+    """
+    quantiles = np.quantile(y, [0.1, 0.25, 0.5, 0.75, 0.9])
+    unit = float(max((quantiles[3] - quantiles[1]) / 1.349, (quantiles[4] - quantiles[0]) / 2.563))
+    if unit == 0:
+        return -np.inf, np.inf, 1.0
+    return float(quantiles[2] - _FAR * unit), float(quantiles[2] + _FAR * unit), unit
+
+
+def _fit_sinh_arcsinh(targets: Float64[np.ndarray, " n"]) -> SinhArcsinh:
     """Of highest posterior density, for targets that are independent and normal once warped.
 
-    Of the standardised targets, location, log scale, skewness and log tail are normal around the linear map, which
-    few targets therefore keep.
+    Outliers are compressed first, see `_bounds_of_outliers`. Of the standardised targets, location, log scale, skewness
+    and log tail are normal around the linear map, which few targets therefore keep.
     """
+    outliers = _bounds_of_outliers(targets)
+    y = _compress(targets, *outliers)
     mean, std = float(np.mean(y)), float(np.std(y))
     if std == 0 or np.all(y == y[0]):
         return SinhArcsinh(location=float(y[0]), scale=1.0, skewness=0.0, tail=1.0)
@@ -126,7 +160,8 @@ def _fit_sinh_arcsinh(y: Float64[np.ndarray, " n"]) -> SinhArcsinh:
         _negative_log_density, np.zeros(4), args=((y - mean) / std,), jac=True, method="L-BFGS-B", bounds=_BOUNDS
     )
     skewness, log_tail, location, log_scale = map(float, fit.x)
-    return SinhArcsinh(mean + std * location, std * float(np.exp(log_scale)), skewness, float(np.exp(log_tail)))
+    location, scale = mean + std * location, std * float(np.exp(log_scale))
+    return SinhArcsinh(location, scale, skewness, float(np.exp(log_tail)), *outliers)
 
 
 def _negative_log_density(

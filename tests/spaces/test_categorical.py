@@ -205,7 +205,8 @@ def test_a_large_table_is_fast(tmp_path):
     x = space.encode(genomes)
     assert time.perf_counter() - start < 10
     np.testing.assert_array_equal(x[:, :60].reshape(-1, 10, 6).argmax(axis=2), genomes)
-    np.testing.assert_allclose(x[:, 60:], np.array(genomes) / 5, rtol=1e-6)
+    np.testing.assert_allclose(x[:, 60:70], np.array(genomes) / 5, rtol=1e-6)
+    np.testing.assert_allclose(x[:, 70:] @ np.arange(6), np.mean(genomes, axis=1), rtol=1e-5)  # shares of six values
 
 
 @pytest.mark.parametrize(

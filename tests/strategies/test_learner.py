@@ -96,3 +96,15 @@ def test_targets_that_a_surrogate_refuses_name_the_fields_to_change():
     bounded = GaussianProcess(warp="log_distance", upper_bound=0.5)
     with pytest.raises(UserError, match=r"y must be below upper_bound.*set another --config\.targets, or another"):
         Learner(SPACE, bounded, "scores").cross_validate(measured(10), seed=0)
+
+
+def test_the_surrogate_is_told_which_gene_decides_a_feature():
+    """Of the drawn lengthscales those of all shares are equal (one label), and those of the genes' ranks differ."""
+    learner = Learner(SPACE, GaussianProcess(hyperparameters="drawn", scale_inputs=False))
+    history = measured(40)
+    x = learner.features(history, np.random.default_rng(0))
+    fits = (learner.fit(jax.random.key(key), x, history).state.lengthscales for key in range(8))
+    lengthscales = next(found for found in fits if np.ptp(found) > 0)
+    shares, ranks = lengthscales[25:], lengthscales[20:25]
+    np.testing.assert_allclose(shares, shares[0], rtol=1e-12)
+    assert len(set(ranks)) == 5

@@ -136,8 +136,7 @@ def test_unscaled_inputs_stay_as_they_are_and_constant_features_count():
     ("settings", "message"),
     [
         ({"hyperparameters": "guessed"}, "choose from optimised, drawn"),
-        ({"hyperparameters": "drawn"}, "ard=False"),
-        ({"hyperparameters": "drawn", "ard": False, "kernel": "rational_quadratic"}, "kernel without shape"),
+        ({"hyperparameters": "drawn", "kernel": "rational_quadratic"}, "kernel without shape"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

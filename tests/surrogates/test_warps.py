@@ -12,7 +12,13 @@ from scipy.optimize import check_grad
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.warps import Identity, LogDistance, SinhArcsinh, _negative_log_density, warp_of
 
-WARPS = [Identity(), LogDistance(1.0), SinhArcsinh(0.3, 0.2, -0.8, 0.6), SinhArcsinh(0.0, 1.0, 1.5, 1.4)]
+WARPS = [
+    Identity(),
+    LogDistance(1.0),
+    SinhArcsinh(0.3, 0.2, -0.8, 0.6),
+    SinhArcsinh(0.0, 1.0, 1.5, 1.4),
+    SinhArcsinh(0.1, 0.2, 0.3, 0.9, -0.5, 0.4, 0.1),
+]
 
 
 def _skewed(n=400):
@@ -117,3 +123,28 @@ def test_a_warped_fit_ranks_skewed_targets_better():
         mean = gp.predict(gp.fit(jax.random.key(0), x[:40], y[:40]), x[40:]).mean
         results[warp] = stats.kendalltau(mean, y[40:]).statistic
     assert results["sinh_arcsinh"] > results["identity"] + 0.02
+
+
+def test_targets_without_outliers_are_warped_as_if_there_were_no_bounds():
+    y = np.random.default_rng(0).normal(size=500)
+    warp = warp_of("sinh_arcsinh", y, None)
+    assert warp.low < y.min()
+    assert y.max() < warp.high
+    unbounded = SinhArcsinh(warp.location, warp.scale, warp.skewness, warp.tail)
+    np.testing.assert_array_equal(warp.forward(y), unbounded.forward(y))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("distance", [1e3, 1e9])
+def test_an_outlier_does_not_make_the_others_alike(sign, distance):
+    y = np.append(np.linspace(0, 1, 40), sign * distance)
+    warp = warp_of("sinh_arcsinh", y, None)
+    warped = warp.forward(y)
+    assert np.ptp(warped[:40]) / np.std(warped) > 0.8  # uniform targets without an outlier: 3.4
+    np.testing.assert_allclose(warp.inverse(warped), y, rtol=1e-6, atol=1e-9)
+    assert np.all(np.diff(np.sort(warped)) > 0)
+
+
+def test_few_distinct_targets_have_no_outliers():
+    y = np.append(np.zeros(30), [1.0, 100.0])
+    assert warp_of("sinh_arcsinh", y, None).high == np.inf

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,21 @@ class Objectives:
         metrics = [objective.metric for objective in self.each]
         if not metrics or len(set(metrics)) < len(metrics):
             raise ValueError(f"at least one metric is needed, and none twice; got {metrics}")
+
+    @classmethod
+    def of(cls, given: Any) -> "Objectives":
+        """The objectives for which the name of a metric to make large stands, an `Objective`, or a list of such.
+
+        Raises:
+            ValueError: anything else, a metric of the test split, none, or one that is there twice.
+        """
+        if isinstance(given, Objectives):
+            return given
+        listed = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+        for one in listed:
+            if not isinstance(one, str | Objective):
+                raise ValueError(f"objectives: {one!r} is neither the name of a metric nor an Objective")
+        return cls(tuple(Objective(one) if isinstance(one, str) else one for one in listed))
 
     def __iter__(self) -> Iterator[Objective]:
         return iter(self.each)

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import jax
-
 from nas_jax.errors import UserError
+from nas_jax.executors.devices import device_names
 from nas_jax.store import FORMAT
 
 _FILES = "files.json"
@@ -26,6 +25,7 @@ def claim_workdir(
     config: Mapping[str, Any],
     changeable: Collection[str] = (),
     digests: Mapping[str, str] = MappingProxyType({}),
+    command: str | None = None,
 ) -> None:
     """Writes `config.json` and `environment.json`, and `files.json` where the run reads files.
 
@@ -35,6 +35,7 @@ def claim_workdir(
     Args:
         changeable: sections on which nothing in the workdir depends yet.
         digests: of files that results depend on, by the field of the config that names them.
+        command: by which this process was started, if not that of a run.
 
     Raises:
         UserError: the workdir holds a run with another config, or of another file.
@@ -60,7 +61,7 @@ def claim_workdir(
     _write(path, plain)
     if digests:
         _write(workdir / _FILES, digests)
-    path, now = workdir / "environment.json", environment()
+    path, now = workdir / "environment.json", environment(command)
     if path.exists():
         first = json.loads(path.read_text())
         later = first.pop("later", [])
@@ -121,15 +122,15 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, s
         yield name, f"{name}: {before} there, {now} here"
 
 
-def environment() -> dict[str, Any]:
-    """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
+def environment(command: str | None = None) -> dict[str, Any]:
+    """Versions, devices, git revision and the command, that of a run unless given: what made a number."""
     return {
         "format": FORMAT,
-        "command": shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
+        "command": command or shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "num_cpus": os.cpu_count(),
-        "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+        "devices": device_names(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "git_revision": _git_revision(),
     }

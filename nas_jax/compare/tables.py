@@ -80,7 +80,8 @@ def _status(record: Record) -> str:
     if record.best:
         return "finished"
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
-    return f"{num_done} of {number(record.config.get('search', {}).get('num_trials'))} trials"
+    num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
+    return f"{num_done} trials" if num_planned is None else f"{num_done} of {number(num_planned)} trials"
 
 
 def _mean_cell(values: Sequence[float | int | None], metric: str) -> str:

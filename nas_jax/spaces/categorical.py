@@ -1,7 +1,8 @@
-"""Named genes with listed choices: any table of measurements is a space, without code.
+"""Named genes with listed choices: any table of measurements, or any list of genomes, is a space, without code.
 
 A genome has the chosen value of each gene, in the order of the genes. Without a table every combination of choices is
-a genome; with one, only those that have a row are, and rows with equal genes (seeds) are one genome.
+a genome, or those that are allowed; with one, only those that have a row are, and rows with equal genes (seeds) are
+one genome.
 """
 
 import math
@@ -15,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.spaces.base import sample_distinct
+from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
 from nas_jax.spaces.columns import Column, column_notes, column_of, is_nameless, printable, read_column
 from nas_jax.spaces.rows import Rows, rows_of
 from nas_jax.tables import Table, read_table
@@ -28,48 +30,48 @@ _MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value tw
 
 @dataclass(frozen=True)
 class Categorical:
-    """The combinations of choices, or those of them that a table has. Knows no networks.
+    """The combinations of choices, or those of them that are allowed, or that a table has. Knows no networks.
 
-    Wherever names are listed, one string with commas between them will do.
+    Without a table, `Categorical(genes={"op": ["conv", "pool"], "width": [16, 32]})`: choices are strings, numbers or
+    bools, keep their types, and stay in the order given. With one, wherever names are listed, one string with commas
+    between them will do.
 
     Args:
-        genes: A name for each gene, or a pair (name, choices) where the choices are not those of the table's column;
-            rows with other values are then left out. Empty: all columns but `exclude`, `free_features` and those that
-            have no name.
+        genes: Choices by the name of each gene. With a table, a name for each, or a pair (name, choices) where the
+            choices are not those of the column; rows with other values are then left out. Empty: all columns but
+            `exclude`, `free_features` and those that have no name.
         path: A table's file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column are
             its values, as the file has them: see `nas_jax.spaces.columns`.
         exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds.
         ordered: Genes whose choices have an order, so that their rank is encoded too; None: all of numbers.
         free_features: Columns of numbers that are known without measuring, encoded too: log10 of them where all are
             positive; the mean over the rows of a genome.
+        allowed: Without a table, the genomes that there are: tuples of choices in the order of the genes, or
+            dictionaries. None: all.
 
     Raises:
         UserError: the table cannot be read, or lacks a column.
-        ValueError: no genes, no choices, or names that contradict each other.
+        ValueError: no genes, no choices, names that contradict each other, or an allowed genome of other choices.
     """
 
-    genes: str | tuple[Any, ...] = ()
+    genes: Any = ()
     path: str = ""
     exclude: Names = ()
     ordered: Names | None = None
     free_features: Names = ()
+    allowed: Any = field(default=None, repr=False)  # may be long
+    kinds: tuple[str, ...] = field(init=False, repr=False)  # of given choices: 1, 1.0 and True are equal in Python
     table: Table | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
+        if isinstance(self.genes, Mapping):
+            object.__setattr__(self, "genes", pairs_of(self.genes))
         for name in ("genes", "exclude", "ordered", "free_features"):
             value = getattr(self, name)
             if isinstance(value, str):
-                value = [part.strip() for part in value.split(",") if part.strip()]
+                value = [word.strip() for word in value.split(",") if word.strip()]
             object.__setattr__(self, name, freeze(value))
-        if not self.genes and not self.path:
-            raise ValueError(
-                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
-            )
-        if not self.path and (self.exclude or self.free_features):
-            raise ValueError("exclude and free_features are columns of a table; name it: path")
-        for gene in self.genes:
-            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
-                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+        self._check_given()
         if self.path:
             object.__setattr__(self, "table", read_table(self.path))
         names = self.gene_names
@@ -79,7 +81,41 @@ class Categorical:
             raise ValueError(f"{min(both)!r} is a gene and excluded; name it in one of genes and exclude")
         if unknown := set(self.ordered or ()) - set(names):
             raise ValueError(f"ordered: there is no gene {min(unknown)!r}; the genes are {', '.join(names)}")
+        if not self.path:
+            self._check_values()
+        kinds = (type(value).__name__ for _, choices in _given_genes(self) for value in choices or ())
+        object.__setattr__(self, "kinds", tuple(kinds))
         _layout(self)
+
+    def _check_given(self) -> None:
+        """What goes together, whatever a table has."""
+        if not self.genes and not self.path:
+            raise ValueError(
+                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
+            )
+        if not self.path and (self.exclude or self.free_features):
+            raise ValueError("exclude and free_features are columns of a table; name it: path")
+        if self.path and self.allowed is not None:
+            raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
+        for gene in self.genes:
+            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
+                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+
+    def _check_values(self) -> None:
+        """What there is without a table."""
+        for name, choices in _given_genes(self):
+            if not choices:
+                raise ValueError(
+                    f"the gene {name!r} needs choices, as in genes={{{name!r}: (1, 2, 4), …}}, or name a table: path"
+                )
+            check_choices(name, choices)
+        if self.allowed is not None:
+            object.__setattr__(self, "allowed", genomes_of(self.allowed, self.genes))
+
+    def __hash__(self) -> int:
+        """Of settings that are equal where spaces are; a long list of genomes would be hashed anew at every look-up."""
+        num_allowed = None if self.allowed is None else len(self.allowed)
+        return hash((self.genes, self.kinds, self.path, self.exclude, self.ordered, self.free_features, num_allowed))
 
     @property
     def gene_names(self) -> tuple[str, ...]:
@@ -134,7 +170,7 @@ class Categorical:
     def neighbors(self, genome: Genome) -> list[Genome]:
         """Those that differ in one gene.
 
-        Where the table has none, those that differ in as few genes as any does. A genome that is nobody's neighbour
+        Where there are none, those that differ in as few genes as any does. A genome that is nobody's neighbour
         but by this rule may be so one way only: to look for more would compare every row with every other.
         """
         layout = _layout(self)
@@ -160,7 +196,7 @@ class Categorical:
         return neighbors[rng.integers(len(neighbors))]
 
     def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
-        """Each gene from either parent, by the toss of a coin; a mutant of one of them if the table lacks that."""
+        """Each gene from either parent, by the toss of a coin; a mutant of one of them if that is no genome."""
         rows = _layout(self).rows
         child = tuple(pair[rng.integers(2)] for pair in zip(first, second, strict=True))
         if rows is None or child in rows.places or len(rows.genomes) == 1:
@@ -216,11 +252,11 @@ class _Layout(NamedTuple):
 
     choices: tuple[tuple[Any, ...], ...]
     is_ordered: Bool[np.ndarray, " g"]
-    rows: Rows | None  # None without a table
+    rows: Rows | None  # None where every combination is a genome
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
-    """Names with the choices that are given, None where they are those of the table."""
+    """Names with the choices that are given, None where they are those of the table, or missing."""
     if space.genes:
         return [(gene, None) if isinstance(gene, str) else gene for gene in space.genes]
     return [(name, None) for name in _others(space) if not is_nameless(name)]
@@ -242,12 +278,8 @@ def _layout(space: Categorical) -> _Layout:
         if not space.genes:
             _check_columns(space, columns)
     choices = tuple(given or (columns[name].choices if columns else ()) for name, given in genes)
-    for name, values in zip(space.gene_names, choices, strict=True):
-        if not values:
-            raise ValueError(
-                f"the gene {name!r} needs choices, as in (({name!r}, (1, 2, 4)), …), or name a table: path"
-            )
-        keys = [columns[name].key(value) for value in values] if columns else values
+    for name, values in zip(columns, choices, strict=False):  # of a table; others are checked by the constructor
+        keys = [columns[name].key(value) for value in values]
         if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
             raise ValueError(f"the gene {name!r} names a choice twice: {values}")
     if sum(map(len, choices)) > _MAX_CHOICES:
@@ -257,11 +289,15 @@ def _layout(space: Categorical) -> _Layout:
             f"{space.gene_names[widest]!r}, which has {len(choices[widest])}"
         )
     is_ordered = [
-        name in space.ordered if space.ordered is not None else column_of(values).is_numeric
+        (column_of(values).is_numeric if table else is_numeric(values))
+        if space.ordered is None
+        else name in space.ordered
         for name, values in zip(space.gene_names, choices, strict=True)
     ]
     if table:
         rows = rows_of(table, columns, choices, tuple(space.free_features))
+    elif space.allowed is not None:
+        rows = rows_of_genomes(space.allowed, choices)
     return _Layout(choices, np.array(is_ordered), rows)
 
 

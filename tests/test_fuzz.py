@@ -37,7 +37,7 @@ def test_any_bytes_are_an_object_or_refused(folder, content):
     path = folder / "any.json"
     path.write_bytes(content)
     with contextlib.suppress(UserError):
-        assert read_json(path, BEST_HINTS) == pytest.approx(json.loads(content), nan_ok=True)
+        assert json.dumps(read_json(path, BEST_HINTS)) == json.dumps(json.loads(content))
 
 
 @settings(max_examples=50)

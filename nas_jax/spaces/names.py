@@ -29,7 +29,7 @@ class ParsingSpace(Protocol):
     def parse(self, description: str) -> Genome: ...
 
 
-def find_genome(space: Space, text: str, setting: str) -> Genome:
+def find_genome(space: Space, text: Any, setting: str) -> Genome:
     """The genome of `space` that `text` stands for: a file's path, JSON, or a name.
 
     JSON is a genome, or a mapping that has one as "genome". Names are those of `describe` and `benchmark_name`. Errors
@@ -38,7 +38,7 @@ def find_genome(space: Space, text: str, setting: str) -> Genome:
     Raises:
         UserError: it stands for none, or the space is too large to find out.
     """
-    if not isinstance(text, str):  # of a config
+    if not isinstance(text, str):  # a config may hold what JSON stands for
         text = json.dumps(text)
     value: Any = text
     path = os.path.expanduser(text)

@@ -12,7 +12,7 @@ SPACE = Chain((8, 8, 1), 10)
 
 
 def test_a_genome_of_another_space_is_refused_with_its_trial():
-    right = Trial(0, find_genome(SPACE, "conv3x3-8, max, fc-16", "genome"), "", "search", 0)
+    right = Trial(0, find_genome(SPACE, "conv3x3-16, max, fc-128", "genome"), "", "search", 0)
     check_genomes(SPACE, [right])
     with pytest.raises(UserError, match="trial 7 has a genome that is none of this space"):
         check_genomes(SPACE, [right, Trial(7, (("conv", "wide"), 5), "", "search", 0)])

@@ -62,7 +62,7 @@ class Record(NamedTuple):
         listed = [sections] if isinstance(sections, Mapping) else sections
         try:
             return Objectives(tuple(construct(Objective, "objective", section) for section in listed))
-        except (AttributeError, ValueError) as error:  # no mapping; none, or one twice
+        except (AttributeError, TypeError, ValueError) as error:  # no mappings; none, or one twice
             raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: objective: {error}") from error
 
     @property

@@ -196,7 +196,10 @@ def test_a_whole_run_goes_by_the_task_from_head_to_report(tmp_path):
     metrics = json.loads((workdir / "best" / "metrics.json").read_text())
     searched = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
     errors = [trial["metrics"]["val_rmse"] for trial in searched if trial["metrics"] and trial["stage"] == "search"]
-    assert f"Test rmse {metrics['test_rmse']:.4f}, validation rmse {metrics['val_rmse']:.4f}" in done.stdout
+    said = re.search(r"Test rmse ([\d.e-]+), validation rmse ([\d.e-]+)", done.stdout)
+    assert [float(number) for number in said.groups()] == pytest.approx(
+        [metrics["test_rmse"], metrics["val_rmse"]], rel=1e-4
+    )
     page = (workdir / "report.html").read_text()
     assert "Validation rmse" in page
     assert f"{min(errors):.4g}" in page

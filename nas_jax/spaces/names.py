@@ -1,6 +1,7 @@
 """From the names of architectures, as people and files write them, back to genomes."""
 
 import json
+import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ class ParsingSpace(Protocol):
     def parse(self, description: str) -> Genome: ...
 
 
-def find_genome(space: Space, text: str, setting: str) -> Genome:
+def find_genome(space: Space, text: Any, setting: str) -> Genome:
     """The genome of `space` that `text` stands for: a file's path, JSON, or a name.
 
     JSON is a genome, or a mapping that has one as "genome". Names are those of `describe` and `benchmark_name`. Errors
@@ -37,11 +38,14 @@ def find_genome(space: Space, text: str, setting: str) -> Genome:
     Raises:
         UserError: it stands for none, or the space is too large to find out.
     """
+    if not isinstance(text, str):  # a config may hold what JSON stands for
+        text = json.dumps(text)
     value: Any = text
-    is_file = "\n" not in text and len(text) < 1000 and Path(text).is_file()
+    path = os.path.expanduser(text)
+    is_file = os.path.isfile(path)  # False also of what can be no path
     if is_file or text.lstrip().startswith(("[", "{")):
         try:
-            value = json.loads(Path(text).read_text(encoding="utf-8") if is_file else text)
+            value = json.loads(Path(path).read_text(encoding="utf-8") if is_file else text)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{setting}: {reprlib.repr(text)} is not valid JSON: {describe_json_error(error)}"

@@ -63,6 +63,11 @@ def _zero() -> AbstractMeanFunction:
     return gpx.mean_functions.Zero()
 
 
+def is_zero(mean: AbstractMeanFunction) -> bool:
+    """Whether it changes nothing: in scaled units the constant mean does not."""
+    return type(mean) is gpx.mean_functions.Zero
+
+
 def parameters_of(mean: AbstractMeanFunction) -> Float[np.ndarray, " q"]:
     """What the mean function learns, as float64."""
     leaves = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(_split(mean)[0])]

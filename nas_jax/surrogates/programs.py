@@ -11,7 +11,7 @@ from nas_jax.surrogates import exact
 from nas_jax.surrogates.hyperparameters import Array, Hyperparameters, Prior, hyperparameters, num_coordinates
 from nas_jax.surrogates.kernels import correlation
 from nas_jax.surrogates.lbfgs import minimise
-from nas_jax.surrogates.means import values_of
+from nas_jax.surrogates.means import is_zero, values_of
 from nas_jax.surrogates.padding import Rows
 
 
@@ -80,8 +80,9 @@ def residuals_of_rows(mean: Any, found: Hyperparameters, rows: Rows) -> Float[Ar
 
 
 def factorise(kernel: Any, mean: Any, found: Hyperparameters, rows: Rows) -> exact.Factorisation:
-    """Conditions on the rows with given hyperparameters. Only the kernel and the mean function are compiled."""
-    rows = rows._replace(y=residuals_of_rows(mean, found, rows))
+    """Conditions on the rows with given hyperparameters. Only the kernel and a mean that is not zero are compiled."""
+    if not is_zero(mean):
+        rows = rows._replace(y=residuals_of_rows(mean, found, rows))
     return exact.factorise(correlation_of_rows(kernel, found.lengthscales, found.shape, rows.x), found, rows)
 
 

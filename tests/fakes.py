@@ -136,8 +136,8 @@ class Acting:
         if action == "fill":
             raise OSError(errno.ENOSPC, "No space left on device", "finalists/3")
         score = arguments[0] if action == "score" else 1.0
-        metrics = {"val_accuracy": score, "pid": os.getpid(), "malloc": os.environ.get("MALLOC_TOP_PAD_")}
-        metrics["cache"] = jax.config.values["jax_compilation_cache_dir"]
+        metrics = {"val_accuracy": score, "pid": os.getpid(), "malloc": os.environ.get("MALLOC_TOP_PAD_", "")}
+        metrics["cache"] = str(jax.config.values["jax_compilation_cache_dir"])
         if hasattr(os, "sched_getaffinity"):
             metrics["num_cores"] = len(os.sched_getaffinity(0))
         return Measurement(metrics, {"compile": 0.0, "train": 0.0})

@@ -10,23 +10,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice, product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from nas_jax.spaces.alike import Alike, alike_genes, shares
+from nas_jax.spaces.alike import shares
 from nas_jax.spaces.base import sample_distinct
-from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
-from nas_jax.spaces.columns import Column, column_notes, column_of, is_nameless, printable, read_column
-from nas_jax.spaces.rows import Rows, rows_of
+from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
+from nas_jax.spaces.columns import column_notes, is_nameless, printable
+from nas_jax.spaces.layout import Layout, check_genes, layout_of_table, layout_of_values
 from nas_jax.tables import Table, read_table
 from nas_jax.trial import Genome, freeze
 
 Names: TypeAlias = str | tuple[str, ...]
-
-_MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
-_MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
 
 
 @dataclass(frozen=True)
@@ -249,13 +246,14 @@ class Categorical:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
-class _Layout(NamedTuple):
-    """What follows from the settings of a space."""
-
-    choices: tuple[tuple[Any, ...], ...]
-    is_ordered: Bool[np.ndarray, " g"]
-    rows: Rows | None  # None where every combination is a genome
-    alike: tuple[Alike, ...]
+@cache
+def _layout(space: Categorical) -> Layout:
+    if space.table is None:
+        return layout_of_values(space.genes, space.ordered, space.allowed)
+    space.table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
+    if not space.genes:
+        check_genes(space.table, space.gene_names)
+    return layout_of_table(space.table, _given_genes(space), space.ordered, space.free_features)
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
@@ -269,51 +267,6 @@ def _others(space: Categorical) -> list[str]:
     """The columns of the table that the settings do not name."""
     named = {*space.exclude, *space.free_features}
     return [name for name in (space.table.columns if space.table else ()) if name not in named]
-
-
-@cache
-def _layout(space: Categorical) -> _Layout:
-    genes = _given_genes(space)
-    rows, columns = None, {}
-    if table := space.table:
-        table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
-        columns = {name: read_column(table, name) for name in space.gene_names}
-        if not space.genes:
-            _check_columns(space, columns)
-    choices = tuple(given or (columns[name].choices if columns else ()) for name, given in genes)
-    for name, values in zip(columns, choices, strict=False):  # of a table; others are checked by the constructor
-        keys = [columns[name].key(value) for value in values]
-        if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
-            raise ValueError(f"the gene {name!r} names a choice twice: {values}")
-    if sum(map(len, choices)) > _MAX_CHOICES:
-        widest = max(range(len(choices)), key=lambda gene: len(choices[gene]))
-        raise ValueError(
-            f"the genes have {sum(map(len, choices))} choices, more than {_MAX_CHOICES}; exclude or round "
-            f"{space.gene_names[widest]!r}, which has {len(choices[widest])}"
-        )
-    is_ordered = [
-        (column_of(values).is_numeric if table else is_numeric(values))
-        if space.ordered is None
-        else name in space.ordered
-        for name, values in zip(space.gene_names, choices, strict=True)
-    ]
-    if table:
-        rows = rows_of(table, columns, choices, tuple(space.free_features))
-    elif space.allowed is not None:
-        rows = rows_of_genomes(space.allowed, choices)
-    return _Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
-
-
-def _check_columns(space: Categorical, columns: Mapping[str, Column]) -> None:
-    """Refuses what is taken for a gene only because nobody has excluded it."""
-    if not columns:
-        raise ValueError(f"every column of {space.path} is excluded, which leaves no gene")
-    for name, column in columns.items():
-        if len(columns) > 1 and len(column.keys) == len(column.choices) >= _MIN_ROWS_OF_NAMES:
-            raise ValueError(
-                f"the column {name!r} of {space.path} has another value in every row, as a name or a metric has; "
-                "exclude it, or list the genes if it is one"
-            )
 
 
 make = Categorical

@@ -16,10 +16,12 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.surrogates import programs
+from nas_jax.surrogates.ard_draw import draw_with_relevances
 from nas_jax.surrogates.base import Posterior, as_posterior, as_result
 from nas_jax.surrogates.checks import hyperparameter_arrays, mean_array, query_array, training_arrays
 from nas_jax.surrogates.gaussian_process_state import (
     GaussianProcessState,
+    conditioned_of,
     hyperparameters_of,
     scaled_data,
     state_of,
@@ -27,12 +29,10 @@ from nas_jax.surrogates.gaussian_process_state import (
 from nas_jax.surrogates.gpjax_bridge import Process, posterior_of, read_model, row_noise, scaling_of_model
 from nas_jax.surrogates.hyperparameters import Hyperparameters, groups_of, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
-from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
-from nas_jax.surrogates.relevance_draw import draw_relevances
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_warp
 
@@ -112,20 +112,22 @@ class GaussianProcess:
         x, y = training_arrays(x, y)
         data = scaled_data(scaling := self._scaling(x, y), x, y, noise_std)
         num_varying = int(np.count_nonzero(np.ptp(x, axis=0)))
+        groups, kernel = groups_of(self.groups, x.shape[1], ard=self.ard), stationary_kernel(self.kernel)
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            return self._condition(data, self._draw(key, num_varying, data[0], data[1]), scaling)
-        group, sharing = groups_of(self.groups, x.shape[1], ard=self.ard), self.sharing if self.ard else 1.0
+            draw = partial(draw_with_relevances, groups=self.groups) if self.ard else draw_hyperparameters
+            return self._condition(data, draw(key, kernel, num_varying, data[0], data[1]), scaling)
+        sharing = self.sharing if self.ard else 1.0
         mean = mean_function(self.mean, x.shape[1])
-        prior = prior_of(num_varying, group, sharing, self.min_noise_std, parameters_of(mean))
+        prior = prior_of(num_varying, groups, sharing, self.min_noise_std, parameters_of(mean))
         search = partial(
             in_double_precision,
             programs.fit,
-            observed=programs.Observed(stationary_kernel(self.kernel), pad(*data), prior, mean),
+            observed=programs.Observed(kernel, pad(*data), prior, mean),
             key=key,
             max_evaluations=np.asarray(self.max_evaluations),
-            num_groups=int(np.max(group)) + 1,
+            num_groups=int(np.max(groups)) + 1,
             num_shapes=num_shapes(self.kernel),
         )
         ends = side_by_side(search, [np.asarray(number) for number in range(self.num_starts)])
@@ -260,12 +262,9 @@ class GaussianProcess:
 
     def describe(self, state: GaussianProcessState) -> dict[str, Any]:
         """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal."""
-        is_single = bool(np.all(state.lengthscales == state.lengthscales[0]))
-        return {
-            "lengthscales": state.lengthscales[: 1 if is_single else None].tolist(),
-            "signal_std": state.signal_std,
-            "noise_std": state.noise_std,
-        }
+        num = 1 if np.all(state.lengthscales == state.lengthscales[0]) else None
+        deviations = {"signal_std": state.signal_std, "noise_std": state.noise_std}
+        return {"lengthscales": state.lengthscales[:num].tolist(), **deviations}
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
         """The lengthscale of each feature, in units of its training range.
@@ -286,17 +285,6 @@ class GaussianProcess:
         mean, has_mean = mean_function(self.mean, num_features), self.mean != "constant"
         return Process(stationary_kernel(self.kernel), num_shapes(self.kernel) > 0, mean, has_mean)
 
-    def _draw(self, key: jax.Array, num_varying: int, x: np.ndarray, y: np.ndarray) -> Hyperparameters:
-        """From the posterior, given scaled data."""
-        kernel = stationary_kernel(self.kernel)
-        if not self.ard:
-            return draw_hyperparameters(key, kernel, num_varying, x, y)
-        groups_of(self.groups, x.shape[1], ard=True)  # refuses labels of another number
-        draw_key, relevance_key = jax.random.split(key)
-        factors = draw_relevances(relevance_key, kernel, num_varying, loadings_of(x, self.groups), x, y)
-        found = draw_hyperparameters(draw_key, kernel, num_varying, x / factors, y)
-        return found._replace(lengthscales=factors * found.lengthscales)
-
     def _condition(
         self, data: tuple[np.ndarray, ...], given: Hyperparameters, scaling: Scaling
     ) -> GaussianProcessState:
@@ -305,13 +293,8 @@ class GaussianProcess:
         return state_of(data, given, result, scaling)
 
     def _conditioned(self, state: GaussianProcessState) -> programs.Conditioned:
-        """What the programs take of a state, padded."""
-        rows = pad(state.x, state.weights, state.known_noise_std**2)
-        inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
         mean = mean_function(self.mean, state.x.shape[1])
-        return programs.Conditioned(
-            stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor, mean
-        )
+        return conditioned_of(stationary_kernel(self.kernel), mean, state)
 
 
 make = GaussianProcess

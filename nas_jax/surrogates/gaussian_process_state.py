@@ -7,6 +7,8 @@ import numpy as np
 from nas_jax.surrogates.checks import noise_array
 from nas_jax.surrogates.exact import Factorisation
 from nas_jax.surrogates.hyperparameters import Hyperparameters
+from nas_jax.surrogates.padding import pad
+from nas_jax.surrogates.programs import Conditioned
 from nas_jax.surrogates.scaling import Scaling
 
 
@@ -65,3 +67,10 @@ def state_of(
 def hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
     variances = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
     return Hyperparameters(state.lengthscales, *variances, state.shape, state.mean_parameters)
+
+
+def conditioned_of(kernel: Any, mean: Any, state: GaussianProcessState) -> Conditioned:
+    """What the programs take of a state, padded."""
+    rows = pad(state.x, state.weights, state.known_noise_std**2)
+    inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
+    return Conditioned(kernel, hyperparameters_of(state), rows, inverse_factor, mean)

@@ -1,0 +1,97 @@
+"""What follows from the settings of `categorical`: the choices of each gene, their order, and the rows of a table."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from nas_jax.spaces.alike import Alike, alike_genes
+from nas_jax.spaces.by_value import is_numeric, rows_of_genomes
+from nas_jax.spaces.columns import column_of, read_column
+from nas_jax.spaces.rows import Rows, rows_of
+from nas_jax.tables import Table
+from nas_jax.trial import Genome
+
+_MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
+_MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
+
+Choices = tuple[Any, ...]
+
+
+class Layout(NamedTuple):
+    """What follows from the settings of a space."""
+
+    choices: tuple[Choices, ...]
+    is_ordered: Bool[np.ndarray, " g"]
+    rows: Rows | None  # None where every combination is a genome
+    alike: tuple[Alike, ...]
+
+
+def layout_of_values(
+    genes: Sequence[tuple[str, Choices]], ordered: Sequence[str] | None, allowed: Sequence[Genome] | None
+) -> Layout:
+    """Of genes that were given with their choices; `allowed` None is for all combinations.
+
+    Raises:
+        ValueError: more choices than a surrogate should be given.
+    """
+    choices = tuple(values for _, values in genes)
+    names = [name for name, _ in genes]
+    _check_number(names, choices)
+    is_ordered = [is_numeric(values) if ordered is None else name in ordered for name, values in genes]
+    rows = None if allowed is None else rows_of_genomes(allowed, choices)
+    return Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
+
+
+def layout_of_table(
+    table: Table,
+    genes: Sequence[tuple[str, Choices | None]],
+    ordered: Sequence[str] | None,
+    free_features: Sequence[str],
+) -> Layout:
+    """Of columns of a table, with the choices that were given, or None where they are those of the column.
+
+    Raises:
+        ValueError: a choice that is there twice, too many, or no row with them.
+    """
+    columns = {name: read_column(table, name) for name, _ in genes}
+    choices = tuple(given or columns[name].choices for name, given in genes)
+    for (name, column), values in zip(columns.items(), choices, strict=True):
+        keys = [column.key(value) for value in values]
+        if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
+            raise ValueError(f"the gene {name!r} names a choice twice: {values}")
+    _check_number(list(columns), choices)
+    is_ordered = [
+        column_of(values).is_numeric if ordered is None else name in ordered
+        for name, values in zip(columns, choices, strict=True)
+    ]
+    rows = rows_of(table, columns, choices, tuple(free_features))
+    return Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
+
+
+def check_genes(table: Table, names: Sequence[str]) -> None:
+    """Refuses what is taken for a gene only because nobody has excluded it.
+
+    Raises:
+        ValueError: no genes are left, or one has another value in every row.
+    """
+    if not names:
+        raise ValueError(f"every column of {table.path} is excluded, which leaves no gene")
+    for name in names:
+        column = read_column(table, name)
+        if len(names) > 1 and len(column.keys) == len(column.choices) >= _MIN_ROWS_OF_NAMES:
+            raise ValueError(
+                f"the column {name!r} of {table.path} has another value in every row, as a name or a metric has; "
+                "exclude it, or list the genes if it is one"
+            )
+
+
+def _check_number(names: Sequence[str], choices: Sequence[Choices]) -> None:
+    num = sum(map(len, choices))
+    if num > _MAX_CHOICES:
+        widest = max(range(len(choices)), key=lambda gene: len(choices[gene]))
+        raise ValueError(
+            f"the genes have {num} choices, more than {_MAX_CHOICES}; exclude or round {names[widest]!r}, which has "
+            f"{len(choices[widest])}"
+        )

@@ -3,6 +3,7 @@
 #
 #   ./run.sh quickstart [flags]    searches on the digits data set; flags go to nas_jax.main
 #   ./run.sh test [arguments]      the tests; arguments go to pytest
+#   ./run.sh test-next [arguments] the tests with JAX 0.11, in an environment of their own (.venv-next, Python 3.12+)
 #   ./run.sh lint                  format, lint and types
 #   ./run.sh smoke                 four short searches, from the command line to the table, into a temporary folder
 #   ./run.sh setup                 the environment only
@@ -72,6 +73,21 @@ setup() {
   echo "$wanted" >"$stamp"
 }
 
+# gpjax asks for JAX below 0.11, and works with it: pip has to be told so. Flax is the newest, all else as pinned.
+setup_next() {
+  local python pins
+  [[ ! -e $venv/.nas_jax ]] || return 0
+  python=$(find_python)
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' ||
+    die "JAX 0.11 needs Python 3.12 or newer; set PYTHON to the path of one"
+  "$python" -m venv --clear "$venv"
+  pins=$(grep -Ev '^(jax|jaxlib|flax|gpjax)==' "$project/requirements.txt")
+  "$venv/bin/pip" install --quiet --disable-pip-version-check 'jax>=0.11,<0.12' flax -r <(echo "$pins")
+  pins=$(grep -o '^gpjax==[^ ]*' "$project/requirements.txt")
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps "$pins" -e "$project"
+  touch "$venv/.nas_jax"
+}
+
 main() {
   local command=${1:-} setting
   [[ -n $command ]] && shift
@@ -85,6 +101,11 @@ main() {
     test)
       setup
       # A file's tests share what they have made, so a file stays with one process.
+      exec "$venv/bin/python" -m pytest -n auto --maxprocesses=4 --dist=loadfile "$@"
+      ;;
+    test-next)
+      venv=${VENV:-$project/.venv-next}
+      setup_next
       exec "$venv/bin/python" -m pytest -n auto --maxprocesses=4 --dist=loadfile "$@"
       ;;
     lint)
@@ -102,7 +123,7 @@ main() {
       ;;
     setup) setup ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$project/run.sh" ;;
-    *) die "what to run? quickstart, test, lint, smoke or setup; ./run.sh --help says more" 2 ;;
+    *) die "what to run? quickstart, test, test-next, lint, smoke or setup; ./run.sh --help says more" 2 ;;
   esac
 }
 

@@ -4,12 +4,20 @@
 
 needs a prepared data set (see the README) and an accelerator; it has not been timed on one. `:one_shot` is the
 baseline: 100 random chains, a surrogate of them, and the ten that rank best among those and 1,000 new ones. `:cpu` is
-that baseline with the training cut down, by examples and epochs (`experiments/seed_pipeline`). `:smoke` is for tests.
+that baseline with the training cut down, by examples and epochs (`experiments/seed_pipeline`). `:smoke` and
+`:wide_smoke` are for tests.
+
+`:wide` is for one large GPU: 200 of 39 million chains of up to ten feature layers and 256 filters, with a recipe to
+match (batches of 512 at a learning rate of 0.4, label smoothing, cutout), and ten finalists with three seeds of 60
+epochs. Nothing of it has been run on a GPU. That it takes about an hour is arithmetic: a chain drawn at random needs
+0.49 GFLOP an image and forward pass, the reference 0.78, and 195 million images are trained on at three passes each, so
+that chains of 1.2 GFLOP on average, as a search comes to prefer them, need 200 TFLOP/s, a fifth of what an H100 has in
+bfloat16. That it ends above 94 % test accuracy is expected of what is known of plain networks of this kind.
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("full", "one_shot", "cpu", "smoke")
+VARIANTS = ("full", "one_shot", "cpu", "wide", "smoke", "wide_smoke")
 
 
 def get_config(variant: str = "full") -> ConfigDict:
@@ -38,12 +46,33 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.data.num_val = 1500
         config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
         config.finalists.recipe = ConfigDict({"num_epochs": 6, "warmup_epochs": 1.0})
-    if variant == "smoke":
+    if variant in ("wide", "wide_smoke"):
+        config.data.cutout = 8
+        config.task = ConfigDict({"name": "classification", "label_smoothing": 0.1})
+        config.space = ConfigDict(
+            {
+                "name": "chain",
+                "conv_sizes": (3,),
+                "conv_filters": (64, 128, 256),
+                "min_feature_layers": 5,
+                "max_feature_layers": 10,
+                "min_fc_layers": 0,
+                "max_fc_layers": 1,
+            }
+        )
+        config.search.num_trials = 200
+        config.recipe = ConfigDict({"num_epochs": 10, "batch_size": 512, "learning_rate": 0.4, "warmup_epochs": 2.0})
+        config.finalists.recipe = ConfigDict({"num_epochs": 60, "warmup_epochs": 5.0})
+        config.finalists.reference = (
+            "conv3x3-64, conv3x3-128, max, conv3x3-256, conv3x3-256, max, conv3x3-256, conv3x3-256, max, conv3x3-256"
+        )
+    if variant in ("smoke", "wide_smoke"):
         config.data.num_train = 64
         config.data.num_val = 64
         config.data.num_test = 64
         config.space.conv_filters = (4, 8)
         config.space.fc_units = (16,)
+        config.space.min_feature_layers = 2
         config.space.max_feature_layers = 3
         config.search.num_trials = 4
         config.execution.name = "in_process"

@@ -1,4 +1,4 @@
-"""A config section becomes an object: its `name` is a module, its other fields are keyword arguments.
+"""A config section becomes an object, and back: its `name` is a module, its other fields are keyword arguments.
 
 A plain name is a module of the given package; a dotted one (`my_lab.spaces.resnet`) is imported as it is.
 """
@@ -7,7 +7,8 @@ import dataclasses
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nas_jax.errors import UserError
@@ -86,6 +87,42 @@ def construct(make: Any, title: str, fields: Mapping[str, Any], **provided: Any)
         return make(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"{title}: {error}") from error
+
+
+def section_of(package: str, part: Any, provided: Collection[str] = ()) -> dict[str, Any]:
+    """The section of which `build` makes an equal part, as far as one can say it in plain data.
+
+    What is no plain data stands there by the name of its class, and so does a part that no module makes.
+
+    Args:
+        package: where plain names are looked up.
+        provided: fields that the program itself hands over.
+    """
+    module = type(part).__module__
+    if getattr(sys.modules.get(module), "make", None) is type(part):
+        name = module.removeprefix(f"{package}.")
+    else:
+        name = _class_name(part)
+    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+    return {"name": name} | {
+        field.name: _plain(getattr(part, field.name)) for field in fields if field.init and field.name not in provided
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return section_of("", value)
+    return _class_name(value)
+
+
+def _class_name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _has_default(field: dataclasses.Field) -> bool:

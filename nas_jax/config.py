@@ -18,8 +18,10 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.build import build, find
 from nas_jax.errors import UserError
+from nas_jax.executors.devices import leave_devices_to
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
+from nas_jax.strategies.recommended import SURROGATE, TARGETS
 from nas_jax.train.recipe import Recipe
 
 # The sections that name a part: the package of such parts, and the fields that the program itself fills.
@@ -40,21 +42,18 @@ STAGES = ("search", "finalists", "export", "card", "latency", "report")
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "task": {"name": "classification"},
     "strategy": {"name": "bayesopt"},
-    "surrogate": {  # scales and targets are the search's own (`strategies/learner.py`)
-        "name": "gaussian_process",
-        "hyperparameters": "drawn",
-        "scale_inputs": False,
-    },
+    "surrogate": SURROGATE,
     "evaluator": {"name": "training"},
     "execution": {"name": "in_process"},
 }
-_FIELDS = {"seed": 0, "targets": "ranks", "stages": STAGES, "trackers": ()}
+_FIELDS = {"seed": 0, "targets": TARGETS, "stages": STAGES, "trackers": ()}
 
 
 def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> ConfigDict:
     """Completes a config in place, and returns it, locked.
 
-    The objective of a training is the first metric of its task, unless the config has another one.
+    The objective of a training is the first metric of its task, unless the config has another one. Where the trials run
+    in other processes, this one keeps to its CPU from now on.
 
     Args:
         named: by section, the part to take in place of the config's.
@@ -74,6 +73,8 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
         if not config.get(section) and section != "data" and (is_training or section not in TRAINING):
             config[section] = ConfigDict(RECOMMENDED.get(section, {}))
 
+    if config.get("execution"):  # before the import of a surrogate's library, which may ask JAX for devices
+        leave_devices_to(find(PARTS["execution"][0], config.execution.to_dict()))
     for section, (package, provided) in PARTS.items():
         if config.get(section):
             _fill(config[section], find(package, config[section].to_dict()), provided)

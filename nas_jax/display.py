@@ -15,7 +15,7 @@ from rich.text import Text
 from nas_jax.assessment import Assessment
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Outcome, Round
-from nas_jax.objectives import Objectives, title_of
+from nas_jax.objectives import Objectives, digits, title_of
 from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment
@@ -157,10 +157,12 @@ class Display:
         for place, objective in enumerate(self._objectives):
             if trial.predictions:
                 mean, std = trial.predictions[place]
-                yield f"{objective.sign * mean:.4f} ± {std:.4f}"
+                deviation = digits(float(f"{std:.3g}"), objective.metric)
+                yield f"{digits(objective.sign * mean, objective.metric)} ± {deviation}"
             else:
                 yield ""
-            yield f"{trial.metrics[objective.metric]:.4f}" if trial.metrics else f"failed: {trial.error}"
+            metric = objective.metric
+            yield digits(trial.metrics[metric], metric) if trial.metrics else f"failed: {trial.error}"
 
     def _note_results(self, winner: Trial, metrics: Mapping[str, Any]) -> None:
         """What was measured of the winner, and of what it is compared with."""
@@ -182,7 +184,7 @@ class Display:
             if split == "val":
                 names[f"test_{name}"] = f"test {name}"
             names[metric] = title_of(metric)
-        return ", ".join(f"{title} {metrics[name]:.4f}" for name, title in names.items() if name in metrics)
+        return ", ".join(f"{title} {digits(metrics[name], name)}" for name, title in names.items() if name in metrics)
 
 
 def _sentence(text: str) -> str:

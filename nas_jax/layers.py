@@ -1,8 +1,9 @@
 """Flax blocks and pooling functions that more than one space uses.
 
-Two operations are slow with XLA on a CPU in their usual form, and have another one there, equal up to rounding
+Two operations are slow with XLA on a CPU in their usual form, and have another one, equal up to rounding
 (`experiments/cpu_layers` has the measurements): `nn.max_pool`, whose gradient is a select-and-scatter, is
-arithmetic on slices here on every device (ties share the gradient); convolutions see `conv2d`.
+arithmetic on slices here on every device (ties share the gradient); convolutions are in other forms on a CPU alone
+(`cpu/`).
 """
 
 from collections.abc import Callable
@@ -15,78 +16,12 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.cpu.spectral_conv import spectral_conv
-
-# Images whose shares of a kernel's gradient are computed together on a CPU; fewer are faster by some per cent, but each
-# group is one more convolution to compile.
-_GROUP = 32
+from nas_jax.cpu.conv import conv_on_cpu, xla_conv
 
 
 def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) -> Float[jax.Array, "b h w f"]:
-    """Convolution with 'same' padding and stride 1, the kernel's side being odd.
-
-    On a CPU it is a product of spectra where that is faster, and otherwise the usual convolution with a gradient of its
-    own.
-    """
-    if jax.default_backend() != "cpu":
-        return _xla_conv(x, kernel)
-    if is_spectral_faster(x, kernel):
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
-        return spectral_conv(x.astype(dtype), kernel.astype(dtype)).astype(x.dtype)
-    return grouped_conv(x, kernel) if _is_known(x.shape[0]) and x.shape[0] > _GROUP else _xla_conv(x, kernel)
-
-
-def is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
-    """On a CPU, for the arguments of `conv2d`; the limits are measured by `experiments/cpu_layers/spectra.py`.
-
-    A place of a map costs about 3 multiplications for each pair of channels instead of `size**2`, but its transforms
-    some for each single channel: the more, the less of the map stays in the cache. The images share the kernel's.
-    Kernels larger than the map are slow with XLA. A kernel's spectrum may take 256 MiB.
-    """
-    (num_images, height, width, _), (size, _, channels, filters) = x.shape, kernel.shape
-    if size > min(height, width):
-        return True
-    saving = (size**2 - 3) * channels * filters / (channels + filters)
-    is_small = 2 * height * width * channels * filters <= 2**26
-    return _is_known(num_images) and num_images >= 32 and is_small and saving > 4.7 * max(height, width, 16)
-
-
-def _is_known(size: object) -> bool:
-    """Of an exported program the number of images is a symbol."""
-    return isinstance(size, int)
-
-
-def _xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-@jax.custom_vjp
-def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """As `_xla_conv`; the kernel's gradient is a sum over groups of images.
-
-    XLA takes that gradient as one matrix product that contracts all places of all images, and whose operands do not
-    fit into a cache; those of a group do.
-    """
-    return _xla_conv(x, kernel)
-
-
-def _grouped_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _xla_conv(x, kernel), (x, kernel)
-
-
-def _grouped_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
-    dx = _xla_conv(dy, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    groups = [slice(start, start + _GROUP) for start in range(0, x.shape[0], _GROUP)]
-    return dx, reduce(jnp.add, [_kernel_gradient(x[group], kernel, dy[group]) for group in groups])
-
-
-def _kernel_gradient(x: jax.Array, kernel: jax.Array, dy: jax.Array) -> jax.Array:
-    (gradient,) = jax.linear_transpose(lambda kernel: _xla_conv(x, kernel), kernel)(dy)
-    return gradient
-
-
-grouped_conv.defvjp(_grouped_forward, _grouped_backward)
+    """Convolution with 'same' padding and stride 1, the kernel's side being odd."""
+    return conv_on_cpu(x, kernel) if jax.default_backend() == "cpu" else xla_conv(x, kernel)
 
 
 class ConvBlock(nn.Module):
@@ -103,6 +38,60 @@ class ConvBlock(nn.Module):
         x = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
         x = nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
         return nn.relu(x)
+
+
+class Dense(nn.Module):
+    """Fully connected layer, and ReLU behind it if `is_activated`."""
+
+    units: int
+    is_activated: bool = True
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.dense = nn.Dense(self.units, dtype=self.dtype)
+        nn.share_scope(self, self.dense)  # its variables are this layer's own
+
+    def __call__(self, x: Float[jax.Array, "b _"], train: bool) -> Float[jax.Array, "b units"]:
+        x = self.dense(x)
+        return nn.relu(x) if self.is_activated else x
+
+
+class Norm(nn.Module):
+    """Batch normalisation."""
+
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.norm = nn.BatchNorm(momentum=0.9, dtype=self.dtype)
+        nn.share_scope(self, self.norm)
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b h w c"]:
+        return self.norm(x, use_running_average=not train)
+
+
+class Pool(nn.Module):
+    """A pool over 2x2 windows, of the kinds in `POOLS`."""
+
+    kind: str
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b h2 w2 c"]:
+        return POOLS[self.kind](x)
+
+
+class PoolAndFlatten(nn.Module):
+    """Averages the map down to `size` x `size` places, and makes a vector of it."""
+
+    size: int
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b _"]:
+        return avg_pool_to(x, self.size).reshape(x.shape[0], -1)
+
+
+class ReluMean(nn.Module):
+    """ReLU, and the mean over all places."""
+
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool) -> Float[jax.Array, "b c"]:
+        return nn.relu(x).mean(axis=(1, 2))
 
 
 def _corners(x: jax.Array) -> list[jax.Array]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,16 @@ def title_of(metric: str) -> str:
     split, _, name = metric.partition("_")
     splits = {"train": "training", "val": "validation", "test": "test"}
     return f"{splits[split]} {name}".replace("_", " ") if name and split in splits else metric.replace("_", " ")
+
+
+def digits(value: float | int, metric: str) -> str:
+    """A metric's value with four decimals or, where these hide what tells trials apart, six significant digits.
+
+    Fractions always have four decimals: their errors are rarely smaller.
+    """
+    text = f"{value:.4f}"
+    is_told = is_fraction(metric) or math.isclose(float(text), value, rel_tol=5e-7)
+    return text if is_told else f"{value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,21 @@ class Objectives:
         if not metrics or len(set(metrics)) < len(metrics):
             raise ValueError(f"at least one metric is needed, and none twice; got {metrics}")
 
+    @classmethod
+    def of(cls, given: Any) -> "Objectives":
+        """The objectives for which the name of a metric to make large stands, an `Objective`, or a list of such.
+
+        Raises:
+            ValueError: anything else, a metric of the test split, none, or one that is there twice.
+        """
+        if isinstance(given, Objectives):
+            return given
+        listed = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+        for one in listed:
+            if not isinstance(one, str | Objective):
+                raise ValueError(f"objectives: {one!r} is neither the name of a metric nor an Objective")
+        return cls(tuple(Objective(one) if isinstance(one, str) else one for one in listed))
+
     def __iter__(self) -> Iterator[Objective]:
         return iter(self.each)
 
@@ -92,7 +117,7 @@ class Objectives:
 
     def describe(self, metrics: Mapping[str, Any]) -> str:
         """The objectives' metrics as a person reads them."""
-        return ", ".join(f"{objective.metric} {metrics[objective.metric]:.4f}" for objective in self.each)
+        return ", ".join(f"{metric} {digits(metrics[metric], metric)}" for metric in self.metrics)
 
     def values(self, trial: Trial) -> np.ndarray | None:
         """The values `[k]` of a trial, None where one of them is missing or not finite."""

@@ -1,15 +1,16 @@
 """A whole config becomes the parts of a run."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.build import build, construct
+from nas_jax.build import build, construct, find
 from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
+from nas_jax.executors.devices import leave_devices_to
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
@@ -52,6 +53,8 @@ class Parts(NamedTuple):
 def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     """Builds every part, loading the data set if there is one, and checks that they fit together.
 
+    Where the trials run in other processes, this one keeps to its CPU from now on.
+
     Args:
         config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the
             config itself, which sets several others by one.
@@ -61,8 +64,10 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         UserError: a setting that is unknown, impossible, or at odds with another one.
     """
     _check_sections(config)
+    if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
+        leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
-    objectives = Objectives((construct(Objective, "objective", config["objective"]),))
+    objectives = _build_objectives(config["objective"])
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
@@ -134,6 +139,12 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
                 "data.num_train"
             )
     return _Training(source, problem, recipe, final_recipe)
+
+
+def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Objectives:
+    """Of one section, or of a list of them (`nas_jax.search.ask_tell` may have several objectives)."""
+    sections = [given] if isinstance(given, Mapping) else given
+    return Objectives(tuple(construct(Objective, "objective", section) for section in sections))
 
 
 def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.listeners import Listeners
+from nas_jax.notes import digests_of
 from nas_jax.parts import Parts, build_parts
 from nas_jax.record import check_workdir
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
 from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
-from nas_jax.workdir import claim_workdir
+from nas_jax.workdir import check_files, claim_workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +59,29 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     parts = build_parts(config, checkpoint_dir_of(workdir))
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
-        claim_workdir(workdir, config, (*changeable(store, config, parts.strategy), "trackers", "stages"))
+        free = (*changeable(store, config, parts.strategy), "trackers", "stages")
+        claim_workdir(workdir, config, free, _digests(parts))
         if store.repaired:
             display.note(store.repaired)
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)
+
+
+def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:
+    """The parts of a run that was recorded, with the files that it had.
+
+    Raises:
+        UserError: a setting that is wrong, or a file that is not the one that the run began with.
+    """
+    parts = build_parts(config, checkpoint_dir_of(workdir))
+    check_files(workdir, config, _digests(parts))
+    return parts
+
+
+def _digests(parts: Parts) -> dict[str, str]:
+    searching, finals = parts.search.evaluator, parts.finals.evaluator
+    return digests_of({"space": parts.space, "evaluator": searching, "finalists.evaluator": finals})
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

@@ -1,74 +1,130 @@
-"""Benchmark tables: CSV or JSON files with a row for each architecture that somebody has measured."""
+"""Benchmark tables: files with a row for each architecture that somebody has measured."""
 
-import csv
-import json
+import hashlib
+import importlib.util
 import math
-from collections.abc import Mapping, Sequence
-from functools import cache
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nas_jax.errors import UserError
+from nas_jax.table_files.json_records import KEY, read_json, read_json_lines
+from nas_jax.table_files.records import MalformedTableError, Records, listed
+from nas_jax.table_files.separated import read_separated
+from nas_jax.table_files.text import decode, unpack
+
+_PARQUET = b"PAR1"
 
 
-class Table(NamedTuple):
-    """Rows of named values: text in a CSV file, whatever a JSON file holds."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of named cells: text in a CSV file, what they hold in others. A table equals itself alone.
+
+    `digest` is the SHA-256 of the file, as `sha256sum` prints it. `lines` are those on which the rows begin, empty
+    where the form has none. `notes` are lines for a person: what was left out, or looks wrong.
+    """
 
     path: str
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
+    digest: str = ""
+    lines: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[[str, str], "Table"], tuple[str, str]]:
+        """Another process reads the file for itself."""
+        return _same_table, (self.path, self.digest)
 
     def check_columns(self, names: Sequence[str], title: str) -> None:
         """Raises a UserError that begins with `title` if a column is missing."""
         if missing := [name for name in names if name not in self.columns]:
-            raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {', '.join(self.columns)}")
+            advice = self._advice(missing[0])
+            raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {listed(self.columns)}{advice}")
+
+    def place(self, row: int) -> str:
+        """Where a row is in the file, for a message: "line 7"."""
+        return f"line {self.lines[row]}" if self.lines else f"record {row + 1}"
+
+    def _advice(self, missing: str) -> str:
+        """What to do about a missing column, where the others say it."""
+        if any(row.get(KEY) == missing for row in self.rows):
+            return '; it seems to be written by columns: pandas writes records with to_json(orient="records")'
+        if any(number(name) is not None for name in self.columns):
+            return "; the first line should have the columns' names"
+        if len(self.columns) == 1:
+            return "; commas, tabs or semicolons should separate the columns"
+        return ""
 
 
-@cache
+_TABLES: dict[tuple[str, str], Table] = {}  # that were read, by path and digest
+
+
 def read_table(path: str) -> Table:
-    """Reads a table once a process.
+    """Reads a table; a file that has not changed gives the same object again.
 
-    A CSV file has its columns' names in the first line. A JSON file is a list of records, or an object that maps keys
-    to records; the keys are then the column "key".
+    The file's name says what it holds: `.json` a list of records, or an object that maps keys to records, the keys
+    being the column "key"; `.jsonl` and `.ndjson` a record a line; `.parquet` what it says; anything else CSV, see
+    `nas_jax.table_files.separated`. Each may be packed by gzip.
 
     Raises:
-        UserError: no such file, or a file of another form; says which.
+        UserError: no such file, or a file of another form; says which, and where.
     """
     if not path:
         raise UserError(
             "a table is needed: name a CSV or JSON file, for example with --config.evaluator.path=table.csv"
         )
+    file = Path(path).expanduser()
+    if file.is_dir():
+        raise UserError(f"the table {path!r} cannot be read: it is a folder; name a file")
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = file.read_bytes()
+    except (OSError, ValueError) as error:
         raise UserError(f"the table {path!r} cannot be read: {error}") from error
-    rows = _json_rows(text, path) if Path(path).suffix.lower() == ".json" else _csv_rows(text, path)
-    if not rows:
-        raise UserError(f"the table {path!r} has no rows")
-    return Table(path, tuple(dict.fromkeys(name for row in rows for name in row)), tuple(rows))
+    digest = hashlib.sha256(content).hexdigest()
+    if (path, digest) not in _TABLES:
+        try:
+            records = _records(content, file.name)
+            if not records.rows:
+                raise MalformedTableError("has no rows" + (" below its header" if records.columns else ""))
+        except MalformedTableError as error:
+            raise UserError(f"the table {path!r} {error}") from error
+        notes = tuple(f"{path}: {note}" for note in records.notes)
+        _TABLES[path, digest] = Table(path, records.columns, tuple(records.rows), digest, tuple(records.lines), notes)
+    return _TABLES[path, digest]
 
 
-def _csv_rows(text: str, path: str) -> list[dict[str, Any]]:
-    lines = csv.DictReader(text.splitlines(), restval="")
-    names = lines.fieldnames or ()
-    if len(set(names)) < len(names):
-        raise UserError(f"the table {path!r} names a column twice: {', '.join(names)}")
-    rows = list(lines)
-    if any(None in row for row in rows):
-        raise UserError(f"the table {path!r} has a row with more cells than columns")
-    return rows
+def _same_table(path: str, digest: str) -> Table:
+    table = read_table(path)
+    if table.digest != digest:
+        raise UserError(f"the table {path!r} has changed since this program read it; start again")
+    return table
 
 
-def _json_rows(text: str, path: str) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"the table {path!r} is no JSON: {error}") from error
-    if isinstance(content, dict) and all(isinstance(record, dict) for record in content.values()):
-        return [{"key": key, **record} for key, record in content.items()]
-    if isinstance(content, list) and all(isinstance(record, dict) for record in content):
-        return content
-    raise UserError(f"the table {path!r} should be a list of records, or an object of them")
+def _records(content: bytes, name: str) -> Records:
+    content = unpack(content)
+    suffix = Path(re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)).suffix.lower()
+    if content.startswith(_PARQUET):
+        return _parquet_records(content)
+    if suffix in (".parquet", ".pq"):
+        raise MalformedTableError("is no Parquet: it does not begin with PAR1")
+    text = decode(content)
+    if suffix == ".json":
+        return read_json(text)
+    if suffix in (".jsonl", ".ndjson"):
+        return read_json_lines(text)
+    if re.match(r'\s*(\{\s*"|\[\s*\{)', text):
+        raise MalformedTableError("begins as JSON does: name it .json, or .jsonl if it has a record a line")
+    return read_separated(text, ("\t",)) if suffix == ".tsv" else read_separated(text)
+
+
+def _parquet_records(content: bytes) -> Records:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MalformedTableError("is Parquet, which needs Apache Arrow: pip install pyarrow")
+    from nas_jax.table_files.parquet import read_parquet
+
+    return read_parquet(content)
 
 
 def number(cell: Any) -> float | None:

@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 from nas_jax.cli import refuse_arguments, start
 from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
+from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.parts import Parts, build_parts
 from nas_jax.report.card import write_card
 from nas_jax.search.export import Trained, export_network
@@ -59,7 +60,8 @@ def run(config: ConfigDict, genome: str, workdir: Path | None, *, is_final: bool
         _write_json(workdir / "config.json", {**config.to_dict(), "genome": trial.genome, "final": is_final})
         _write_json(workdir / "environment.json", {**environment(), "command": command})
         trained = Trained(space, problem, recipe, checkpoint_dir, sections["space"], sections["task"])
-        metrics = export_network(workdir / "best", trained, trial, baselines={})
+        evaluator, best = parts.finals.evaluator, workdir / "best"
+        metrics = call_where_trials_run(evaluator, export_network, best, trained, trial, {})
     write_card(workdir, problem.task)
     return metrics
 

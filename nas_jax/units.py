@@ -6,6 +6,7 @@ from collections.abc import Callable
 from nas_jax.objectives import Objective, is_fraction
 
 UNKNOWN = "-"
+_LARGEST_COUNT = 1e16  # up to which floating point has every whole number
 
 
 def sentence(text: str) -> str:
@@ -13,13 +14,14 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def units_of(metric: str) -> Callable[[float | int | None], str]:
-    """What writes a value of the metric, or a difference of two."""
-    return percent if is_fraction(metric) else number
-
-
 def in_units(value: float | int | None, metric: str) -> str:
-    return units_of(metric)(value)
+    """A value of the metric, with digits enough to tell trials apart: six, where it is no fraction."""
+    return percent(value) if is_fraction(metric) else number(value, num_digits=6)
+
+
+def units_of(metric: str) -> Callable[[float | int | None], str]:
+    """What writes a difference of two values of the metric, or an error."""
+    return percent if is_fraction(metric) else number
 
 
 def describe_score(value: float, objective: Objective) -> str:
@@ -31,11 +33,12 @@ def percent(fraction: float | int | None) -> str:
     return UNKNOWN if fraction is None or math.isnan(fraction) else f"{100 * fraction:.2f} %"
 
 
-def number(value: float | int | None) -> str:
-    """A count with its thousands set apart, or any other number with four digits."""
+def number(value: float | int | None, num_digits: int = 4) -> str:
+    """A count with its thousands set apart, or any other number with its first digits."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+    is_count = float(value).is_integer() and abs(value) < _LARGEST_COUNT
+    return f"{value:,.0f}" if is_count else f"{value:.{num_digits}g}"
 
 
 def binomial_error(fraction: float, num_examples: int) -> float:

@@ -9,39 +9,59 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import jax
-
 from nas_jax.errors import UserError
+from nas_jax.executors.devices import device_names
 from nas_jax.store import FORMAT
 
+_FILES = "files.json"
 PACKAGES = ("nas_jax", "jax", "jaxlib", "flax", "optax", "gpjax", "orbax-checkpoint", "tensorflow-datasets", "numpy")
 
 
-def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collection[str] = ()) -> None:
-    """Writes `config.json` and `environment.json`.
+def claim_workdir(
+    workdir: Path,
+    config: Mapping[str, Any],
+    changeable: Collection[str] = (),
+    digests: Mapping[str, str] = MappingProxyType({}),
+    command: str | None = None,
+) -> None:
+    """Writes `config.json` and `environment.json`, and `files.json` where the run reads files.
 
-    A later start adds its environment to the first one's, under "later", where it differs.
+    A later start adds its environment to the first one's, under "later", where it differs. A file may have moved, but
+    has to be the same.
 
     Args:
         changeable: sections on which nothing in the workdir depends yet.
+        digests: of files that results depend on, by the field of the config that names them.
+        command: by which this process was started, if not that of a run.
 
     Raises:
-        UserError: the workdir holds a run with another config.
+        UserError: the workdir holds a run with another config, or of another file.
     """
     path = workdir / "config.json"
     plain = json.loads(json.dumps(config))
+    first_digests = _first_digests(workdir)
     if path.exists():
         before = json.loads(path.read_text())
-        changes = [text for name, text in _differences(before, plain) if name.partition(".")[0] not in changeable]
+        same_files = {name for name, digest in digests.items() if first_digests.get(name) == digest}
+        changes = [
+            text
+            for name, text in _differences(before, plain)
+            if name.partition(".")[0] not in changeable and name not in same_files
+        ]
         if changes:
             raise UserError(
                 f"{workdir} holds a run with other settings ({'; '.join(changes)}); "
                 "choose another --workdir, or remove the old one"
             )
+        fixed = {name: digest for name, digest in digests.items() if name.partition(".")[0] not in changeable}
+        check_files(workdir, plain, fixed)
     _write(path, plain)
-    path, now = workdir / "environment.json", environment()
+    if digests:
+        _write(workdir / _FILES, digests)
+    path, now = workdir / "environment.json", environment(command)
     if path.exists():
         first = json.loads(path.read_text())
         later = first.pop("later", [])
@@ -49,6 +69,41 @@ def claim_workdir(workdir: Path, config: Mapping[str, Any], changeable: Collecti
             later.append(now)
         now = {**first, "later": later} if later else first
     _write(path, now)
+
+
+def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Refuses files that are not those with which a run began.
+
+    Args:
+        config: the run's, which says where the files are.
+        digests: as of `claim_workdir`.
+
+    Raises:
+        UserError: a file has changed.
+    """
+    first_digests = _first_digests(workdir)
+    for name, digest in digests.items():
+        if first_digests.get(name, digest) != digest:
+            raise UserError(
+                f"{_at(config, name)} has changed: it is not the file that the run in {workdir} began with; bring that "
+                "one back, or choose another --workdir"
+            )
+
+
+def _first_digests(workdir: Path) -> dict[str, str]:
+    path = workdir / _FILES
+    try:
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}); if the tables are as they were, remove it") from error
+
+
+def _at(config: Mapping[str, Any], name: str) -> str:
+    """The file that a field of the config names, or the field, where another section says it."""
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return repr(value) if isinstance(value, str) else f"the file of {name}"
 
 
 def _write(path: Path, value: Any) -> None:
@@ -67,15 +122,15 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, s
         yield name, f"{name}: {before} there, {now} here"
 
 
-def environment() -> dict[str, Any]:
-    """Versions, devices, git revision and the command, so that a number can be traced to what made it."""
+def environment(command: str | None = None) -> dict[str, Any]:
+    """Versions, devices, git revision and the command, that of a run unless given: what made a number."""
     return {
         "format": FORMAT,
-        "command": shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
+        "command": command or shlex.join(["python", "-m", "nas_jax.main", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "num_cpus": os.cpu_count(),
-        "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+        "devices": device_names(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "git_revision": _git_revision(),
     }

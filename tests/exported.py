@@ -16,7 +16,7 @@ from nas_jax.tasks.base import Problem, space_fields
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 from nas_jax.workdir import claim_workdir
 
 SECTION = {"name": "chain", "conv_filters": (4, 8), "fc_units": (16,), "max_feature_layers": 3}

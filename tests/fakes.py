@@ -1,13 +1,17 @@
 """Small parts for tests: a space of integers whose best score is known, and an evaluator that looks it up."""
 
 import errno
+import json
 import os
 import signal
+import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from waiting import wait_for
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Progress, evaluate_serially, ignore
@@ -88,7 +92,8 @@ def dies_at(trial_id):
 class Acting:
     """Does in a worker process what the genome says: ("score", 0.5), ("raise",), ("kill",), ("hang",) and others.
 
-    ("epochs", 3, 0.1) reports three epochs with 0.1 seconds before each; ("epochs_and_kill", 3, 0.1) dies after them.
+    ("epochs", 3, 0.1) reports three epochs with 0.1 seconds before each; ("epochs_and_kill", 3, 0.1) dies after them;
+    ("complain_and_kill",) dies after a library and Python have written to the standard error.
 
     `folder` holds a file for each trial that was begun, named by its id, with a line for each beginning.
     """
@@ -113,6 +118,10 @@ class Acting:
                 report(Progress(trial.id, epoch, {"val_accuracy": epoch / num_epochs}))
         if action == "epochs_and_kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if action == "complain_and_kill":
+            os.write(2, b"a page of a library\nCheck failed:  it is broken\n")
+            print("a word of Python", file=sys.stderr)
+            os.kill(os.getpid(), signal.SIGKILL)
         if action == "hang":
             time.sleep(1000)
         if action == "sleep":
@@ -133,3 +142,64 @@ class Acting:
 
     def evaluate(self, requests, report=ignore):
         return evaluate_serially(self.measure, requests, report)
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """Prepares and measures as the genome says, and notes it in a file of `folder`, a line of JSON for each.
+
+    ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("kill_once", 2) and ("kill", 2) then end their
+    process; ("hang", 2) trains for ever; ("unbuildable",) raises when it is prepared, and ("poison",) ends its process.
+    """
+
+    folder: str
+
+    @property
+    def metric_names(self):
+        return ("val_accuracy",)
+
+    def prepare(self, trial):
+        action = trial.genome[0]
+        if action == "unbuildable":
+            raise ArithmeticError("no such network")
+        if action == "poison":
+            for other in (id for id in range(trial.id) if not self._notes("train", id)):
+                self._await("train", other)
+            self._note("prepare", trial)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._note("prepare", trial)
+        return lambda report: self._train(trial)
+
+    def measure(self, trial, report=ignore):
+        return self.prepare(trial)(report)
+
+    def evaluate(self, requests, report=ignore):
+        return evaluate_serially(self.measure, requests, report)
+
+    def notes(self):
+        """What was done, in order: what, the trial's id, process, thread."""
+        path = Path(self.folder) / "notes"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def _train(self, trial):
+        self._note("train", trial)
+        action, *awaited = trial.genome
+        for other in awaited:
+            self._await("prepare", other)
+        if action == "kill" or (action == "kill_once" and len(self._notes("train", trial.id)) == 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "hang":
+            time.sleep(1000)
+        return Measurement({"val_accuracy": 0.5}, {"compile": 2.0, "train": 1.0})
+
+    def _notes(self, what, id):
+        return [note for note in self.notes() if note[:2] == [what, id]]
+
+    def _await(self, what, id):
+        """Waits until it is done in this process."""
+        wait_for(lambda: any(note[2] == os.getpid() for note in self._notes(what, id)))
+
+    def _note(self, what, trial):
+        line = json.dumps([what, trial.id, os.getpid(), threading.current_thread().name]) + "\n"
+        with (Path(self.folder) / "notes").open("ab", buffering=0) as file:
+            file.write(line.encode())

@@ -17,12 +17,17 @@ def load_config(path: Path, variant: str):
     return module.get_config(variant)
 
 
-def smoke_config(path: Path):
-    """The smoke variant; one that searches a table of the user's gets a made-up one."""
-    config = load_config(path, "smoke")
+def smoke_config(path: Path, variant: str = "smoke"):
+    """A variant for tests; one that searches a table of the user's gets a made-up one."""
+    config = load_config(path, variant)
     if path.stem in WRITERS:
         config.evaluator.path = table_of(path.stem)
     return config
 
 
 SMOKE_CONFIGS = [pytest.param(partial(smoke_config, path), id=path.stem) for path in PATHS]
+SMOKE_CONFIGS += [
+    pytest.param(partial(smoke_config, path, "wide_smoke"), id="cifar10-wide")
+    for path in PATHS
+    if path.stem == "cifar10"
+]

@@ -46,6 +46,13 @@ def _sparse_table(tmp_path: Path) -> Categorical:
     return Categorical(path=_write(tmp_path / "sparse_table.csv", rows), genes="depth, width, operation")
 
 
+def _by_value(tmp_path: Path) -> Categorical:
+    """Genes of every type, and three of four combinations."""
+    genes = {"op": ["conv", "pool", "012"], "width": [64, 16, 32], "rate": [0.1, 0.01], "is_wide": [True, False]}
+    every = enumerate(product(*genes.values()))
+    return Categorical(genes=genes, allowed=[genome for place, genome in every if place % 4])
+
+
 def _write(path: Path, rows: list[tuple]) -> str:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])
@@ -57,6 +64,7 @@ _MAKERS: dict[str, Callable[[Path], Space]] = {
     "nb201": _nb201,
     "macro": _macro,
     "categorical": _categorical,
+    "by_value": _by_value,
     "table": _table,
     "sparse_table": _sparse_table,
 }

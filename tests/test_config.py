@@ -133,10 +133,10 @@ def test_a_flag_sets_a_field_that_the_config_does_not_name(flag, section, field,
 
 
 def test_finalists_have_what_differs_from_the_search():
-    config = parse("--config.finalists.recipe.weight_decay=0.1", "--config.finalists.evaluator.compile_ahead=2")
+    config = parse("--config.finalists.recipe.weight_decay=0.1", "--config.finalists.evaluator.num_seeds=4")
     assert config.finalists.recipe.weight_decay == 0.1
     assert config.finalists.recipe.batch_size is None
-    assert config.finalists.evaluator.compile_ahead == 2
+    assert config.finalists.evaluator.num_seeds == 4
 
 
 def test_a_config_of_ones_own_needs_no_more_than_what_differs():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from run_configs import PATHS, SMOKE_CONFIGS, load_config
 from nas_jax.build import find
 from nas_jax.config import PARTS, complete
 from nas_jax.parts import build_parts
+from nas_jax.spaces.chain import Chain
+
+CIFAR10 = next(path for path in PATHS if path.stem == "cifar10")
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -39,7 +43,7 @@ def test_smoke_variants_build(make_config, tmp_path):
 
 
 def test_the_numbers_of_the_pipeline_on_cifar10():
-    config = complete(load_config(next(path for path in PATHS if path.stem == "cifar10"), "full"))
+    config = complete(load_config(CIFAR10, "full"))
     assert (config.search.num_trials, config.finalists.num_candidates, config.finalists.num_finalists) == (
         100,
         1000,
@@ -47,10 +51,43 @@ def test_the_numbers_of_the_pipeline_on_cifar10():
     )
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_no_config_says_again_what_a_part_says_already(path):
+def test_the_wide_space_is_quick_to_count_to_draw_from_and_to_describe():
+    """By hand: a number of genomes that no enumeration could give in the time, and the reference's costs."""
+    config = load_config(CIFAR10, "wide")
+    fields = {name: value for name, value in config.space.to_dict().items() if name != "name"}
+    space = Chain((32, 32, 3), 10, **fields)
+    assert space.num_genomes == 4 * sum(num_feature_chains(num) for num in range(5, 11)) == 38_991_680
+    reference = space.parse(config.finalists.reference)
+    assert len(reference) == space.max_feature_layers
+    convs = [(3, 64, 32), (64, 128, 32), (128, 256, 16), (256, 256, 16), (256, 256, 8), (256, 256, 8), (256, 256, 4)]
+    flops = sum(2 * 9 * channels * filters * side**2 for channels, filters, side in convs) + 2 * 16 * 256 * 10
+    assert space.cost(reference).flops == flops
+    start = time.perf_counter()
+    genomes = space.sample(np.random.default_rng(0), 1000)
+    assert len(set(genomes)) == 1000
+    assert np.isfinite(space.encode(genomes)).all()
+    assert time.perf_counter() - start < 5  # measured: 0.1 s
+
+
+def num_feature_chains(num: int, side: int = 32) -> int:
+    """Chains of `num` layers: three convolutions, and two pools where the map is not yet a pixel.
+
+    The last one is no average pool of a map whose side is a multiple of 8.
+    """
+    if num == 0:
+        return 1
+    pooled = num_feature_chains(num - 1, side // 2) if side > 1 else 0
+    num_pools = 1 if num == 1 and side % 8 == 0 else 2
+    return 3 * num_feature_chains(num - 1, side) + num_pools * pooled
+
+
+@pytest.mark.parametrize(
+    ("path", "variant"),
+    [*(pytest.param(path, "full", id=path.stem) for path in PATHS), pytest.param(CIFAR10, "wide", id="cifar10-wide")],
+)
+def test_no_config_says_again_what_a_part_says_already(path, variant):
     """Of the sections that name a part: a field is there because it differs from the part's own default."""
-    config = load_config(path, "full")
+    config = load_config(path, variant)
     for section, (package, _) in PARTS.items():
         given = config.get(section) or {}
         if given and section != "evaluator" and path.stem != "benchmark_table":

@@ -16,7 +16,7 @@ from nas_jax.data.arrays import DataSource, load, num_examples
 from nas_jax.spaces.base import Space
 from nas_jax.store import read_trials
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,6 +81,39 @@ def test_searching_a_table(tmp_path):
     assert len([trial for trial in trials if trial.stage == "search"]) == len(table.splitlines()) - 1
     genome = json.loads((tmp_path / "run" / "best" / "genome.json").read_text())["genome"]
     assert genome == [4, 32, "conv"]
+
+
+def test_ask_and_tell(tmp_path, monkeypatch, capsys):
+    """The whole page, from top to bottom, as in a notebook; what it prints is what the page says."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/ask_tell.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    printed = []
+    for place, block in enumerate(code):
+        exec(compile(block, f"docs/ask_tell.md, example {place + 1}", "exec"), names)
+        printed.append(capsys.readouterr().out.strip().splitlines())
+    assert "optuna" not in "".join(code)
+    said = [
+        re.findall(r"(?:print\(.*\)  # |It prints `)([^`\n]+)", part) for part in re.split(r"```python\n", text)[1:]
+    ]
+    for lines, expected in zip(printed[:-1], said[:-1], strict=True):
+        assert len(lines) == len(expected)
+        assert all(whole.startswith(line) for line, whole in zip(lines, expected, strict=True))
+    assert len(names["search"].trials) == 12
+    assert names["study"].search.best.genome == ("conv", 128, True)
+    assert np.isfinite(names["proposal"].predictions).all()
+
+
+def test_the_search_in_the_readme(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "Search(" in block
+    ]
+    exec(compile(code, "README.md", "exec"), {"train": lambda op, width: width * (op == "conv")})
+    assert capsys.readouterr().out == "op=conv, width=64\n"
 
 
 def test_the_surrogate_alone(capsys):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective, Objectives, title_of
+from nas_jax.objectives import Objective, Objectives, digits, title_of
 from nas_jax.trial import Budget, Trial
 
 ACCURACY = Objectives((Objective(),))
@@ -108,3 +108,22 @@ def test_a_front_is_what_no_other_dominates(pairs):
 )
 def test_titles_are_words(metric, title):
     assert title_of(metric) == title
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "text"),
+    [
+        (0.698, "accuracy", "0.6980"),
+        (0.69804321, "val_accuracy", "0.6980"),
+        (0.69804321, "loss", "0.698043"),
+        (3.02e-06, "mse", "3.02e-06"),
+        (3.0201e-06, "mse", "3.0201e-06"),
+        (-3.02e-06, "score", "-3.02e-06"),
+        (0, "mse", "0.0000"),
+        (10, "num_params", "10.0000"),
+        (1e9 + 17, "flops", "1000000017.0000"),
+        (123456.75, "latency", "123456.7500"),
+    ],
+)
+def test_digits_tell_trials_apart(value, metric, text):
+    assert digits(value, metric) == text

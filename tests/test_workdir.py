@@ -38,3 +38,34 @@ def test_the_environment_says_what_made_the_numbers(tmp_path):
     assert environment["versions"]["jax"]
     assert environment["devices"]
     assert {"git_revision", "command", "python", "platform", "num_cpus"} <= environment.keys()
+
+
+def table_config(path):
+    return {"seed": 0, "space": {"path": path}, "evaluator": {"path": path}, "finalists": {"evaluator": {}}}
+
+
+def digests(*values):
+    return dict(zip(("space.path", "evaluator.path", "finalists.evaluator.path"), values, strict=True))
+
+
+def test_a_file_has_to_stay_the_same_and_may_move(tmp_path):
+    claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))
+    claim_workdir(tmp_path, table_config("b.csv"), digests=digests("1", "1", "1"))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert json.loads(before["config.json"])["space"]["path"] == "b.csv"
+    with pytest.raises(UserError, match=r"^'b.csv' has changed: it is not the file that the run in .* began with"):
+        claim_workdir(tmp_path, table_config("b.csv"), digests=digests("2", "2", "2"))
+    with pytest.raises(UserError, match=r"evaluator.path: b.csv there, c.csv here; space.path"):
+        claim_workdir(tmp_path, table_config("c.csv"), digests=digests("2", "2", "2"))
+    with pytest.raises(UserError, match=r"^the file of finalists.evaluator.path has changed"):
+        claim_workdir(tmp_path, table_config("b.csv"), digests=digests("1", "1", "2"))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    claim_workdir(tmp_path, table_config("b.csv"), ("finalists",), digests("1", "1", "2"))
+    claim_workdir(tmp_path, table_config("b.csv"), digests=digests("1", "1", "2"))
+
+
+def test_damaged_digests_are_refused_in_one_line(tmp_path):
+    claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))
+    (tmp_path / "files.json").write_text('{"space.pa')
+    with pytest.raises(UserError, match=r"files.json is damaged .*; if the tables are as they were, remove it"):
+        claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from run import compare, normal, on_one_core, write
 
+from nas_jax.cpu.conv import grouped_conv, is_spectral_faster
 from nas_jax.cpu.spectral_conv import spectral_conv
-from nas_jax.layers import grouped_conv, is_spectral_faster
 
 CHANNELS = ((3, 64), (16, 16), (16, 64), (64, 16), (32, 32), (32, 64), (64, 64), (128, 128))
 

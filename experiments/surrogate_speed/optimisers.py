@@ -25,11 +25,13 @@ from nas_jax.surrogates import programs
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.hyperparameters import Hyperparameters, hyperparameters, num_coordinates, prior_of
 from nas_jax.surrogates.kernels import stationary_kernel
+from nas_jax.surrogates.means import mean_function
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 
 SURROGATE = GaussianProcess(kernel="matern52", ard=True, warp="identity")
 KERNEL = stationary_kernel(SURROGATE.kernel)
+MEAN = mean_function(SURROGATE.mean, 0)
 
 
 def main() -> None:
@@ -66,7 +68,7 @@ def compiled_loop(key: jax.Array, x: np.ndarray, y: np.ndarray, num_starts: int)
     search = partial(
         in_double_precision,
         programs.fit,
-        observed=programs.Observed(KERNEL, rows, prior),
+        observed=programs.Observed(KERNEL, rows, prior, MEAN),
         key=key,
         max_evaluations=np.asarray(STOPPING["maxfun"]),
         num_groups=x.shape[1],
@@ -84,13 +86,13 @@ def scipy_loop(key: jax.Array, x: np.ndarray, y: np.ndarray, num_starts: int) ->
     def search(start: np.ndarray) -> Any:
         return in_double_precision(_minimised, start, rows, prior)
 
-    starts = in_double_precision(_starts, key, num_starts, num_coordinates(x.shape[1], 0))
+    starts = in_double_precision(_starts, key, num_starts, num_coordinates(prior, x.shape[1], 0))
     cost, end = min(side_by_side(search, list(starts)), key=lambda end: end[0])
     return _conditioned(in_double_precision(_hyperparameters, prior, end), x, y, cost)
 
 
 def _minimised(start: np.ndarray, rows: Any, prior: Any) -> tuple[float, np.ndarray]:
-    problem, structure = jax.tree.flatten(jax.device_put((KERNEL, rows, prior)))
+    problem, structure = jax.tree.flatten(jax.device_put((KERNEL, rows, prior, MEAN)))
 
     def value_and_gradient(z: np.ndarray) -> tuple[float, np.ndarray]:
         packed = np.asarray(_value_and_gradient(z, problem, structure))

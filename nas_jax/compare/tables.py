@@ -14,7 +14,7 @@ from nas_jax.compare.results import differing_fields, result_of, settings_of
 from nas_jax.compare.sweep import RankTest, Result, group, mean_of, tests_against_best
 from nas_jax.objectives import Objectives
 from nas_jax.record import Record
-from nas_jax.units import UNKNOWN, in_units, number
+from nas_jax.units import UNKNOWN, in_units, number, units_of
 
 NO_SETTINGS = ("seed", "trackers")  # fields in which runs of one setting differ
 
@@ -80,12 +80,13 @@ def _status(record: Record) -> str:
     if record.best:
         return "finished"
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
-    return f"{num_done} of {number(record.config.get('search', {}).get('num_trials'))} trials"
+    num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
+    return f"{num_done} trials" if num_planned is None else f"{num_done} of {number(num_planned)} trials"
 
 
 def _mean_cell(values: Sequence[float | int | None], metric: str) -> str:
     mean = mean_of(values)
-    return in_units(mean.mean, metric) + ("" if math.isnan(mean.error) else f" ± {in_units(mean.error, metric)}")
+    return in_units(mean.mean, metric) + ("" if math.isnan(mean.error) else f" ± {units_of(metric)(mean.error)}")
 
 
 def _test_cell(setting: tuple[str, ...], tests: Mapping[tuple[str, ...], RankTest | None]) -> str:

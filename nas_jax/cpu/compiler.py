@@ -8,12 +8,14 @@ def compiler_options() -> dict[str, str | bool] | None:
 
     A search compiles each network for a few hundred steps, nearly all of which are spent in convolutions and matrix
     products that XLA takes from libraries. What LLVM makes of the rest hardly shows, and nearly half of the time of
-    compilation is saved (`experiments/cpu_compile` has the measurements).
+    compilation is saved (`experiments/compile_time` has the measurements).
     """
     if jax.default_backend() != "cpu":
         return None
-    return {
+    options: dict[str, str | bool] = {
         "xla_backend_optimization_level": "1",
-        "xla_cpu_use_fusion_emitters": False,
         "xla_cpu_parallel_codegen_split_count": "1",  # a worker has one core
     }
+    if jax.__version_info__ < (0, 11):  # later ones refuse an option that they do not know, and this is one
+        options["xla_cpu_use_fusion_emitters"] = False
+    return options

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_jax.parts import build_parts
 from nas_jax.record import read_record
-from nas_jax.run import checkpoint_dir_of
+from nas_jax.run import recorded_parts
 from nas_jax.store import read_trials
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def follow(workdirs: Sequence[Path], storage: "BaseStorage") -> list[Follower]:
 
     followers = []
     for workdir in workdirs:
-        parts = build_parts(read_record(workdir).config, checkpoint_dir_of(workdir))
+        parts = recorded_parts(workdir, read_record(workdir).config)
         mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objectives)
         followers.append(Follower(workdir / "trials.jsonl", mirrors))
     for follower in followers:

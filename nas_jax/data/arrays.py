@@ -68,14 +68,16 @@ def spec_from_json(record: Mapping[str, Any]) -> Spec:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a training image may be moved: padded with zeros, cropped back at random, and mirrored."""
+    """How a training image may be changed: padded with zeros, cropped back at random, mirrored, and covered in part."""
 
     pad: int = 0  # pixels on each side
     flip: bool = False  # left to right, every other image on average
+    cutout: int = 0  # side of a grey square, in pixels, whose centre is anywhere in the image
 
     def __post_init__(self) -> None:
-        if self.pad < 0:
-            raise ValueError(f"pad: must not be negative, but is {self.pad}")
+        for name in ("pad", "cutout"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: must not be negative, but is {getattr(self, name)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What happens to a batch of images on the device: moved and mirrored at random, and made floats."""
+"""What happens to a batch of images on the device: moved, mirrored and covered at random, and made floats."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,17 +6,24 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int32, UInt8
+from jaxtyping import Bool, Float, Int32, UInt8, UInt32
 
 from nas_jax.data.arrays import Augmentation
 
+_GREY = 128  # what covers a square of an image: near the mean of most photographs, so near zero once normalised
+
 
 class Moves(NamedTuple):
-    """How each image of a batch is moved: the corner of its crop of the padded image, and whether it is mirrored."""
+    """How each image of a batch is moved: the corner of its crop of the padded image, and whether it is mirrored.
+
+    With a cutout, the place of its centre is random bits: their remainders by height and width are row and column.
+    """
 
     top: Int32[jax.Array, "b 1"]
     left: Int32[jax.Array, "b 1"]
     is_flipped: Bool[jax.Array, "b 1"]
+    centre_row: UInt32[jax.Array, "b 1"] | None = None
+    centre_column: UInt32[jax.Array, "b 1"] | None = None
 
 
 def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> Moves:
@@ -25,21 +32,36 @@ def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> M
     All are remainders of one draw of bits: each further draw is code to compile for each network. An offset's
     probability is wrong by less than 1e-8.
     """
-    bits = jax.random.bits(key, (3, num_images, 1), jnp.uint32)
+    bits = jax.random.bits(key, (5 if augmentation.cutout else 3, num_images, 1), jnp.uint32)
     top, left = (bits[:2] % (2 * augmentation.pad + 1)).astype(jnp.int32)
-    return Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip)
+    return Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip, *bits[3:])
 
 
 def move(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: int) -> UInt8[jax.Array, "b h w c"]:
     """Images padded with `pad` zeros on each side, then cropped and mirrored as `moves` says."""
     # One gather by row and column does it all: mirroring is counting the columns down.
     b, h, w, _ = images.shape
-    top, left, is_flipped = moves
+    top, left, is_flipped = moves[:3]
     x = jnp.arange(w)[None]
     rows = top + jnp.arange(h)[None]  # [b, h]
     columns = left + jnp.where(is_flipped, w - 1 - x, x)  # [b, w]
     padded = jnp.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     return padded[jnp.arange(b)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def cut_out(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, side: int) -> UInt8[jax.Array, "b h w c"]:
+    """Images of which a square is grey (DeVries & Taylor 2017); what of it lies outside of an image is left out."""
+    _, h, w, _ = images.shape
+    rows, columns = _covered(moves.centre_row, h, side), _covered(moves.centre_column, w, side)  # [b, h], [b, w]
+    return jnp.where(rows[:, :, None, None] & columns[:, None, :, None], jnp.uint8(_GREY), images)
+
+
+def _covered(bits: UInt32[jax.Array, "b 1"] | None, length: int, side: int) -> Bool[jax.Array, "b length"]:
+    """Which places of a length are in an interval of `side` places around a random one."""
+    assert bits is not None, "the moves were drawn without a cutout"
+    start = (bits % length).astype(jnp.int32) - side // 2
+    places = jnp.arange(length)[None]
+    return (start <= places) & (places < start + side)
 
 
 def normalize(

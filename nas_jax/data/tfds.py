@@ -39,9 +39,10 @@ class Tfds:
     seed: int = 0
     pad: int = 4
     flip: bool = True
+    cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip)
+        Augmentation(self.pad, self.flip, self.cutout)
         check_seed(self.seed)
 
     def load(self) -> Dataset:
@@ -64,7 +65,7 @@ class Tfds:
                 val=_read(training, indices.val, layout),
                 test=_read(testing, indices.test, layout),
                 class_names=tuple(builder.info.features[layout.label].names),
-                augmentation=Augmentation(self.pad, self.flip),
+                augmentation=Augmentation(self.pad, self.flip, self.cutout),
             )
 
 

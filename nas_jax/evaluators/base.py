@@ -9,6 +9,9 @@ from nas_jax.errors import UserError, storage_problem
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds
 from nas_jax.trial import FailureKind, Trial
 
+# Of XLA on any device, of CUDA, and of CUDA's libraries, which allocate beside XLA.
+_OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "STATUS_ALLOC_FAILED")
+
 
 class Measurement(NamedTuple):
     """What measuring a genome gave: metrics by name, and the seconds of "compile" and "train".
@@ -29,6 +32,7 @@ class Progress(NamedTuple):
 
 
 Report: TypeAlias = Callable[[Progress], None]
+Prepared: TypeAlias = Callable[[Report], Measurement]  # measures a trial that is compiled
 
 
 def ignore(progress: Progress) -> None:
@@ -36,15 +40,16 @@ def ignore(progress: Progress) -> None:
 
 
 class Failure(NamedTuple):
-    """Why a trial has no measurement: the kind, and one line."""
+    """Why a trial has no measurement: the kind, one line, and whether others on its device may be the cause."""
 
     kind: FailureKind
     reason: str
+    may_be_of_others: bool = False
 
     @property
     def is_of_infrastructure(self) -> bool:
-        """Whether a machine failed and not the trial, which may then be tried again."""
-        return self.kind in ("worker_lost", "node_lost")
+        """Whether a machine failed and perhaps not the trial, which may then be tried again."""
+        return self.kind in ("worker_lost", "node_lost") or self.may_be_of_others
 
 
 @runtime_checkable
@@ -73,6 +78,15 @@ class Measuring(Protocol):
 
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The measurement of a trial. `report` is told of each epoch; what measures at once need not call it."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Measuring, Protocol):
+    """A measuring evaluator, of whose work a part needs no device and can be done ahead: compilation."""
+
+    def prepare(self, trial: Trial) -> Prepared:
+        """Does that part, in any thread, and returns what does the rest: what `measure` would return."""
         ...
 
 
@@ -136,6 +150,11 @@ def failure_of(error: Exception) -> Failure:
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, FloatingPointError):
         return Failure("non_finite", reason)
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:  # the latter is XLA's word, on any device
+    if isinstance(error, MemoryError) or is_of_device_memory(reason):
         return Failure("out_of_memory", reason)
     return Failure("error", reason)
+
+
+def is_of_device_memory(reason: str) -> bool:
+    """Whether a measurement has failed because XLA, CUDA or one of its libraries got no memory."""
+    return any(word in reason for word in _OUT_OF_MEMORY)

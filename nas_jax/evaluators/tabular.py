@@ -4,18 +4,19 @@ Nothing is trained and nobody waits: seconds are the table's, and workers that r
 """
 
 import heapq
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.objectives import is_fraction, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
-from nas_jax.spaces.rows import comparable
 from nas_jax.tables import Table, number, read_table
 from nas_jax.trial import Genome, Trial
 
@@ -37,19 +38,20 @@ class Tabular:
     The seed of a trial picks one of them. A genome without a row, or with a cell that is no number, is a failed trial.
 
     Args:
-        path: A CSV or JSON file, see `nas_jax.tables`.
+        path: A table's file, see `nas_jax.tables`.
         metrics: For each metric its column: pairs, a mapping, or names of columns with commas between them, which
             become the metrics' names. An accuracy of a split (`val_accuracy`) is stored as a fraction; a column that
             has a number above 1 for it is in percent. Metrics that begin with "test" are for `test_metrics` only.
         key: Column with the genomes' names: what the space's `benchmark_name` gives or, where it has no such
             method, `describe`.
         genes: Without a `key`, the columns of the genome's values, in their order; those of the space's `gene_names`
-            unless given. Numbers are equal if their values are: "16", 16 and 16.0.
+            unless given. In a column of numbers those of equal value are equal: "16", 16 and 16.0; see
+            `nas_jax.spaces.columns`.
         seconds: Column with the seconds that a trial takes, or the seconds of every trial; "" are none.
         num_workers: How many trials run at the same time, by the simulated clock.
 
     Raises:
-        UserError: the table cannot be read, or lacks a column.
+        UserError: the table cannot be read, lacks a column, or has no number at all where a metric should be.
         ValueError: no metrics, nothing that identifies a genome, or fewer than one worker.
     """
 
@@ -60,6 +62,7 @@ class Tabular:
     genes: tuple[str, ...] = ()
     seconds: str | float = 0.0
     num_workers: int = 1
+    table: Table = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metrics", _pairs(self.metrics))
@@ -75,16 +78,47 @@ class Tabular:
         columns = [column for _, column in self.metrics]
         if leaked := set(columns) & set(self.genes):
             raise ValueError(f"{min(leaked)!r} is a metric and a gene: exclude it from the genes")
-        timing = [self.seconds] if isinstance(self.seconds, str) else []
-        self._table.check_columns([*(self.genes or [self.key]), *columns, *timing], "evaluator")
+        object.__setattr__(self, "table", read_table(self.path))
+        self.table.check_columns([*(self.genes or [self.key]), *self._numbers], "evaluator")
+        needed = [column for name, column in self.metrics if name in self.metric_names]
+        for column in (*needed, *self._timing):
+            gaps = _gaps(self.table, column)
+            if len(gaps) == len(self.table.rows):
+                raise UserError(
+                    f"evaluator: the column {column!r} of {self.path} has no number; its first cell is "
+                    f"{self.table.rows[0].get(column)!r}, and a number is written as 1234.5"
+                )
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.metrics if not is_of_test_split(name))
 
     @property
-    def _table(self) -> Table:
-        return read_table(self.path)
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of the table, by the field that names it."""
+        return {"path": self.table.digest}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table's file has to say, and rows without numbers."""
+        notes = list(self.table.notes)
+        for column in dict.fromkeys(self._numbers):
+            if gaps := _gaps(self.table, column):
+                first, what = gaps[0], text_of(self.table.rows[gaps[0]].get(column))
+                notes.append(
+                    f"{self.path}: the column {column!r} has no number in {len(gaps)} of {len(self.table.rows)} rows, "
+                    f"first {what!r} in {self.table.place(first)}"
+                )
+        return tuple(notes)
+
+    @property
+    def _timing(self) -> list[str]:
+        return [self.seconds] if isinstance(self.seconds, str) else []
+
+    @property
+    def _numbers(self) -> list[str]:
+        """The columns that have to be numbers."""
+        return [*(column for _, column in self.metrics), *self._timing]
 
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of the table, and `num_params` and `flops` if the space knows them.
@@ -124,9 +158,11 @@ class Tabular:
     def _cells(self, trial: Trial) -> Row:
         """The row of a seed of the genome, with one value in place of each list."""
         if self.key:
-            rows = _rows_by_name(self.path, self.key).get(self._name(trial.genome))
+            rows = _rows_by_name(self.table, self.key).get(self._name(trial.genome))
         else:
-            rows = _rows_by_genes(self.path, self.genes).get(tuple(map(comparable, trial.genome)))
+            columns = [read_column(self.table, gene) for gene in self.genes]
+            keys = tuple(column.key(value) for column, value in zip(columns, trial.genome, strict=True))
+            rows = _rows_by_keys(self.table, self.genes).get(keys)
         if rows is None:
             raise LookupError(f"{self.path} has no row for it")
         rng = np.random.default_rng(trial.seed)
@@ -134,7 +170,7 @@ class Tabular:
         # One place for all lists: their values at a place belong to the same training.
         return {
             name: cell[int(place * len(cell))] if isinstance(cell, list) and cell else cell
-            for name, cell in {**dict.fromkeys(self._table.columns), **row}.items()
+            for name, cell in {**dict.fromkeys(self.table.columns), **row}.items()
         }
 
     def _name(self, genome: Genome) -> str:
@@ -144,7 +180,7 @@ class Tabular:
 
     def _value(self, cells: Row, metric: str, column: str) -> float:
         value = self._number(cells, column)
-        return value / 100 if is_fraction(metric) and _is_in_percent(self.path, column) else value
+        return value / 100 if is_fraction(metric) and _is_in_percent(self.table, column) else value
 
     def _seconds(self, cells: Row) -> float:
         return self._number(cells, self.seconds) if isinstance(self.seconds, str) else self.seconds
@@ -165,26 +201,37 @@ def _pairs(metrics: Any) -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def _rows_by_name(path: str, key: str) -> dict[str, list[Row]]:
+def _rows_by_name(table: Table, key: str) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {}
-    for row in read_table(path).rows:
-        rows.setdefault(str(row.get(key)), []).append(row)
+    for row in table.rows:
+        rows.setdefault(text_of(row.get(key)), []).append(row)
     return rows
 
 
 @cache
-def _rows_by_genes(path: str, genes: tuple[str, ...]) -> dict[tuple[Any, ...], list[Row]]:
-    rows: dict[tuple[Any, ...], list[Row]] = {}
-    for row in read_table(path).rows:
-        rows.setdefault(tuple(comparable(row.get(gene)) for gene in genes), []).append(row)
+def _rows_by_keys(table: Table, genes: tuple[str, ...]) -> dict[tuple[Hashable, ...], list[Row]]:
+    rows: dict[tuple[Hashable, ...], list[Row]] = {}
+    columns = [read_column(table, gene).keys for gene in genes]
+    for keys, row in zip(zip(*columns, strict=True), table.rows, strict=True):
+        rows.setdefault(keys, []).append(row)
     return rows
 
 
 @cache
-def _is_in_percent(path: str, column: str) -> bool:
-    cells = (row.get(column) for row in read_table(path).rows)
-    values = (number(value) for cell in cells for value in (cell if isinstance(cell, list) else [cell]))
-    return any(value is not None and value > 1 for value in values)
+def _numbers_of(table: Table, column: str) -> tuple[tuple[float | None, ...], ...]:
+    """The numbers of each row, of which a cell with a list has several."""
+    cells = (row.get(column) for row in table.rows)
+    return tuple([tuple(map(number, cell)) if isinstance(cell, list) else (number(cell),) for cell in cells])
+
+
+def _gaps(table: Table, column: str) -> list[int]:
+    """The rows that have no number in a column."""
+    return [place for place, values in enumerate(_numbers_of(table, column)) if None in values or not values]
+
+
+@cache
+def _is_in_percent(table: Table, column: str) -> bool:
+    return any(value is not None and value > 1 for values in _numbers_of(table, column) for value in values)
 
 
 make = Tabular

@@ -1,10 +1,10 @@
 """Trains the network of a genome in this process."""
 
-import functools
-from collections import defaultdict, deque
+import threading
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,30 @@ import numpy as np
 
 from nas_jax.data.arrays import DataSource
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Measurement, Progress, Report, attempt, evaluate_serially, ignore
+from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
 from nas_jax.spaces.base import NetworkSpace, Space
-from nas_jax.tasks.base import Task, load_problem
+from nas_jax.tasks.base import Problem, Task, load_problem
+from nas_jax.train import fit
 from nas_jax.train.checkpoint import save_variables
-from nas_jax.train.fit import Fit, OnEpoch, Prepared, num_together_of, prepare, train
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.seeds import over_seeds
 from nas_jax.trial import Trial
+
+_loading = threading.Lock()  # of the data set, which several threads may ask for at the same time
 
 
 @dataclass(frozen=True)
 class Training:
     """Trains each genome on the task by `recipe`, in full, one after the other.
 
-    An epoch is reported once every seed has ended it, with the means over the seeds, as the trial will have them too.
-    On a CPU seeds train one after the other: the reports of a trial with several come while the last one trains.
+    Seeds of a genome train one after the other. An epoch is reported once every seed has ended it, with the means over
+    the seeds, as the trial will have them too: the reports of a trial with several come while the last one trains.
 
     With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.
 
     Args:
         num_seeds: How often each genome is trained, from different seeds. With more than one, a metric is the mean over
             them, `<metric>_std_error` its standard error and `<metric>_per_seed` what each of `seeds` gave.
-        compile_ahead: How many further trials are pulled from the requests and compiled in threads, while a device
-            trains. A strategy proposes them without knowing the trial that trains, or those in between.
 
     Raises:
         ValueError: the space has no networks, or a number is too small.
@@ -47,7 +47,6 @@ class Training:
     recipe: Recipe
     checkpoint_dir: Path | None = None
     num_seeds: int = 1
-    compile_ahead: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, NetworkSpace):
@@ -55,9 +54,8 @@ class Training:
                 f"the space {type(self.space).__name__} has no networks to train; look its genomes up in a table "
                 "(the evaluator tabular), or give the space the methods cost and network (docs/space.md)"
             )
-        for name, least in (("num_seeds", 1), ("compile_ahead", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}: has to be at least {least}")
+        if self.num_seeds < 1:
+            raise ValueError(f"num_seeds={self.num_seeds}: has to be at least 1")
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -69,47 +67,31 @@ class Training:
         Raises:
             UserError: the trial has a budget, or continues another one.
         """
-        return self._train(self._prepare(trial), trial, report)
+        return self.prepare(trial)(report)
 
-    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
-        if self.compile_ahead:
-            return self._evaluate_ahead(requests, report)
-        return evaluate_serially(self.measure, requests, report)
-
-    def _evaluate_ahead(self, requests: Iterator[Trial], report: Report) -> Generator[Trial, None, None]:
-        load_problem(self.task, self.source)  # once, and not in each thread
-        pool = ThreadPoolExecutor(self.compile_ahead, thread_name_prefix="compile")
-        waiting: deque[tuple[Trial, Future[Prepared]]] = deque()
-        try:
-            while True:
-                while len(waiting) <= self.compile_ahead and (request := next(requests, None)) is not None:
-                    waiting.append((request, pool.submit(self._prepare, request)))
-                if not waiting:
-                    return
-                trial, prepared = waiting.popleft()
-                yield attempt(functools.partial(self._train_when_compiled, prepared), trial, report)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _prepare(self, trial: Trial) -> Prepared:
+    def prepare(self, trial: Trial) -> Prepared:
+        """Compiles the network of a trial, and returns what trains it. Errors are those of `measure`."""
         assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
         _check_in_full(trial)
         network = self.space.network(trial.genome, self.recipe.dtype)
-        together = num_together_of(self.recipe, self.num_seeds)
-        return prepare(network, load_problem(self.task, self.source), self.recipe, num_together=together)
+        return partial(self._train, trial, fit.prepare(network, self._problem(), self.recipe))
 
-    def _train_when_compiled(self, prepared: Future[Prepared], trial: Trial, report: Report) -> Measurement:
-        return self._train(prepared.result(), trial, report)
+    def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
+        return evaluate_serially(self.measure, requests, report)
 
-    def _train(self, prepared: Prepared, trial: Trial, report: Report) -> Measurement:
+    def _problem(self) -> Problem:
+        with _loading:
+            return load_problem(self.task, self.source)
+
+    def _train(self, trial: Trial, prepared: fit.Prepared, report: Report) -> Measurement:
         assert isinstance(self.space, NetworkSpace)
         seeds = seeds_of(trial, self.num_seeds)
-        fits = train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report))
+        fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report))
         if self.checkpoint_dir is not None:
-            for seed, fit in zip(seeds, fits, strict=True):
-                save_variables(self.checkpoint_dir / str(trial.id) / str(seed), fit.variables)
+            for seed, each in zip(seeds, fits, strict=True):
+                save_variables(self.checkpoint_dir / str(trial.id) / str(seed), each.variables)
         metrics = fits[0].metrics if len(fits) == 1 else {**_summary(fits), "seeds": seeds}
-        seconds = {name: sum(fit.seconds[name] for fit in fits) for name in fits[0].seconds}
+        seconds = {name: sum(each.seconds[name] for each in fits) for name in fits[0].seconds}
         return Measurement({**self.space.cost(trial.genome)._asdict(), **metrics}, seconds)
 
 
@@ -127,25 +109,25 @@ def _check_in_full(trial: Trial) -> None:
         )
 
 
-def _make_on_epoch(trial: Trial, num_seeds: int, report: Report) -> OnEpoch:
+def _make_on_epoch(trial: Trial, num_seeds: int, report: Report) -> fit.OnEpoch:
     """Reports an epoch as soon as all seeds have ended it."""
     ended: defaultdict[int, list[dict[str, float]]] = defaultdict(list)  # of each epoch the metrics of the seeds so far
 
-    def on_epoch(num_epochs: int, metrics: list[dict[str, float]]) -> None:
+    def on_epoch(num_epochs: int, metrics: dict[str, float]) -> None:
         of_seeds = ended[num_epochs]
-        of_seeds += metrics
+        of_seeds.append(metrics)
         if len(of_seeds) == num_seeds:
-            means = {name: float(np.mean([each[name] for each in of_seeds])) for name in metrics[0]}
+            means = {name: float(np.mean([each[name] for each in of_seeds])) for name in metrics}
             report(Progress(trial.id, num_epochs, means))
 
     return on_epoch
 
 
-def _summary(fits: Sequence[Fit]) -> dict[str, Any]:
+def _summary(fits: Sequence[fit.Fit]) -> dict[str, Any]:
     """Each metric over the seeds, and of the curves the mean, epoch by epoch."""
-    curves = [fit.metrics["curve"] for fit in fits]
+    curves = [each.metrics["curve"] for each in fits]
     curve = {name: np.mean([curve[name] for curve in curves], axis=0).tolist() for name in curves[0]}
-    return {**over_seeds([{name: fit.metrics[name] for name in curves[0]} for fit in fits]), "curve": curve}
+    return {**over_seeds([{name: each.metrics[name] for name in curves[0]} for each in fits]), "curve": curve}
 
 
 make = Training

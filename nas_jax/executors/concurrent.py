@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from nas_jax.evaluators.base import Failure, Progress, Report, failed
 from nas_jax.trial import Trial
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Submission(NamedTuple):
     """A trial that another process measures."""
 
-    ended: Future[Trial]
+    ended: Future[Trial] | Future[Trial | Failure]  # the trial as it has ended, or why it may be begun again
     new_progress: Callable[[], Iterable[Progress]]  # of the trial since the last call; does not wait
 
 
@@ -42,18 +42,19 @@ class _Run(NamedTuple):
 
 
 def evaluate_concurrently(
-    engine: Engine, requests: Iterator[Trial], report: Report, *, num_slots: int, max_retries: int
+    engine: Engine, requests: Iterator[Trial], report: Report, *, num_slots: Callable[[], int], max_retries: int
 ) -> Generator[Trial, None, None]:
-    """Keeps `num_slots` trials running, and yields each as soon as it has ended.
+    """Keeps trials running, and yields each as soon as it has ended.
 
     `report` is told of all progress of a trial before the trial is yielded. A trial that is started again begins with
     its first epoch again.
 
     Args:
+        num_slots: How many trials the engine has room for, those included that wait in it; asked whenever one ends.
         max_retries: How often a trial is started again after failures of the infrastructure.
     """
-    running: dict[Future[Trial], _Run] = {}
-    done: SimpleQueue[Future[Trial]] = SimpleQueue()  # the futures of ended trials, as they come
+    running: dict[Future[Any], _Run] = {}
+    done: SimpleQueue[Future[Any]] = SimpleQueue()  # the futures of ended trials, as they come
 
     def start(trial: Trial, num_attempts: int) -> None:
         submission = engine.submit(trial)
@@ -62,7 +63,7 @@ def evaluate_concurrently(
 
     next_look = time.monotonic() + PROGRESS_SECONDS
     while True:
-        while len(running) < num_slots and (trial := next(requests, None)) is not None:
+        while len(running) < num_slots() and (trial := next(requests, None)) is not None:
             start(trial, 1)
         if not running:
             return

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -25,12 +25,12 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, Measuring, Progress, Report, attempt, ignore
 from nas_jax.executors.concurrent import PROGRESS_SECONDS, Submission, evaluate_concurrently, take_all
 from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
+from nas_jax.executors.plan import memory_share
 from nas_jax.executors.ray_cluster import connected, failure_of_ray, in_words, package_folders, problem_of_all, room
 from nas_jax.executors.slots import worker_variables
 from nas_jax.executors.source import load_source, source_of, with_source
+from nas_jax.executors.starving import unless_starved
 from nas_jax.trial import Trial
-
-_GPU_MEMORY_SHARE = 0.9  # of a GPU, for all trials on it
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Ray:
     Raises:
         ValueError: a number that is too small, a package that is not there, or no Ray.
     """
+
+    trains_elsewhere: ClassVar[bool] = True
 
     evaluator: Measuring
     num_workers: int | None = None
@@ -100,13 +102,15 @@ class Ray:
                 max_concurrency=2,  # one measures, the other one says how far it has come
                 max_restarts=0,
                 max_task_retries=0,
-                runtime_env={"env_vars": self._variables()},
+                runtime_env={"env_vars": self.variables()},
             )
             evaluator = _with_stored_source(self.evaluator)
-            actors = _Actors(lambda: actor_class.remote(evaluator, self.memory_gb), self.time_limit, num_slots)
+            actors = _Actors(
+                lambda: actor_class.remote(evaluator, self.memory_gb, self.num_gpus), self.time_limit, num_slots
+            )
             stack.callback(actors.stop)
             yield from evaluate_concurrently(
-                actors, requests, report, num_slots=num_slots, max_retries=self.max_retries
+                actors, requests, report, num_slots=lambda: num_slots, max_retries=self.max_retries
             )
 
     def _needs(self) -> dict[str, float]:
@@ -114,10 +118,11 @@ class Ray:
         needs = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": (self.memory_gb or 0) * 2**30}
         return {name: float(amount) for name, amount in needs.items() if amount}
 
-    def _variables(self) -> dict[str, str]:
-        variables = worker_variables(num_threads=max(1, int(self.num_cpus)))
+    def variables(self) -> dict[str, str]:
+        """The environment variables of a trial's process."""
+        variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=self.num_gpus > 0)
         if self.num_gpus:
-            variables["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{_GPU_MEMORY_SHARE * min(1, self.num_gpus):.3f}"
+            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(min(1.0, self.num_gpus)):.3f}"
         return variables
 
 
@@ -147,20 +152,22 @@ def _with_stored_source(evaluator: Measuring) -> Measuring:
 class _Actor:
     """Measures trials in a process of the cluster."""
 
-    def __init__(self, evaluator: Measuring, memory_gb: float | None) -> None:
+    def __init__(self, evaluator: Measuring, memory_gb: float | None, num_gpus: float) -> None:
         limit_memory(memory_gb)
-        self._evaluator = evaluator
+        self._evaluator, self._num_gpus = evaluator, num_gpus
         self._progress: list[Progress] = []  # of the trial that runs
 
     def prepare(self) -> None:
         """Returns when the process is ready to measure: the clock of a trial starts then."""
         load_source(self._evaluator)
 
-    def measure(self, trial: Trial) -> tuple[Trial, list[Progress]]:
-        """The trial with its measurement, and all its progress."""
+    def measure(self, trial: Trial) -> tuple[Trial | Failure, list[Progress]]:
+        """The trial with its measurement, or why it may be begun again, and all its progress."""
         ended = attempt(self._evaluator.measure, trial, self._progress.append)
         jax.clear_caches()  # as in a worker of this machine
         progress, self._progress = self._progress, []
+        if self._num_gpus:
+            return unless_starved(ended, min(1.0, self._num_gpus)), progress
         return ended, progress
 
     def new_progress(self, num_known: int) -> list[Progress]:
@@ -202,7 +209,7 @@ class _Actors:
         prepared = actor.prepare.remote().future()
         prepared.add_done_callback(lambda prepared: self._free.put((actor, prepared.exception())))
 
-    def _measure(self, trial: Trial, report: Report) -> Trial:
+    def _measure(self, trial: Trial, report: Report) -> Trial | Failure:
         import ray
 
         actor, error = self._free.get()
@@ -223,8 +230,8 @@ class _Actors:
         self._free.put((actor, None))
         return ended
 
-    def _follow(self, actor: Any, trial: Trial, report: Report) -> Trial:
-        """The trial, measured by the actor, which is asked for progress while it measures.
+    def _follow(self, actor: Any, trial: Trial, report: Report) -> Trial | Failure:
+        """What has become of the trial, measured by the actor, which is asked for progress while it measures.
 
         Raises:
             TimeoutError: the time limit has passed.

@@ -1,61 +1,75 @@
-"""The slots of worker processes: a slot is the cores, or the accelerator, that one worker has for itself.
+"""The slots of worker processes: a slot is the cores, or the share of a GPU, that one worker has for itself."""
 
-A worker takes a slot by a lock on a file. The system lifts the lock when the process ends, however it ends, so that the
-next worker takes the slot of a dead one.
-"""
-
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-import jax
-
+from nas_jax.cpu.memory import MALLOC_VARIABLES
 from nas_jax.errors import UserError
-
-_MEMORY_SHARE = 0.9  # of an accelerator, for all workers on it; the rest is for the search's own process
-_locks: list[IO[str]] = []  # of this process, which has one if it is a worker; open files, or the lock would be lifted
+from nas_jax.executors.devices import find_gpus, has_tpu, keep_to_cpu
+from nas_jax.executors.plan import equal_shares, memory_share, num_compile_threads
 
 
 class Slot(NamedTuple):
-    """The cores that a worker keeps to, and the environment variables that give it its accelerator."""
+    """What a worker has: cores, and on a machine with GPUs one of these, maybe with others."""
 
     cores: tuple[int, ...]
-    environment: dict[str, str]
+    gpu: str | None = None  # the name by which CUDA knows it
+    num_sharing: int = 1  # workers on the GPU, this one among them
+
+    @property
+    def num_compile_threads(self) -> int:
+        """How many threads compile ahead of this worker, unless a user says it."""
+        return num_compile_threads(len(self.cores), is_on_gpu=self.gpu is not None)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that give a worker its GPU; they count until JAX looks for devices."""
+        if self.gpu is None:
+            return {}
+        share = {"XLA_CLIENT_MEM_FRACTION": f"{memory_share(1 / self.num_sharing):.3f}"}
+        return {"CUDA_VISIBLE_DEVICES": self.gpu, **share}
 
 
-def worker_variables(num_threads: int) -> dict[str, str]:
+def worker_variables(num_threads: int, *, is_on_gpu: bool = False) -> dict[str, str]:
     """The environment variables that a worker process starts with. What the user has set keeps its value.
 
-    XLA on a CPU allocates its temporaries anew at every call, and page faults then bound the step. The variables of
-    malloc keep freed memory in the process and ask for huge pages (Linux with glibc; elsewhere they do nothing). NPROC
-    is the size of XLA's thread pool.
+    NPROC is the size of XLA's thread pool, which on a GPU compiles and may have all cores.
     """
-    variables = {
-        "MALLOC_MMAP_MAX_": "0",
-        "MALLOC_TRIM_THRESHOLD_": "4294967296",
-        "MALLOC_TOP_PAD_": "536870912",
-        "MALLOC_ARENA_MAX": "1",  # XLA allocates in other threads, whose own arenas would be given back when empty
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        "OMP_NUM_THREADS": str(num_threads),
-        "OPENBLAS_NUM_THREADS": str(num_threads),
-        "NPROC": str(num_threads),
-    }
+    variables = {"OMP_NUM_THREADS": str(num_threads), "OPENBLAS_NUM_THREADS": str(num_threads)}
+    if not is_on_gpu:
+        variables |= {**MALLOC_VARIABLES, "NPROC": str(num_threads)}
     return {name: os.environ.get(name, value) for name, value in variables.items()}
 
 
 @contextmanager
-def worker_environment(num_threads: int) -> Iterator[None]:
-    """Sets `worker_variables` in this process, for processes that inherit them, and removes them at the end."""
-    added = {name: value for name, value in worker_variables(num_threads).items() if name not in os.environ}
-    os.environ.update(added)
+def worker_environment(num_threads: int, *, is_on_gpu: bool = False) -> Iterator[None]:
+    """Sets `worker_variables` in this process, for processes that inherit them, and undoes it at the end.
+
+    Where they will train on a GPU, the settings of malloc that `run.sh` and `launch.sh` have given this process are
+    taken out; a user's own, with another value, stay.
+    """
+    before = dict(os.environ)
+    os.environ.update(worker_variables(num_threads, is_on_gpu=is_on_gpu))
+    if is_on_gpu:
+        for name, value in MALLOC_VARIABLES.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+    changed = {name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name)}
     try:
         yield
     finally:
-        for name in added:
+        for name in changed:
             os.environ.pop(name, None)
+        os.environ.update({name: before[name] for name in changed & before.keys()})
+
+
+def own_cores() -> list[int]:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot, ...]:
@@ -68,55 +82,32 @@ def local_slots(num_workers: int | None, workers_per_device: int) -> tuple[Slot,
     Raises:
         UserError: more workers than the GPUs have room for, or devices of a kind that processes cannot share.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    backend = jax.default_backend()
-    if backend == "cpu":
-        num = num_workers or len(cores)
-        return tuple(Slot(share, {}) for share in equal_shares(cores, num))
-    if backend != "gpu":
+    cores, gpus = own_cores(), find_gpus()
+    if not gpus and has_tpu():
         raise UserError(
-            f"execution: one process holds all the {backend.upper()}s of a machine; train in it with "
+            "execution: one process holds all the TPUs of a machine; train in it with "
             "--config.execution=in_process (docs/devices.md: a network on several devices)"
         )
-    devices = visible_gpus(len(jax.local_devices()), os.environ.get("CUDA_VISIBLE_DEVICES"))
-    num = num_workers or len(devices) * workers_per_device
-    if num > len(devices) * workers_per_device:
+    if not gpus:
+        return tuple(Slot(share) for share in equal_shares(cores, num_workers or len(cores)))
+    room = len(gpus) * workers_per_device
+    num = num_workers or room
+    if num > room:
         raise UserError(
-            f"execution.num_workers={num}: {len(devices)} GPUs have room for {len(devices) * workers_per_device} "
-            "workers; raise execution.workers_per_device"
+            f"execution.num_workers={num}: {len(gpus)} GPUs have room for {room} workers; raise "
+            "execution.workers_per_device"
         )
-    memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / workers_per_device:.3f}"}
     return tuple(
-        Slot(share, {"CUDA_VISIBLE_DEVICES": devices[i % len(devices)], **memory})
+        Slot(share, gpus[i % len(gpus)].name, len(range(i % len(gpus), num, len(gpus))))
         for i, share in enumerate(equal_shares(cores, num))
     )
 
 
-def equal_shares(cores: Sequence[int], num: int) -> list[tuple[int, ...]]:
-    """`num` shares of the cores, of equal size. With fewer cores than shares, several shares have the same core."""
-    if num >= len(cores):
-        return [(cores[i % len(cores)],) for i in range(num)]
-    size = len(cores) // num
-    return [tuple(cores[i * size : (i + 1) * size]) for i in range(num)]
-
-
-def visible_gpus(num: int, visible: str | None) -> list[str]:
-    """The names by which CUDA knows the GPUs: those in CUDA_VISIBLE_DEVICES (`visible`), else their numbers."""
-    return visible.split(",")[:num] if visible else [str(i) for i in range(num)]
-
-
-def take_slot(folder: Path, slots: Sequence[Slot]) -> Slot:
-    """Takes the first free slot for this process. JAX must not have looked for devices in it yet."""
-    for number, slot in enumerate(slots):
-        file = (folder / f"slot_{number}").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            continue
-        _locks.append(file)
-        os.environ.update(slot.environment)
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, slot.cores)
-        return slot
-    raise RuntimeError(f"all {len(slots)} slots are taken")
+def take_slot(slot: Slot) -> None:
+    """Gives this process its slot. JAX must not have looked for devices in it yet."""
+    os.environ.update(slot.environment)
+    os.environ.pop("XLA_PYTHON_CLIENT_MEM_FRACTION", None)  # the older name, beside which JAX allows no other
+    if slot.gpu is None:
+        keep_to_cpu()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, slot.cores)

@@ -21,7 +21,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, Measuring, Report, attempt, failed, ignore
@@ -63,6 +63,8 @@ class Slurm:
         ValueError: a number that is too small, an unknown cluster, or no submitit.
     """
 
+    trains_elsewhere: ClassVar[bool] = True
+
     evaluator: Measuring
     num_workers: int | None = None
     time_limit: float | None = None
@@ -98,12 +100,15 @@ class Slurm:
             shared = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="shared_", dir=folder, ignore_cleanup_errors=True)
             )
-            stack.enter_context(worker_environment(num_threads=self.num_cpus))  # which jobs inherit
+            # which jobs inherit
+            stack.enter_context(worker_environment(num_threads=self.num_cpus, is_on_gpu=self.num_gpus > 0))
             work = Work(with_mapped_source(self.evaluator, Path(shared)), self.time_limit, self.memory_gb)
             jobs = _Jobs(partial(self._executor(folder).submit, measure_in_job, work), Path(shared))
             stack.callback(jobs.stop)
             num_slots = self.num_workers or _NUM_WORKERS
-            yield from evaluate_concurrently(jobs, requests, report, num_slots=num_slots, max_retries=self.max_retries)
+            yield from evaluate_concurrently(
+                jobs, requests, report, num_slots=lambda: num_slots, max_retries=self.max_retries
+            )
 
     def _executor(self, folder: Path) -> Any:
         import submitit

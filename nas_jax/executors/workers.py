@@ -1,34 +1,37 @@
-"""Worker processes of this machine: each trains on its own cores or its own accelerator.
+"""Worker processes of this machine: each trains on its own cores, or on a GPU.
 
 The processes are spawned, so that each has its own JAX, and stay alive from trial to trial. One that dies is replaced.
+On a GPU each compiles, in threads, the trials that wait for it, so that the GPU goes from one to the next.
 """
 
+import atexit
 import contextlib
 import itertools
 import multiprocessing
-import multiprocessing.connection
-import os
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
-import jax
-from pebble import ProcessExpired, ProcessPool
-
-from nas_jax.evaluators.base import Failure, Measuring, Report, attempt, ignore
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Failure, Measuring, Preparing, Report, ignore
+from nas_jax.executors.ahead import Pace, check_compile_ahead
 from nas_jax.executors.concurrent import Submission, evaluate_concurrently
-from nas_jax.executors.limits import check_limits, limit_memory, out_of_time
-from nas_jax.executors.progress_file import ProgressReader, append_progress
+from nas_jax.executors.limits import check_limits, out_of_time
+from nas_jax.executors.progress_file import ProgressReader
+from nas_jax.executors.slot_queue import SlotQueue, Worker, WorkerDiedError, start_worker
 from nas_jax.executors.slots import Slot, local_slots, take_slot, worker_environment
 from nas_jax.executors.source import with_mapped_source
-from nas_jax.train.cache import use_compilation_cache
+from nas_jax.executors.worker import Task, Work, end_with_parent
 from nas_jax.trial import Trial
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,20 @@ class Workers:
     Args:
         num_workers: None for one a core, or on a machine with GPUs `workers_per_device` a GPU.
         workers_per_device: How many share a GPU and its memory.
-        time_limit: Seconds after which a trial is stopped and has failed; None for no limit.
+        time_limit: Seconds after which a trial is stopped and has failed, from when it is its turn; None for no limit.
         memory_gb: What a worker may allocate on the host (Linux), in 2^30 bytes; None for no limit. A trial that asks
             for more fails, or ends its worker.
-        max_retries: How often a trial is started again after its worker has died.
+        max_retries: How often a trial is started again after its worker has died, or after others on its GPU may have
+            taken the memory that it needed.
+        compile_ahead: How many further trials each worker compiles in threads while it trains one; 0 for none, None for
+            as many as keep a GPU from waiting, and none on a CPU. An evaluator that compiles nothing has none.
         compilation_cache: Folder of this user alone in which compiled networks are kept for later runs; None for none.
 
     Raises:
         ValueError: a number that is too small.
     """
+
+    trains_elsewhere: ClassVar[bool] = True
 
     evaluator: Measuring
     num_workers: int | None = None
@@ -54,10 +62,12 @@ class Workers:
     time_limit: float | None = None
     memory_gb: float | None = None
     max_retries: int = 2
+    compile_ahead: int | None = None
     compilation_cache: str | None = None
 
     def __post_init__(self) -> None:
         check_limits(self.num_workers, self.time_limit, self.memory_gb, self.max_retries)
+        check_compile_ahead(self.compile_ahead)
         if self.workers_per_device < 1:
             raise ValueError(f"workers_per_device has to be at least 1, got {self.workers_per_device}")
 
@@ -67,100 +77,105 @@ class Workers:
 
     def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         slots = local_slots(self.num_workers, self.workers_per_device)
+        is_preparing = isinstance(self.evaluator, Preparing)
+        pace = Pace(self.compile_ahead, slots[0].num_compile_threads) if is_preparing else Pace(0, 0)
         with tempfile.TemporaryDirectory(prefix="nas_jax_workers_") as scratch, contextlib.ExitStack() as stack:
-            make_pool = partial(
-                ProcessPool,
-                max_workers=len(slots),
-                initializer=_start_worker,
-                initargs=(
-                    Path(scratch),
-                    with_mapped_source(self.evaluator, Path(scratch)),
-                    slots,
-                    self.memory_gb,
-                    self.compilation_cache,
-                ),
-                context=multiprocessing.get_context("spawn"),
+            work = Work(
+                with_mapped_source(self.evaluator, Path(scratch)),
+                pace.num_threads,
+                self.memory_gb,
+                self.compilation_cache,
+                Path(scratch),
             )
-            stack.enter_context(worker_environment(num_threads=len(slots[0].cores)))
-            pool = _Pool(make_pool, self.time_limit, Path(scratch))
-            stack.callback(pool.stop)
-            yield from evaluate_concurrently(pool, requests, report, num_slots=len(slots), max_retries=self.max_retries)
+            stack.enter_context(_environment_of(slots[0]))
+            queues = _Queues(work, slots, self.time_limit, pace)
+            stack.callback(queues.stop)
+            yield from evaluate_concurrently(
+                queues,
+                requests,
+                report,
+                num_slots=lambda: len(slots) * (1 + pace.num_ahead),
+                max_retries=self.max_retries,
+            )
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function in a process of its own that has a GPU; where there is none, in this process.
+
+        Raises:
+            UserError: there is a GPU, and the process has died.
+        """
+        (slot,) = local_slots(1, workers_per_device=1)
+        if slot.gpu is None:
+            return function(*args)
+        context = multiprocessing.get_context("spawn")
+        with (
+            _environment_of(slot),
+            ProcessPoolExecutor(1, context, initializer=_take_slot_to_the_end, initargs=(slot,)) as pool,
+        ):
+            try:
+                return pool.submit(function, *args).result()
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "execution: the process that computes with the trained network has died; what it wrote to the "
+                    "terminal may say why, and the same command goes on from here"
+                ) from error
 
 
 make = Workers
 
 
-class _Pool:
-    """A pool that is made anew where all its workers died at once. Trials leave their progress in `folder`.
+def _environment_of(slot: Slot) -> contextlib.AbstractContextManager[None]:
+    return worker_environment(num_threads=len(slot.cores), is_on_gpu=slot.gpu is not None)
 
-    Its processes are started in a thread: a signal that interrupts the main thread must not find one half started.
-    """
 
-    def __init__(self, make_pool: Callable[[], ProcessPool], time_limit: float | None, folder: Path) -> None:
-        self._make_pool, self._time_limit = make_pool, time_limit
-        self._progress_paths = (f"{folder}/progress_{number}" for number in itertools.count())
-        self._pool = make_pool()
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
+def _take_slot_to_the_end(slot: Slot) -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    take_slot(slot)
+
+
+class _Queues:
+    """A queue of trials for each slot. A trial goes to the shortest."""
+
+    def __init__(self, work: Work, slots: Sequence[Slot], time_limit: float | None, pace: Pace) -> None:
+        self._folder, self._time_limit, self._pace = work.scratch, time_limit, pace
+        self._numbers, logs = itertools.count(), itertools.count()
+        self._suspects: set[int] = set()  # ids of trials of which a worker has died, or may have
+
+        def start(slot: Slot) -> Worker:
+            return start_worker(work, slot, work.scratch / f"worker_{next(logs)}.log")
+
+        self._queues = [SlotQueue(partial(start, slot), time_limit) for slot in slots]
+        atexit.register(self.stop)
 
     def submit(self, trial: Trial) -> Submission:
-        if not self._starter.submit(self._is_active).result():
-            self._end()
-            self._pool = self._make_pool()
-            self._starter.submit(self._is_active).result()
-        path = next(self._progress_paths)
-        ended = self._pool.schedule(_measure, args=[trial, path], timeout=self._time_limit)
+        number = next(self._numbers)
+        path = f"{self._folder}/progress_{number}"
+        queue = min(self._queues, key=len)
+        is_announced = self._pace.num_threads > 0 and trial.id not in self._suspects
+        ended = queue.put(Task(number, trial, path), is_announced=is_announced)
+        ended.add_done_callback(partial(self._note, trial))
         return Submission(ended, ProgressReader(path).new)
 
     def failure_of(self, error: BaseException) -> Failure | None:
         if isinstance(error, TimeoutError) and self._time_limit is not None:
             return out_of_time(self._time_limit)
-        if isinstance(error, ProcessExpired):
-            return Failure("worker_lost", f"the worker process {_how_it_ended(error.exitcode)}")
-        if isinstance(error, BrokenProcessPool):
-            return Failure("worker_lost", "no worker process stays alive; what they wrote to the terminal may say why")
+        if isinstance(error, WorkerDiedError):
+            words = f"; its last words: {error.last_words}" if error.last_words else ""
+            return Failure("worker_lost", f"the worker process {_how_it_ended(error.exitcode)}{words}")
         return None
 
     def stop(self) -> None:
         """Ends the workers, whatever they do."""
-        self._starter.shutdown()
-        self._end()
+        atexit.unregister(self.stop)
+        for queue in self._queues:
+            queue.stop()
 
-    def _is_active(self) -> bool:
-        """Asking starts a new pool."""
-        return self._pool.active
-
-    def _end(self) -> None:
-        self._pool.stop()
-        self._pool.join()
-
-
-_evaluator: list[Measuring] = []  # of this worker process
-
-
-def _start_worker(
-    folder: Path, evaluator: Measuring, slots: Sequence[Slot], memory_gb: float | None, compilation_cache: str | None
-) -> None:
-    """Runs once in each worker."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    take_slot(folder, slots)
-    limit_memory(memory_gb)
-    if compilation_cache is not None:
-        use_compilation_cache(compilation_cache)
-    _evaluator.append(evaluator)
-
-
-def _measure(trial: Trial, progress_path: str) -> Trial:
-    ended = attempt(_evaluator[0].measure, trial, partial(append_progress, progress_path))
-    jax.clear_caches()  # JAX keeps what it traced and compiled, and no other trial has the same network
-    return ended
-
-
-def _end_with_parent() -> None:
-    """A search that was killed leaves no worker behind."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGKILL)
+    def _note(self, trial: Trial, ended: "Future[Trial | Failure]") -> None:
+        error = ended.exception()
+        if isinstance(error, WorkerDiedError):
+            self._suspects.add(trial.id)
+        elif error is None and isinstance(result := ended.result(), Trial):
+            self._pace.note(result)
 
 
 def _how_it_ended(exitcode: int) -> str:

@@ -22,9 +22,9 @@ from nas_jax.importance.measures import Importance, measure_importance
 from nas_jax.importance.of_run import study_of
 from nas_jax.importance.study import UNITS, Study
 from nas_jax.importance.tables import COLUMNS, ablation_table, csv_rows, effects_table, importance_table
-from nas_jax.parts import Parts, build_parts
+from nas_jax.parts import Parts
 from nas_jax.record import Record, find_best, find_winner, read_record
-from nas_jax.run import Run, checkpoint_dir_of
+from nas_jax.run import Run, recorded_parts
 from nas_jax.store import TrialStore
 from nas_jax.strategies.targets import TARGETS
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> None:
     record = read_record(workdir)
     if options.optuna and importlib.util.find_spec("optuna") is None:
         raise UserError("--optuna: Optuna is not installed; pip install -e '.[benchmarks]', or leave the flag out")
-    parts = build_parts(record.config, checkpoint_dir_of(workdir))
+    parts = recorded_parts(workdir, record.config)
     # A pipe has no width to keep to: there, every row stays on one line.
     console = Console(width=None if sys.stdout.isatty() else 10_000)
     importances: dict[str, Importance] = {}

@@ -10,7 +10,7 @@ from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Fact, Section
 from nas_jax.report.subject import Subject
 from nas_jax.search.latency import read_latency
-from nas_jax.units import UNKNOWN, describe_score, number, sentence, units_of
+from nas_jax.units import UNKNOWN, describe_score, in_units, number, sentence, units_of
 
 TITLE = "The answer"
 
@@ -59,18 +59,19 @@ def _quality_facts(subject: Subject) -> Iterator[Fact]:
 
 def _quality_fact(subject: Subject, metric: str) -> Fact:
     """A metric with its standard error, and what that is made of."""
-    record, metrics, units = subject.record, subject.winner_metrics, units_of(metric)
+    record, metrics = subject.record, subject.winner_metrics
     value, noise, title = metrics.get(metric), noise_of(record, metric, metrics), sentence(title_of(metric))
     if value is None or math.isnan(value):
         return Fact(title, UNKNOWN)
     notes = []
     if each := metrics.get(f"{metric}_per_seed"):
-        notes.append(f"mean of {len(each)} seeds: {', '.join(map(units, each))}")
+        notes.append(f"mean of {len(each)} seeds: {', '.join(in_units(seed, metric) for seed in each)}")
     if noise.total:
         num = record.num_examples(metric.partition("_")[0])
         parts = [f"{num:,} examples"] * bool(noise.examples) + ["the seeds"] * bool(noise.seeds)
         notes.append(f"± is one standard error, by {' and '.join(parts)}")
-    return Fact(title, f"{units(value)} ± {units(noise.total)}" if noise.total else units(value), "; ".join(notes))
+    error = f" ± {units_of(metric)(noise.total)}" if noise.total else ""
+    return Fact(title, in_units(value, metric) + error, "; ".join(notes))
 
 
 def _size_facts(subject: Subject) -> Iterator[Fact]:

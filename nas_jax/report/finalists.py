@@ -10,7 +10,7 @@ from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table
 from nas_jax.report.subject import Subject
 from nas_jax.trial import BASELINES, Trial
-from nas_jax.units import UNKNOWN, describe_score, in_units, number
+from nas_jax.units import UNKNOWN, describe_score, number, units_of
 
 TITLE = "Finalists"
 
@@ -64,9 +64,9 @@ class _Column:
         error = noise_of(self._subject.record, metric, trial.metrics or {}).seeds
         measured = trial.status if trial.metrics is None else describe_score(score(trial, objective), objective)
         return (
-            f"{describe_score(said.mean, objective)} ± {in_units(said.std, metric)}" if said else UNKNOWN,
+            f"{describe_score(said.mean, objective)} ± {units_of(metric)(said.std)}" if said else UNKNOWN,
             describe_score(self._searched.get(trial.genome, math.nan), objective),
-            f"{measured} ± {in_units(error, metric)}" if error else measured,
+            f"{measured} ± {units_of(metric)(error)}" if error else measured,
         )
 
 

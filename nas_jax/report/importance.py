@@ -16,7 +16,7 @@ from nas_jax.report.page import Picture, Section, Table
 from nas_jax.report.plots import BLUE, INK, finish, new_axes, styled
 from nas_jax.report.subject import Subject
 from nas_jax.spaces.base import GeneSpace
-from nas_jax.units import in_units
+from nas_jax.units import units_of
 
 TITLE = "What mattered"
 _NUM_SAMPLES = 2048  # points of a sample for Sobol indices that are estimated
@@ -90,7 +90,7 @@ def _effects(importance: Importance, genes: Sequence[str], objective: Objective,
     is_score = targets == "scores"
 
     def units(value: float) -> str:
-        return in_units(value, objective.metric) if is_score else f"{value:.2f}"
+        return units_of(objective.metric)(value) if is_score else f"{value:.2f}"
 
     def row(gene: str, choice: Any, mean: float, std: float) -> tuple[str, str, str]:
         sign = "+" if mean >= 0 else "-"

@@ -15,7 +15,7 @@ from nas_jax.report.plots import BLUE, INK, ORANGE, ScoreLabel, count_trials, fi
 from nas_jax.surrogates import metrics as quality
 from nas_jax.surrogates.base import Posterior
 from nas_jax.trial import Prediction
-from nas_jax.units import in_units, number
+from nas_jax.units import number, units_of
 
 
 class Predictions(NamedTuple):
@@ -43,7 +43,7 @@ def measures(predictions: Predictions, objective: Objective) -> Table:
         ("trials", number(len(mean))),
         ("Kendall's tau", f"{quality.kendall_tau(mean, measured):.3f}"),
         ("Spearman's rho", f"{quality.spearman(mean, measured):.3f}"),
-        ("root mean squared error", in_units(quality.rmse(mean, measured), objective.metric)),
+        ("root mean squared error", units_of(objective.metric)(quality.rmse(mean, measured))),
         ("coverage of the 95 % intervals", f"{100 * quality.coverage(predictions.posterior, measured):.1f} %"),
         ("mean log density", f"{-quality.nlpd(predictions.posterior, measured):.2f} nats"),
     )

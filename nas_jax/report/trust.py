@@ -9,7 +9,7 @@ from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table
 from nas_jax.report.subject import Subject
 from nas_jax.trial import BASELINES, CONTENDERS, Stage
-from nas_jax.units import UNKNOWN, number, sentence, units_of
+from nas_jax.units import UNKNOWN, in_units, number, sentence, units_of
 
 TITLE = "Is it real?"
 
@@ -114,8 +114,8 @@ def _table(subject: Subject, others: Sequence[Baseline], contests: Sequence[Cont
 def _value(subject: Subject, metric: str, metrics: Mapping[str, Any]) -> str:
     if metrics.get(metric) is None:
         return UNKNOWN
-    units, error = units_of(metric), noise_of(subject.record, metric, metrics).total
-    return units(metrics[metric]) + (f" ± {units(error)}" if error else "")
+    error = noise_of(subject.record, metric, metrics).total
+    return in_units(metrics[metric], metric) + (f" ± {units_of(metric)(error)}" if error else "")
 
 
 def _notes(subject: Subject, others: Sequence[Baseline]) -> Iterator[str]:

@@ -71,7 +71,8 @@ def write_page(subject: Subject) -> Path:
 
 def _state(record: Record) -> str:
     search = Counter(trial.status for trial in record.of("search"))
-    num_planned = number(record.config.get("search", {}).get("num_trials"))
+    num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
+    planned = "" if num_planned is None else f"of {number(num_planned)} "
     if record.best:
         state = "This run has finished"
     elif search["failed"] and search["failed"] == search.total():
@@ -79,6 +80,6 @@ def _state(record: Record) -> str:
     else:
         state = "This run has not finished, or was stopped"
     return (
-        f"{state}: {search['finished']} of {num_planned} search trials finished, {search['failed']} failed, "
+        f"{state}: {search['finished']} {planned}search trials finished, {search['failed']} failed, "
         f"{search['pending']} were under way."
     )

@@ -6,8 +6,9 @@ killed goes on as if nothing had happened.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,11 +16,29 @@ from nas_jax.assessment import assess
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
-from nas_jax.parts import Parts
+from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
-from nas_jax.strategies.base import Proposal
+from nas_jax.strategies.base import Proposal, Strategy
 from nas_jax.trial import Stage, Trial
+
+
+@runtime_checkable
+class Proposing(Protocol):
+    """What proposals follow from, beside the trials. The parts of a run have all of it."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def strategy(self) -> Strategy: ...
+
+    @property
+    def objectives(self) -> Objectives: ...
 
 
 def search(run: Run) -> None:
@@ -48,7 +67,21 @@ def measure_all(
             yield trial
 
 
-def new_trial(parts: Parts, id: int, proposal: Proposal, stage: Stage) -> Trial:
+def propose(parts: Proposing, searched: Sequence[Trial], num: int) -> list[Proposal]:
+    """Up to `num` proposals after the trials `searched` of a search; after the same ones the same."""
+    rng = np.random.default_rng((parts.seed, len(searched)))
+    return parts.strategy.propose(rng, parts.objectives.history(searched), num)
+
+
+def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Proposal]) -> list[Trial]:
+    """The proposals as pending trials of the search, which the store has when this returns."""
+    first = store.next_id()
+    trials = [new_trial(parts, first + place, proposal, "search") for place, proposal in enumerate(proposals)]
+    store.put(*trials)
+    return trials
+
+
+def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Trial:
     """A pending trial. Its own seed depends on that of the run and on its id alone."""
     genome, budget, continues, predictions, _ = proposal
     seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)
@@ -64,16 +97,12 @@ def _requests(run: Run) -> Iterator[Trial]:
         searched = store.trials("search")
         num = min(settings.batch_size, settings.num_trials - position)
         started = time.perf_counter()
-        rng = np.random.default_rng((parts.seed, position))
-        proposals = parts.strategy.propose(rng, parts.objectives.history(searched), num)
+        proposals = propose(parts, searched, num)
         seconds = time.perf_counter() - started
         run.listeners.round(Round(position, proposals, seconds, assess(searched, parts.objectives)))
         if not proposals:
             return
-        first = store.next_id()
-        trials = [new_trial(parts, first + i, proposal, "search") for i, proposal in enumerate(proposals)]
-        store.put(*trials)
-        yield from trials
+        yield from store_pending(parts, store, proposals)
 
 
 def _give_up_on_failures(store: TrialStore, max_failures: int) -> None:

@@ -3,6 +3,7 @@
 import json
 
 from nas_jax.errors import UserError
+from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.listeners import Outcome
 from nas_jax.run import Run
 from nas_jax.search.export import Trained, export_genome, export_network
@@ -15,6 +16,8 @@ from nas_jax.trial import CONTENDERS
 def export_winner(run: Run) -> None:
     """Chooses the winner, measures it on the test split and writes it to `best/`, unless that was done.
 
+    A network is measured where it was trained.
+
     Raises:
         UserError: no finalist was measured.
     """
@@ -26,20 +29,21 @@ def export_winner(run: Run) -> None:
     if isinstance(space, NetworkSpace) and parts.problem is not None and parts.finals.recipe is not None:
         sections = run.config["space"], run.config["task"]
         trained = Trained(space, parts.problem, parts.finals.recipe, run.checkpoint_dir, *sections)
-        export_network(run.best, trained, winner, baselines)
+        call_where_trials_run(parts.finals.evaluator, export_network, run.best, trained, winner, baselines)
     else:
         export_genome(run.best, run.config["space"], parts.finals.evaluator, winner, baselines)
 
 
 def measure_latency(run: Run) -> None:
-    """Times the exported network, if one was trained.
+    """Times the exported network, if one was trained, where it was trained.
 
     Raises:
         UserError: nothing was exported.
     """
     if run.parts.finals.recipe is not None:
         check_exported(run, "latency")
-        write_latency(run.best, allow=[run.config[section]["name"] for section in ("space", "task")])
+        allow = [run.config[section]["name"] for section in ("space", "task")]
+        call_where_trials_run(run.parts.finals.evaluator, write_latency, run.best, allow)
 
 
 def check_exported(run: Run, stage: str) -> None:

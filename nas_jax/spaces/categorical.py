@@ -1,12 +1,15 @@
-"""Named genes with listed choices: any table of measurements is a space, without code.
+"""Named genes with listed choices: any table of measurements, or any list of genomes, is a space, without code.
 
 A genome has the chosen value of each gene, in the order of the genes. Without a table every combination of choices is
-a genome; with one, only those that have a row are, and rows with equal genes (seeds) are one genome.
+a genome, or those that are allowed; with one, only those that have a row are, and rows with equal genes (seeds) are
+one genome.
 """
 
+import json
 import math
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice, product
 from typing import Any, NamedTuple, TypeAlias
@@ -16,58 +19,66 @@ from jaxtyping import Bool, Float
 
 from nas_jax.spaces.alike import Alike, alike_genes, shares
 from nas_jax.spaces.base import sample_distinct
-from nas_jax.spaces.rows import Rows, comparable, rows_of, values_of
-from nas_jax.tables import read_table
+from nas_jax.spaces.by_value import check_choices, genomes_of, is_numeric, pairs_of, rows_of_genomes
+from nas_jax.spaces.columns import Column, column_notes, column_of, read_column
+from nas_jax.spaces.rows import Rows, rows_of
+from nas_jax.tables import Table, read_table
 from nas_jax.trial import Genome, freeze
 
 Names: TypeAlias = str | tuple[str, ...]
 
 _MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
+# Columns that number the rows: nameless, or as pandas names and pyarrow keeps what has no name.
+_NAMELESS = re.compile(r"\s*|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
 _MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """The combinations of choices, or those of them that a table has. Knows no networks.
+    """The combinations of choices, or those of them that are allowed, or that a table has. Knows no networks.
 
-    Wherever names are listed, one string with commas between them will do.
+    Without a table, `Categorical(genes={"op": ["conv", "pool"], "width": [16, 32]})`: choices are strings, numbers or
+    bools, keep their types, and stay in the order given. With one, wherever names are listed, one string with commas
+    between them will do.
 
     Args:
-        genes: A name for each gene, or a pair (name, choices) where the choices are not those of the table's column;
-            rows with other values are then left out. Empty: all columns but `exclude` and `free_features`.
-        path: A CSV or JSON file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column
-            are its values: numbers if all are, in their order, otherwise text.
+        genes: Choices by the name of each gene. With a table, a name for each, or a pair (name, choices) where the
+            choices are not those of the column; rows with other values are then left out. Empty: all columns but
+            `exclude`, `free_features` and those that have no name.
+        path: A table's file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column are
+            its values, as the file has them: see `nas_jax.spaces.columns`.
         exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds.
         ordered: Genes whose choices have an order, so that their rank is encoded too; None: all of numbers.
         free_features: Columns of numbers that are known without measuring, encoded too: log10 of them where all are
             positive; the mean over the rows of a genome.
+        allowed: Without a table, the genomes that there are: tuples of choices in the order of the genes, or
+            dictionaries. None: all.
 
     Raises:
         UserError: the table cannot be read, or lacks a column.
-        ValueError: no genes, no choices, or names that contradict each other.
+        ValueError: no genes, no choices, names that contradict each other, or an allowed genome of other choices.
     """
 
-    genes: str | tuple[Any, ...] = ()
+    genes: Any = ()
     path: str = ""
     exclude: Names = ()
     ordered: Names | None = None
     free_features: Names = ()
+    allowed: Any = field(default=None, repr=False)  # may be long
+    kinds: tuple[str, ...] = field(init=False, repr=False)  # of given choices: 1, 1.0 and True are equal in Python
+    table: Table | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        for field in ("genes", "exclude", "ordered", "free_features"):
-            value = getattr(self, field)
+        if isinstance(self.genes, Mapping):
+            object.__setattr__(self, "genes", pairs_of(self.genes))
+        for name in ("genes", "exclude", "ordered", "free_features"):
+            value = getattr(self, name)
             if isinstance(value, str):
-                value = [name.strip() for name in value.split(",") if name.strip()]
-            object.__setattr__(self, field, freeze(value))
-        if not self.genes and not self.path:
-            raise ValueError(
-                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
-            )
-        if not self.path and (self.exclude or self.free_features):
-            raise ValueError("exclude and free_features are columns of a table; name it: path")
-        for gene in self.genes:
-            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
-                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+                value = [word.strip() for word in value.split(",") if word.strip()]
+            object.__setattr__(self, name, freeze(value))
+        self._check_given()
+        if self.path:
+            object.__setattr__(self, "table", read_table(self.path))
         names = self.gene_names
         if len(set(names)) < len(names):
             raise ValueError(f"genes={names} names a gene twice")
@@ -75,12 +86,64 @@ class Categorical:
             raise ValueError(f"{min(both)!r} is a gene and excluded; name it in one of genes and exclude")
         if unknown := set(self.ordered or ()) - set(names):
             raise ValueError(f"ordered: there is no gene {min(unknown)!r}; the genes are {', '.join(names)}")
+        if not self.path:
+            self._check_values()
+        kinds = (type(value).__name__ for _, choices in _given_genes(self) for value in choices or ())
+        object.__setattr__(self, "kinds", tuple(kinds))
         _layout(self)
+
+    def _check_given(self) -> None:
+        """What goes together, whatever a table has."""
+        if not self.genes and not self.path:
+            raise ValueError(
+                "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
+            )
+        if not self.path and (self.exclude or self.free_features):
+            raise ValueError("exclude and free_features are columns of a table; name it: path")
+        if self.path and self.allowed is not None:
+            raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
+        for gene in self.genes:
+            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
+                raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
+
+    def _check_values(self) -> None:
+        """What there is without a table."""
+        for name, choices in _given_genes(self):
+            if not choices:
+                raise ValueError(
+                    f"the gene {name!r} needs choices, as in genes={{{name!r}: (1, 2, 4), …}}, or name a table: path"
+                )
+            check_choices(name, choices)
+        if self.allowed is not None:
+            object.__setattr__(self, "allowed", genomes_of(self.allowed, self.genes))
+
+    def __hash__(self) -> int:
+        """Of settings that are equal where spaces are; a long list of genomes would be hashed anew at every look-up."""
+        num_allowed = None if self.allowed is None else len(self.allowed)
+        return hash((self.genes, self.kinds, self.path, self.exclude, self.ordered, self.free_features, num_allowed))
 
     @property
     def gene_names(self) -> tuple[str, ...]:
         """The columns of the genes, where there is a table."""
         return tuple(name for name, _ in _given_genes(self))
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of the table, by the field that names it."""
+        return {"path": self.table.digest} if self.table else {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the table, and columns of numbers that are read as text."""
+        if self.table is None:
+            return ()
+        notes = list(self.table.notes)
+        if not self.genes:
+            named = {*self.exclude, *self.free_features}
+            left_out = [name for name in self.table.columns if _NAMELESS.fullmatch(name) and name not in named]
+            notes += [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in left_out]
+        read = (name for name, choices in _given_genes(self) if choices is None)
+        return (*notes, *(note for name in read for note in column_notes(self.table, name)))
 
     # Genomes
 
@@ -96,8 +159,8 @@ class Categorical:
         return iter(layout.rows.genomes) if layout.rows else product(*layout.choices)
 
     def describe(self, genome: Genome) -> str:
-        """`width=16, op=conv`."""
-        return ", ".join(f"{name}={value}" for name, value in zip(self.gene_names, genome, strict=True))
+        """`width=16, op=conv`; text that does not print is in quotes, with its characters escaped."""
+        return ", ".join(f"{name}={_shown(value)}" for name, value in zip(self.gene_names, genome, strict=True))
 
     def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
         """Uniform over genomes."""
@@ -115,7 +178,7 @@ class Categorical:
     def neighbors(self, genome: Genome) -> list[Genome]:
         """Those that differ in one gene.
 
-        Where the table has none, those that differ in as few genes as any does. A genome that is nobody's neighbour
+        Where there are none, those that differ in as few genes as any does. A genome that is nobody's neighbour
         but by this rule may be so one way only: to look for more would compare every row with every other.
         """
         layout = _layout(self)
@@ -141,7 +204,7 @@ class Categorical:
         return neighbors[rng.integers(len(neighbors))]
 
     def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
-        """Each gene from either parent, by the toss of a coin; a mutant of one of them if the table lacks that."""
+        """Each gene from either parent, by the toss of a coin; a mutant of one of them if that is no genome."""
         rows = _layout(self).rows
         child = tuple(pair[rng.integers(2)] for pair in zip(first, second, strict=True))
         if rows is None or child in rows.places or len(rows.genomes) == 1:
@@ -198,37 +261,32 @@ class _Layout(NamedTuple):
 
     choices: tuple[tuple[Any, ...], ...]
     is_ordered: Bool[np.ndarray, " g"]
-    rows: Rows | None  # None without a table
+    rows: Rows | None  # None where every combination is a genome
     alike: tuple[Alike, ...]
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
-    """Names with the choices that are given, None where they are those of the table."""
+    """Names with the choices that are given, None where they are those of the table, or missing."""
     if space.genes:
         return [(gene, None) if isinstance(gene, str) else gene for gene in space.genes]
+    assert space.table is not None  # without one, genes have to be given
     others = {*space.exclude, *space.free_features}
-    return [(name, None) for name in read_table(space.path).columns if name not in others]
+    return [(name, None) for name in space.table.columns if name not in others and not _NAMELESS.fullmatch(name)]
 
 
 @cache
 def _layout(space: Categorical) -> _Layout:
     genes = _given_genes(space)
-    rows = None
-    if space.path:
-        table = read_table(space.path)
+    rows, columns = None, {}
+    if table := space.table:
         table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
-        columns = {name: [str(row.get(name)).strip() for row in table.rows] for name in space.gene_names}
+        columns = {name: read_column(table, name) for name in space.gene_names}
         if not space.genes:
             _check_columns(space, columns)
-        choices = tuple(given or values_of(column) for (_, given), column in zip(genes, columns.values(), strict=True))
-    else:
-        choices = tuple(given or () for _, given in genes)
-    for name, values in zip(space.gene_names, choices, strict=True):
-        if not values:
-            raise ValueError(
-                f"the gene {name!r} needs choices, as in (({name!r}, (1, 2, 4)), …), or name a table: path"
-            )
-        if len({comparable(value) for value in values}) < len(values):
+    choices = tuple(given or (columns[name].choices if columns else ()) for name, given in genes)
+    for name, values in zip(columns, choices, strict=False):  # of a table; others are checked by the constructor
+        keys = [columns[name].key(value) for value in values]
+        if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
             raise ValueError(f"the gene {name!r} names a choice twice: {values}")
     if sum(map(len, choices)) > _MAX_CHOICES:
         widest = max(range(len(choices)), key=lambda gene: len(choices[gene]))
@@ -237,26 +295,33 @@ def _layout(space: Categorical) -> _Layout:
             f"{space.gene_names[widest]!r}, which has {len(choices[widest])}"
         )
     is_ordered = [
-        name in space.ordered
-        if space.ordered is not None
-        else all(isinstance(comparable(value), float) for value in values)
+        (column_of(values).is_numeric if table else is_numeric(values))
+        if space.ordered is None
+        else name in space.ordered
         for name, values in zip(space.gene_names, choices, strict=True)
     ]
-    if space.path:
+    if table:
         rows = rows_of(table, columns, choices, tuple(space.free_features))
+    elif space.allowed is not None:
+        rows = rows_of_genomes(space.allowed, choices)
     return _Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
 
 
-def _check_columns(space: Categorical, columns: dict[str, list[str]]) -> None:
+def _check_columns(space: Categorical, columns: Mapping[str, Column]) -> None:
     """Refuses what is taken for a gene only because nobody has excluded it."""
     if not columns:
         raise ValueError(f"every column of {space.path} is excluded, which leaves no gene")
     for name, column in columns.items():
-        if len(columns) > 1 and len(column) == len(set(column)) >= _MIN_ROWS_OF_NAMES:
+        if len(columns) > 1 and len(column.keys) == len(column.choices) >= _MIN_ROWS_OF_NAMES:
             raise ValueError(
                 f"the column {name!r} of {space.path} has another value in every row, as a name or a metric has; "
                 "exclude it, or list the genes if it is one"
             )
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if text.isprintable() else json.dumps(text)
 
 
 make = Categorical

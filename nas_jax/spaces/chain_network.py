@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import NamedTuple
 
 import jax
@@ -50,20 +51,28 @@ class ChainNetwork(nn.Module):
     num_outputs: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
+    @nn.nowrap  # outside of a call too
+    def stages(self) -> tuple[nn.Module, ...]:
+        """The layers, each of them `(x, train) -> x`; they are also compiled one by one (`train/layers.py`)."""
+        stages: list[nn.Module] = []
+        convs, denses = (count() for _ in range(2))
+        for layer in self.genome:
+            if layer in layers.POOLS:
+                stages.append(layers.Pool(layer))
+            elif not is_fc(layer):
+                size, filters = conv(layer)
+                stages.append(layers.ConvBlock(filters, size, self.dtype, name=f"ConvBlock_{next(convs)}"))
+        stages.append(layers.PoolAndFlatten(FINAL_SIZE))
+        for layer in filter(is_fc, self.genome):
+            stages.append(layers.Dense(units(layer), dtype=self.dtype, name=f"Dense_{next(denses)}"))
+        return (*stages, layers.Dense(self.num_outputs, is_activated=False, name=f"Dense_{next(denses)}"))
+
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
         x = x.astype(self.dtype)
-        for layer in self.genome:
-            if layer in layers.POOLS:
-                x = layers.POOLS[layer](x)
-            elif not is_fc(layer):
-                size, filters = conv(layer)
-                x = layers.ConvBlock(filters, size, self.dtype)(x, train)
-        x = layers.avg_pool_to(x, FINAL_SIZE)
-        x = x.reshape(x.shape[0], -1)
-        for layer in filter(is_fc, self.genome):
-            x = nn.relu(nn.Dense(units(layer), dtype=self.dtype)(x))
-        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
+        for stage in self.stages():
+            x = stage(x, train)
+        return x
 
 
 def chain_cost(genome: Genome, image_shape: tuple[int, int, int], num_outputs: int) -> Cost:

@@ -11,7 +11,8 @@ and lists each result for every chain that is the same network.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
+from itertools import count
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.layers import ConvBlock
+from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
+from nas_jax.layers import ConvBlock, Dense, ReluMean
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
 from nas_jax.spaces.structure import Kind, Layer
@@ -72,24 +74,14 @@ CHAINS = Sequences(BLOCKS, NUM_BLOCKS, canonical)
 def depthwise_conv2d(
     x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k 1 c"], stride: int
 ) -> Float[jax.Array, "b h2 w2 c"]:
-    """Convolves each channel with its own filter; padding is half the filter's side, which is odd.
-
-    A sum of shifted products on a CPU, where XLA's grouped convolution takes several times as long.
-    """
-    side, pad = kernel.shape[0], kernel.shape[0] // 2
-    if jax.default_backend() != "cpu":
-        padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(
-            x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
-        )
-    _, height, width, _ = x.shape
-    padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    products = (
-        padded[:, i : i + height : stride, j : j + width : stride] * kernel[i : i + 1, j : j + 1]
-        for i in range(side)
-        for j in range(side)
+    """Convolves each channel with its own filter; padding is half the filter's side, which is odd."""
+    if jax.default_backend() == "cpu":
+        return depthwise_on_cpu(x, kernel, stride)
+    pad = kernel.shape[0] // 2
+    padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
     )
-    return reduce(jnp.add, products)
 
 
 class PointwiseNorm(nn.Module):
@@ -97,9 +89,11 @@ class PointwiseNorm(nn.Module):
 
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
+    stride: int = 1
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
+        x = x[:, :: self.stride, :: self.stride]
         x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype)(x)
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
 
@@ -135,17 +129,26 @@ class MacroNetwork(nn.Module):
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
-    @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
-        x = ConvBlock(self.filters, 3, self.dtype)(x, train)
+    @nn.nowrap  # outside of a call too
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Stem, blocks, head, each of them `(x, train) -> x`."""
+        stages: list[nn.Module] = [ConvBlock(self.filters, 3, self.dtype, name="ConvBlock_0")]
+        bottlenecks, pointwise = (count() for _ in range(2))
         for block, inputs, filters in _channels(self.genome, self.filters):
             stride = filters // inputs
             if block in BOTTLENECKS:
-                x = InvertedBottleneck(filters, *BOTTLENECKS[block], stride, self.dtype)(x, train)
+                name = f"InvertedBottleneck_{next(bottlenecks)}"
+                stages.append(InvertedBottleneck(filters, *BOTTLENECKS[block], stride, self.dtype, name=name))
             elif stride > 1:
-                x = PointwiseNorm(filters, self.dtype)(x[:, ::stride, ::stride], train)
-        x = nn.relu(PointwiseNorm(HEAD_FILTERS, self.dtype)(x, train)).mean(axis=(1, 2))
-        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
+                stages.append(PointwiseNorm(filters, self.dtype, stride, name=f"PointwiseNorm_{next(pointwise)}"))
+        head = PointwiseNorm(HEAD_FILTERS, self.dtype, name=f"PointwiseNorm_{next(pointwise)}")
+        return (*stages, head, ReluMean(), Dense(self.num_outputs, is_activated=False, name="Dense_0"))
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
+        for stage in self.stages():
+            x = stage(x, train)
+        return x
 
 
 def _channels(genome: Genome, filters: int) -> Iterator[tuple[str, int, int]]:

@@ -1,6 +1,7 @@
 """The network of NAS-Bench-201: a cell, and three stages of such cells (Dong & Yang 2020, section 2.1)."""
 
 from functools import reduce
+from itertools import count
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Float
 
+from nas_jax.layers import Dense, Norm, ReluMean
 from nas_jax.trial import Genome
 
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (target, source)
@@ -21,6 +23,20 @@ def _conv(filters: int, side: int, stride: int, dtype: jax.typing.DTypeLike) -> 
 
 def _norm(train: bool, dtype: jax.typing.DTypeLike) -> nn.BatchNorm:
     return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype)
+
+
+class Stem(nn.Module):
+    """The convolution that takes images."""
+
+    filters: int
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    def setup(self) -> None:
+        self.conv = _conv(self.filters, 3, 1, self.dtype)
+        nn.share_scope(self, self.conv)  # its variables are this layer's own
+
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
+        return self.conv(x)
 
 
 class ReluConvNorm(nn.Module):
@@ -86,14 +102,21 @@ class CellNetwork(nn.Module):
     filters: int
     dtype: jax.typing.DTypeLike = jnp.float32
 
+    @nn.nowrap  # outside of a call too
+    def stages(self) -> tuple[nn.Module, ...]:
+        """Stem, cells and reductions, head, each of them `(x, train) -> x`."""
+        stages: list[nn.Module] = [Stem(self.filters, self.dtype, name="Conv_0"), Norm(self.dtype, name="BatchNorm_0")]
+        cells, reductions = (count() for _ in range(2))
+        for number in range(NUM_STAGES):
+            if number > 0:
+                stages.append(Reduction(self.filters << number, self.dtype, name=f"Reduction_{next(reductions)}"))
+            for _ in range(self.num_cells):
+                stages.append(Cell(self.genome, self.dtype, name=f"Cell_{next(cells)}"))
+        outputs = Dense(self.num_outputs, is_activated=False, name="Dense_0")
+        return (*stages, Norm(self.dtype, name="BatchNorm_1"), ReluMean(), outputs)
+
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w c"], train: bool = False) -> Float[jax.Array, "b num_outputs"]:
-        x = _conv(self.filters, 3, 1, self.dtype)(x)
-        x = _norm(train, self.dtype)(x)
-        for stage in range(NUM_STAGES):
-            if stage > 0:
-                x = Reduction(self.filters << stage, self.dtype)(x, train)
-            for _ in range(self.num_cells):
-                x = Cell(self.genome, self.dtype)(x, train)
-        x = nn.relu(_norm(train, self.dtype)(x)).mean(axis=(1, 2))
-        return nn.Dense(self.num_outputs, dtype=jnp.float32)(x)
+        for stage in self.stages():
+            x = stage(x, train)
+        return x

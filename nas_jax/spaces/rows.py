@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from nas_jax.spaces.columns import Column
 from nas_jax.tables import Table, number
 from nas_jax.trial import Genome
 
@@ -27,29 +28,13 @@ class Rows(NamedTuple):
         return [self.genomes[place] for place in np.flatnonzero(is_nearest) if place != own]
 
 
-def values_of(column: list[str]) -> tuple[Any, ...]:
-    """The different values: whole numbers or numbers if all are, else text, with what is a number first."""
-    values = {comparable(text): text for text in sorted(set(column), reverse=True)}  # the first of equals stays
-    numbers = [value for value in values if isinstance(value, float)]
-    if len(numbers) < len(values):
-        return tuple(map(values.get, [*sorted(numbers), *sorted(values.keys() - set(numbers))]))
-    return tuple(sorted(map(int, numbers) if all(value.is_integer() for value in numbers) else numbers))
-
-
-def comparable(value: Any) -> float | str:
-    """A number by its value, anything else by its text."""
-    text = str(value).strip()
-    as_number = number(text)
-    return text if as_number is None else as_number
-
-
 def rows_of(
-    table: Table, columns: Mapping[str, list[str]], choices: Sequence[Sequence[Any]], free_features: Sequence[str]
+    table: Table, columns: Mapping[str, Column], choices: Sequence[Sequence[Any]], free_features: Sequence[str]
 ) -> Rows:
     """The genomes of a table of which every gene has one of its choices.
 
     Args:
-        columns: The texts of each gene, row by row.
+        columns: The column of each gene, by its name.
         choices: Those of each gene.
         free_features: Columns of which the mean over the rows of a genome is kept, as log10 if all are positive.
 
@@ -58,9 +43,8 @@ def rows_of(
     """
     coded = []
     for column, values in zip(columns.values(), choices, strict=True):
-        code_of = {comparable(value): code for code, value in enumerate(values)}
-        code_of_text = {text: code_of.get(comparable(text), -1) for text in set(column)}
-        coded.append([code_of_text[text] for text in column])
+        code_of = {column.key(value): code for code, value in enumerate(values)}
+        coded.append([code_of.get(key, -1) for key in column.keys])
     row_codes = np.array(coded).T
     is_inside = (row_codes >= 0).all(axis=1)
     if not is_inside.any():
@@ -71,7 +55,8 @@ def rows_of(
     for place, name in enumerate(free_features):
         cells = [number(row.get(name)) for row in table.rows]
         if None in cells:
-            raise ValueError(f"the free feature {name!r} has no number in row {cells.index(None) + 1} of {table.path}")
+            where = table.place(cells.index(None))
+            raise ValueError(f"the free feature {name!r} has no number in {where} of {table.path}")
         sums = np.bincount(row_genome, weights=np.array(cells, np.float64)[is_inside])
         free[:, place] = sums / np.bincount(row_genome)
         if (free[:, place] > 0).all():

@@ -29,6 +29,8 @@ class Strategy(Protocol):
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """The next `num` proposals; fewer only if no more exist.
 
+        Somebody may have made the history by hand: `checked_history` of `checks.py` says what is wrong with it.
+
         A genome is new, none of `history.known`, unless the proposal continues a trial of it or gives it another
         budget.
         """

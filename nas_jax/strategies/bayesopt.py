@@ -7,15 +7,17 @@ Functions", 1998) is counted from the largest posterior mean among the candidate
 noise made lucky: on a finite space the question is whether another candidate beats the one that is taken greedily.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
 from nas_jax.strategies.pools import Pool, make_pool
+from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, Surrogate
 from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
@@ -30,6 +32,7 @@ class Bayesopt:
     """Settings of a Bayesian optimisation. Pending genomes count as measured, with their posterior mean as the result.
 
     Args:
+        surrogate: The recommended one, unless another is given (`recommended.py`).
         num_initial: Random genomes, before the surrogate is asked.
         acquisition: One of ACQUISITIONS. "thompson" draws the function at all candidates together where the surrogate
             can (has `sample`) and they are at most 1,000, else point by point.
@@ -43,10 +46,10 @@ class Bayesopt:
     """
 
     space: Space
-    surrogate: Surrogate
+    surrogate: Surrogate = field(default_factory=recommended_surrogate)
     num_initial: int = 8
     acquisition: str = "upper_confidence_bound"
-    targets: str = "ranks"
+    targets: str = TARGETS
     beta: float = 4.0
     num_candidates: int = 1000
     max_enumerated: int = 20_000
@@ -68,7 +71,7 @@ class Bayesopt:
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         """One after the other, each as if those before it were pending: never the first `num` of one ranking."""
-        return one_by_one(self._next, rng, history, num)
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if len(history.known) < self.num_initial or not history.genomes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
 from nas_jax.trial import History
 
 _MAX_TRIES = 100  # mutants that are known already, before a random genome takes their place
@@ -31,7 +32,7 @@ class Evolution:
         return self.population_size
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return one_by_one(self._next, rng, history, num)
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         known, alive = history.known, range(len(history.genomes))[-self.population_size :]

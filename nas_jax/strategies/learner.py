@@ -15,6 +15,7 @@ from jaxtyping import Float
 from nas_jax.errors import UserError
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.pools import scale_over_space
+from nas_jax.strategies.recommended import TARGETS
 from nas_jax.strategies.targets import Targets, check_targets, targets_of
 from nas_jax.surrogates.base import Grouping, State, Surrogate
 from nas_jax.surrogates.mixtures import mixture_moments
@@ -48,7 +49,7 @@ class Learner:
 
     space: Space
     surrogate: Surrogate
-    targets: str = "ranks"
+    targets: str = TARGETS
 
     def __post_init__(self) -> None:
         check_targets(self.targets)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
 from nas_jax.trial import Genome, History
 
 
@@ -29,7 +30,7 @@ class LocalSearch:
         return self.num_initial
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return one_by_one(self._next, rng, history, num)
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         if history.genomes and len(history.known) >= self.num_initial:

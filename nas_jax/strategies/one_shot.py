@@ -1,14 +1,16 @@
 """One round of surrogate-guided search: random genomes, one surrogate of them, and the best of what it then ranks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
+from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learner, is_by_spread
 from nas_jax.strategies.pools import scale_of
+from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.trial import History
 
@@ -21,6 +23,7 @@ class OneShot:
     were measured, more random ones follow until there are two.
 
     Args:
+        surrogate: The recommended one, unless another is given (`recommended.py`).
         targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
 
     Raises:
@@ -28,8 +31,8 @@ class OneShot:
     """
 
     space: Space
-    surrogate: Surrogate
-    targets: str = "ranks"
+    surrogate: Surrogate = field(default_factory=recommended_surrogate)
+    targets: str = TARGETS
     num_random: int = 100
     num_candidates: int = 1000
 
@@ -43,6 +46,7 @@ class OneShot:
         return Learner(self.space, self.surrogate, self.targets)
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        history = checked_history(self.space, history)
         if len(history.known) < self.num_random or len(history.genomes) < 2:
             return random_proposals(self.space, rng, history, num)
         candidates = self.space.sample(rng, max(num, self.num_candidates), exclude=history.known)

@@ -7,6 +7,7 @@ import numpy as np
 
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
+from nas_jax.strategies.checks import checked_history
 from nas_jax.trial import History
 
 
@@ -21,7 +22,7 @@ class RandomSearch:
         return math.inf
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return random_proposals(self.space, rng, history, num)
+        return random_proposals(self.space, rng, checked_history(self.space, history), num)
 
 
 make = RandomSearch

@@ -1,17 +1,19 @@
 """Acquisition functions: how promising each of m points is, judged from the posterior there; higher is better.
 
 `best` is a scalar, the highest target so far; a vector in its place is a ValueError. Everything is pure, differentiable
-and compiled once for each m; results are vectors `[m]` of the posterior's dtype. To rank points, take a logarithm: it
-still tells hopeless points apart, where the plain value is zero for them all.
+and compiled once for each m; results are vectors `[m]` of the posterior's dtype, in which all is computed. To rank
+points, take a logarithm: it still tells hopeless points apart, where the plain value is zero for them all.
 
 Improvements count deviations below 1e-19 as 1e-19, and more than 1e19 of them as 1e19, in float32; in float64 the
 bounds are 1e-154 and 1e154.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 from jaxtyping import Float
@@ -23,6 +25,20 @@ from nas_jax.surrogates.base import Posterior
 _FAR, _NUM_TERMS = -3.0, 58
 
 
+def _in_its_precision(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Lets JAX compute in float64 where the posterior is of that type, whatever the rest of the program uses."""
+
+    @functools.wraps(function)
+    def precise(posterior: Posterior, *args: ArrayLike, **kwargs: ArrayLike) -> jax.Array:
+        if posterior.mean.dtype != np.float64:
+            return function(posterior, *args, **kwargs)
+        with jax.enable_x64(True):
+            return function(posterior, *args, **kwargs)
+
+    return precise
+
+
+@_in_its_precision
 @jax.jit
 def expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """E[max(y - best, 0)], in units of the targets (Jones, Schonlau & Welch 1998, eq. 15).
@@ -32,6 +48,7 @@ def expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Arr
     return jnp.exp(log_expected_improvement(posterior, best))
 
 
+@_in_its_precision
 @jax.jit
 def log_expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """Logarithm of the expected improvement (Ament et al. 2023, "Unexpected Improvements to Expected Improvement").
@@ -46,12 +63,14 @@ def log_expected_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax
     return jnp.where(is_above, jnp.log(expected), jnp.log(std) + log_h)
 
 
+@_in_its_precision
 @jax.jit
 def probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """P[y > best] (Kushner 1964), between 0 and 1; zero in float32 from about 13 deviations below `best`."""
     return jnp.exp(log_probability_of_improvement(posterior, best))
 
 
+@_in_its_precision
 @jax.jit
 def log_probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Float[jax.Array, " m"]:
     """Logarithm of the probability of improvement; finite however far `mean` is below `best`."""
@@ -62,6 +81,7 @@ def log_probability_of_improvement(posterior: Posterior, best: ArrayLike) -> Flo
     return jnp.where(is_far, log_far, log_near)
 
 
+@_in_its_precision
 @jax.jit
 def upper_confidence_bound(posterior: Posterior, beta: ArrayLike) -> Float[jax.Array, " m"]:
     """mean + sqrt(beta) std, in units of the targets (GP-UCB: Srinivas et al. 2010, algorithm 1); beta is not negative.
@@ -71,6 +91,7 @@ def upper_confidence_bound(posterior: Posterior, beta: ArrayLike) -> Float[jax.A
     return posterior.mean + jnp.sqrt(_scalar(beta, posterior)) * posterior.std
 
 
+@_in_its_precision
 @functools.partial(jax.jit, static_argnames="num")
 def thompson_draws(posterior: Posterior, key: jax.Array, num: int) -> Float[jax.Array, "num m"]:
     """Independent draws from each point's own Gaussian, in units of the targets.

@@ -78,7 +78,7 @@ class Auto:
         return AutoState(chosen, scores, by_title[chosen].fit(fit_key, x, y))
 
     def predict(self, state: AutoState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions of the choice at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions of the choice at `x_new` `[m, d]`, in units of the targets.
 
         Raises:
             ValueError: queries that the choice refuses.

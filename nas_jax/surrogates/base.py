@@ -15,19 +15,26 @@ State = Any  # a pytree; what it holds is the surrogate's own business
 
 
 class Posterior(NamedTuple):
-    """Marginal predictions at m points, in units of the targets."""
+    """Marginal predictions at m points, in units of the targets; of the type that `as_result` says."""
 
     mean: Float[jax.Array, " m"]
     std: Float[jax.Array, " m"]
 
 
-def as_posterior(mean: Any, std: Any) -> Posterior:
-    """Moments `[m]` from NumPy as float32; a deviation is never zero, not even after rounding.
+def as_result(values: Any, dtype: Any) -> jax.Array:
+    """An array from NumPy, as float32 or float64: `dtype`, or float64 wherever JAX has it enabled.
 
-    Nothing is compiled, where `jnp.asarray` would compile a copy for each new m.
+    Nothing is compiled, where `jnp.asarray` would compile a copy for each new shape.
     """
-    std = np.maximum(np.asarray(std, np.float32), np.finfo(np.float32).tiny)
-    return Posterior(jax.device_put(np.asarray(mean, np.float32)), jax.device_put(std))
+    dtype = np.promote_types(dtype, jax.dtypes.canonicalize_dtype(np.float64))
+    with jax.enable_x64(bool(dtype == np.float64)):
+        return jax.device_put(np.asarray(values, dtype))
+
+
+def as_posterior(mean: Any, std: Any, dtype: Any = np.float32) -> Posterior:
+    """Moments `[m]` from NumPy, of the type of `as_result`; a deviation is never zero, not even after rounding."""
+    centre, spread = as_result(mean, dtype), np.asarray(std, np.float64)
+    return Posterior(centre, as_result(np.maximum(spread, float(np.finfo(centre.dtype).tiny)), dtype))
 
 
 @runtime_checkable

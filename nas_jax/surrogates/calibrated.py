@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from nas_jax.surrogates.base import Fitted, Posterior, State, as_posterior
+from nas_jax.surrogates.base import Fitted, Posterior, State, as_posterior, as_result
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.settings import check_at_least, surrogate_of
 from nas_jax.surrogates.validation import cross_validate
@@ -71,7 +71,7 @@ class Calibrated:
         return CalibratedState(state, float(np.clip(conformal_scale(scores, self.level), *_SCALES)))
 
     def predict(self, state: CalibratedState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         The function's deviations are rescaled like those of measurements, so that noise keeps its share.
 
@@ -79,7 +79,7 @@ class Calibrated:
             ValueError: queries that the surrogate refuses.
         """
         posterior = self.surrogate.predict(state.state, x_new, with_noise=with_noise)
-        return as_posterior(posterior.mean, np.asarray(posterior.std) * np.float32(state.scale))
+        return as_posterior(posterior.mean, np.asarray(posterior.std) * np.float32(state.scale), posterior.mean.dtype)
 
     def unwrap(self, state: CalibratedState) -> Fitted:
         """The surrogate whose deviations are rescaled."""
@@ -94,7 +94,7 @@ class Calibrated:
     ) -> Float[jax.Array, "num m"]:
         """Multiplies the draws' distances from the posterior mean by the factor of the deviations."""
         mean = np.asarray(self.surrogate.predict(state.state, x_new).mean)[None, :]
-        return jax.device_put(mean + np.float32(state.scale) * (np.asarray(draws) - mean))
+        return as_result(mean + np.float32(state.scale) * (np.asarray(draws) - mean), draws.dtype)
 
 
 make = Calibrated

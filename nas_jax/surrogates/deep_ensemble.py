@@ -91,7 +91,7 @@ class DeepEnsemble:
         return DeepEnsembleState(jax.device_get(weights), noise_std, scaling)
 
     def predict(self, state: DeepEnsembleState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         Members' means are held within ten deviations of the targets.
 

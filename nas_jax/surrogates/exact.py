@@ -43,7 +43,8 @@ def _masked(covariance: Float[Array, "p p"], rows: Rows) -> Float[Array, "p p"]:
 def log_density(covariance: Float[Array, "p p"], rows: Rows) -> Float[Array, ""]:
     """log N(y; 0, covariance) of the real rows, in nats (eq. 5.8).
 
-    The gradient is (w w' - K^-1) / 2 (eq. 5.9): the Cholesky factor itself is never differentiated.
+    The gradient is (w w' - K^-1) / 2 (eq. 5.9), and -w by the targets: the Cholesky factor itself is never
+    differentiated. Of the rows only the targets have a gradient.
     """
     return _density_of(covariance, rows)[0]
 
@@ -60,11 +61,13 @@ def _density_of(covariance, rows):
 
 def _forward(covariance, rows):
     density, inverse_factor, weights = _density_of(covariance, rows)
-    return density, 0.5 * (weights[:, None] * weights[None, :] - gram_of_lower(inverse_factor))
+    return density, (0.5 * (weights[:, None] * weights[None, :] - gram_of_lower(inverse_factor)), -weights)
 
 
-def _backward(slope, pull):
-    return pull * slope, None
+def _backward(slopes, pull):
+    by_covariance, by_targets = slopes
+    none: Any = None
+    return pull * by_covariance, Rows(none, pull * by_targets, none, none)
 
 
 log_density.defvjp(_forward, _backward)

@@ -2,8 +2,8 @@
 
 Inputs are scaled to [0, 1] by the range of the training data, unless told otherwise. Targets are warped (`warps.py`)
 and standardised, so hyperparameters are in units of a feature's range and of the warped targets' deviation. The prior
-mean is the mean of the warped targets. The prior of the hyperparameters is in `hyperparameters.py`, the kernels, which
-are GPJax's, in `kernels.py`, the algebra in `exact.py`. Training rows are padded to a few sizes, each compiled once.
+of the hyperparameters is in `hyperparameters.py`, the kernels and mean functions, which are GPJax's, in `kernels.py`
+and `means.py`, the algebra in `exact.py`. Training rows are padded to a few sizes, each compiled once.
 """
 
 from collections.abc import Hashable, Sequence
@@ -16,21 +16,22 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.surrogates import programs
-from nas_jax.surrogates.base import Posterior, as_posterior
-from nas_jax.surrogates.checks import hyperparameter_arrays, query_array, training_arrays
+from nas_jax.surrogates.base import Posterior, as_posterior, as_result
+from nas_jax.surrogates.checks import hyperparameter_arrays, mean_array, query_array, training_arrays
 from nas_jax.surrogates.gaussian_process_state import (
     GaussianProcessState,
     hyperparameters_of,
     scaled_data,
     state_of,
 )
-from nas_jax.surrogates.hyperparameters import Hyperparameters, prior_of
+from nas_jax.surrogates.gpjax_bridge import Process, posterior_of, read_model, row_noise, scaling_of_model
+from nas_jax.surrogates.hyperparameters import Hyperparameters, groups_of, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
 from nas_jax.surrogates.loadings import loadings_of
+from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
-from nas_jax.surrogates.relevance_draw import draw_relevances
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_warp
 
@@ -45,8 +46,8 @@ class GaussianProcess:
         kernel: "rbf", "matern12", "matern32", "matern52", "rational_quadratic", or a stationary kernel of GPJax:
             its lengthscale and variance are learned anew, its other parameters stay.
         ard: One lengthscale a feature, or a group of features; else a single one.
-        groups: With `ard`, a label for each feature; features of one label share a lengthscale. Where lengthscales are
-            drawn, one-hot features share only a part of theirs with their label, see `loadings.py`.
+        groups: With `ard`, a label for each feature; features of one label share a lengthscale (one-hot features whose
+            lengthscales are drawn only a part of it, see `loadings.py`).
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
@@ -57,9 +58,11 @@ class GaussianProcess:
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
         max_evaluations: Likelihood evaluations that each start may use.
         min_noise_std: Least noise that a fit can find, in standard deviations of the warped targets.
+        mean: The prior mean: "constant" (that of the warped targets), "linear" in the features, or a mean function of
+            GPJax, in scaled units; what it learns is found with the hyperparameters (`means.py`).
 
     Raises:
-        ValueError: an unknown kernel or a setting out of its range.
+        ValueError: an unknown kernel or mean, or a setting out of its range.
     """
 
     kernel: Any = "matern52"
@@ -73,9 +76,11 @@ class GaussianProcess:
     num_starts: int = 4
     max_evaluations: int = 150
     min_noise_std: float = 1e-3
+    mean: Any = "constant"
 
     def __post_init__(self) -> None:
         stationary_kernel(self.kernel)
+        check_mean(self.mean)
         if not (0 <= self.sharing <= 1 and self.min_noise_std > 0):
             raise ValueError(f"sharing must lie between 0 and 1, and min_noise_std above 0: {self}")
         if min(self.num_starts, self.max_evaluations) < 1:
@@ -85,6 +90,8 @@ class GaussianProcess:
             raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
         if self.hyperparameters == "drawn" and num_shapes(self.kernel):
             raise ValueError(f"drawn hyperparameters must come with a kernel without shape: {self}")
+        if self.hyperparameters == "drawn" and self.mean != "constant":
+            raise ValueError(f"drawn hyperparameters must come with mean='constant': {self}")
         if self.groups is not None and not self.ard:
             raise ValueError(f"groups of features must come with ard=True: {self}")
 
@@ -107,13 +114,16 @@ class GaussianProcess:
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            return self._condition(data, self._draw(key, num_varying, data[0], data[1]), scaling)
-        group, sharing = self._group(x.shape[1]), self.sharing if self.ard else 1.0
-        prior = prior_of(num_varying, group, sharing, self.min_noise_std)
+            loadings = loadings_of(data[0], self.groups) if self.ard else None
+            found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, *data[:2], loadings)
+            return self._condition(data, found, scaling)
+        group, sharing = groups_of(self.groups, x.shape[1], ard=self.ard), self.sharing if self.ard else 1.0
+        mean = mean_function(self.mean, x.shape[1])
+        prior = prior_of(num_varying, group, sharing, self.min_noise_std, parameters_of(mean))
         search = partial(
             in_double_precision,
             programs.fit,
-            observed=programs.Observed(stationary_kernel(self.kernel), pad(*data), prior),
+            observed=programs.Observed(stationary_kernel(self.kernel), pad(*data), prior, mean),
             key=key,
             max_evaluations=np.asarray(self.max_evaluations),
             num_groups=int(np.max(group)) + 1,
@@ -130,9 +140,10 @@ class GaussianProcess:
         y: Any,
         *,
         lengthscales: Any,
-        signal_std: float,
-        noise_std: float,
+        signal_std: Any,
+        noise_std: Any,
         shape: Any = (),
+        mean_parameters: Any = (),
         known_noise_std: Any = None,
     ) -> GaussianProcessState:
         """Conditions on `x` `[n, d]` and `y` `[n]` with given hyperparameters, in the units of the state.
@@ -140,6 +151,7 @@ class GaussianProcess:
         Args:
             lengthscales: One number, or one for each feature (whatever `ard` says).
             shape: `[alpha]` for the kernel "rational_quadratic", else empty.
+            mean_parameters: `[intercept, *slopes]` for the mean "linear", those of an instance, empty for "constant".
             known_noise_std: What `fit` calls `noise_std`: deviations `[n]` in units of the targets.
 
         Raises:
@@ -147,8 +159,9 @@ class GaussianProcess:
         """
         x, y = training_arrays(x, y)
         given = hyperparameter_arrays(lengthscales, signal_std, noise_std, shape, x.shape[1], num_shapes(self.kernel))
+        mean = mean_array(mean_parameters, len(parameters_of(mean_function(self.mean, x.shape[1]))))
         scaling = self._scaling(x, y)
-        return self._condition(scaled_data(scaling, x, y, known_noise_std), Hyperparameters(*given), scaling)
+        return self._condition(scaled_data(scaling, x, y, known_noise_std), Hyperparameters(*given, mean), scaling)
 
     def condition(self, state: GaussianProcessState, x: Any, y: Any, *, noise_std: Any = None) -> GaussianProcessState:
         """Adds measurements `y` `[k]` at `x` `[k, d]`; hyperparameters, scales and warp stay what they are.
@@ -166,7 +179,7 @@ class GaussianProcess:
         return self._condition(data, hyperparameters_of(state), state.scaling)
 
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         Works through chunks of 32 or 512 points, so memory grows with m only by the points and the results.
 
@@ -178,7 +191,7 @@ class GaussianProcess:
         """
         queries = query_array(x_new, state.x.shape[1])
         conditioned = self._conditioned(state)
-        mean, std = np.empty(len(queries), np.float32), np.empty(len(queries), np.float32)
+        mean, std = np.empty(len(queries)), np.empty(len(queries))
         length = _CHUNKS[len(queries) > _CHUNKS[0]]
 
         def predict_chunk(low: int) -> None:
@@ -189,10 +202,10 @@ class GaussianProcess:
             mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
 
         side_by_side(predict_chunk, range(0, len(queries), length))
-        return as_posterior(mean, std)
+        return as_posterior(mean, std, state.scaling.dtype)
 
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:
-        """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets, as float32.
+        """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets.
 
         Costs a factorisation of m by m numbers. A covariance that cannot be factorised gets the least addition to
         its diagonal, from 1e-10 signal variances on, with which it can.
@@ -204,11 +217,10 @@ class GaussianProcess:
             raise ValueError(f"num must be at least 1, got {num}")
         queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
         if not len(queries):
-            return jax.device_put(np.zeros((num, 0), np.float32))
+            return as_result(np.zeros((num, 0)), state.scaling.dtype)
         padded = pad(queries, *np.zeros((2, len(queries))))
         draws = in_double_precision(programs.sample, padded, self._conditioned(state), key, num=num)
-        functions = state.scaling.inverse_targets(draws[:, : len(queries)])
-        return jax.device_put(np.asarray(functions, np.float32))  # which compiles nothing, whatever m
+        return as_result(state.scaling.inverse_targets(draws[:, : len(queries)]), state.scaling.dtype)
 
     def leave_one_out(self, state: GaussianProcessState) -> Posterior:
         """Predicts each training measurement, noise included, from all others: `[n]`, ready to be held against y.
@@ -217,7 +229,35 @@ class GaussianProcess:
         eq. 5.12; a lone point is predicted by the prior.
         """
         precision = np.sum(state.inverse_factor**2, axis=0)
-        return as_posterior(*state.scaling.moments(state.y - state.weights / precision, precision**-0.5))
+        moments = state.scaling.moments(state.y - state.weights / precision, precision**-0.5)
+        return as_posterior(*moments, state.scaling.dtype)
+
+    def as_gpjax(self, state: GaussianProcessState) -> Any:
+        """GPJax's posterior of the same process: an `ExactPosterior`, conditioned on scaled data, in float64.
+
+        Use it inside `jax.enable_x64(True)`. It takes `state.scaling.inputs(x)` and speaks of
+        `state.scaling.targets(y)`; `state.scaling.moments(mean, std)` leads back to units of the targets. Measurements
+        with known noise have each their deviation in its likelihood, which then predicts no others.
+        """
+        return posterior_of(self._process(len(state.lengthscales)), state, is_isotropic=not self.ard)
+
+    def from_gpjax(self, model: Any, x: Any, y: Any, *, scaling: Scaling | None = None) -> GaussianProcessState:
+        """The state of a process that GPJax fitted: its hyperparameters, conditioned on `x` `[n, d]` and `y` `[n]`.
+
+        Args:
+            model: GPJax's prior times a Gaussian likelihood, or a posterior; its kernel and mean are this process's.
+            scaling: What maps the data to the units in which `model` was fitted. Without it, they are those of the
+                data; data of a posterior may also be scaled as `fit` does.
+
+        Raises:
+            ValueError: as `fit`; a model of another kind, kernel or mean, or a posterior of other data.
+        """
+        x, y = training_arrays(x, y)
+        read = read_model(self._process(x.shape[1]), model, x.shape[1])
+        scaling = scaling or scaling_of_model(read, self._scaling(x, y), x, y)
+        scaling = scaling._replace(y_mean=scaling.y_mean + read.constant * scaling.y_scale)
+        data = scaling.inputs(x), scaling.targets(y), row_noise(read, len(y))
+        return self._condition(data, read.found, scaling)
 
     def describe(self, state: GaussianProcessState) -> dict[str, Any]:
         """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal."""
@@ -229,53 +269,36 @@ class GaussianProcess:
         }
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
-        """The lengthscale of each feature, in units of its training range.
-
-        None without `ard`, and where lengthscales are drawn: one draw is no estimate.
-        """
+        """The lengthscale of each feature, in units of its training range; None without `ard`, and of a mere draw."""
         return state.lengthscales if self.ard and self.hyperparameters == "optimised" else None
 
     def with_groups(self, labels: Sequence[Hashable]) -> "GaussianProcess":
         """With these `groups`, where lengthscales of features are drawn and there are none yet."""
-        has_use = self.ard and self.hyperparameters == "drawn" and self.groups is None
-        return replace(self, groups=tuple(labels)) if has_use else self
+        is_told = not self.ard or self.hyperparameters != "drawn" or self.groups is not None
+        return self if is_told else replace(self, groups=tuple(labels))
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)
 
-    def _draw(self, key: jax.Array, num_varying: int, x: np.ndarray, y: np.ndarray) -> Hyperparameters:
-        """From the posterior, given scaled data."""
-        kernel = stationary_kernel(self.kernel)
-        if not self.ard:
-            return draw_hyperparameters(key, kernel, num_varying, x, y)
-        self._group(x.shape[1])  # refuses labels of another number
-        draw_key, relevance_key = jax.random.split(key)
-        factors = draw_relevances(relevance_key, kernel, num_varying, loadings_of(x, self.groups), x, y)
-        found = draw_hyperparameters(draw_key, kernel, num_varying, x / factors, y)
-        return found._replace(lengthscales=factors * found.lengthscales)
-
-    def _group(self, num_features: int) -> np.ndarray:
-        """The number of each feature's group."""
-        if not self.ard:
-            return np.zeros(num_features, int)
-        if self.groups is None:
-            return np.arange(num_features)
-        if len(self.groups) != num_features:
-            raise ValueError(f"groups must label each of the {num_features} features of x, got {len(self.groups)}")
-        labels = list(dict.fromkeys(self.groups))
-        return np.array([labels.index(label) for label in self.groups])
+    def _process(self, num_features: int) -> Process:
+        mean, has_mean = mean_function(self.mean, num_features), self.mean != "constant"
+        return Process(stationary_kernel(self.kernel), num_shapes(self.kernel) > 0, mean, has_mean)
 
     def _condition(
         self, data: tuple[np.ndarray, ...], given: Hyperparameters, scaling: Scaling
     ) -> GaussianProcessState:
-        result = in_double_precision(programs.factorise, stationary_kernel(self.kernel), given, pad(*data))
+        mean = mean_function(self.mean, data[0].shape[1])
+        result = in_double_precision(programs.factorise, stationary_kernel(self.kernel), mean, given, pad(*data))
         return state_of(data, given, result, scaling)
 
     def _conditioned(self, state: GaussianProcessState) -> programs.Conditioned:
         """What the programs take of a state, padded."""
         rows = pad(state.x, state.weights, state.known_noise_std**2)
         inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
-        return programs.Conditioned(stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor)
+        mean = mean_function(self.mean, state.x.shape[1])
+        return programs.Conditioned(
+            stationary_kernel(self.kernel), hyperparameters_of(state), rows, inverse_factor, mean
+        )
 
 
 make = GaussianProcess

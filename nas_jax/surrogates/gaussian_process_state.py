@@ -24,8 +24,9 @@ class GaussianProcessState(NamedTuple):
     signal_std: float
     noise_std: float  # of every measurement beyond the known one; includes what a factorisation needed
     shape: np.ndarray  # [1] for the alpha of "rational_quadratic", else [0]
+    mean_parameters: np.ndarray  # [q], what the mean function learned; "linear": intercept and slopes; "constant": [0]
     inverse_factor: np.ndarray  # [n, n], inverse of the lower Cholesky factor of the covariance of `y`
-    weights: np.ndarray  # [n], inverse covariance times `y`
+    weights: np.ndarray  # [n], inverse covariance times (`y` less the mean function)
     log_marginal_likelihood: float  # log p(y | x, hyperparameters)
     scaling: Scaling
 
@@ -53,6 +54,7 @@ def state_of(
         signal_std=float(np.sqrt(found.signal_variance)),
         noise_std=float(np.sqrt(result.noise_variance)),
         shape=np.array(found.shape),
+        mean_parameters=np.array(found.mean),
         inverse_factor=result.inverse_factor,
         weights=result.weights,
         log_marginal_likelihood=result.log_likelihood,
@@ -62,4 +64,4 @@ def state_of(
 
 def hyperparameters_of(state: GaussianProcessState) -> Hyperparameters:
     variances = np.asarray(state.signal_std**2), np.asarray(state.noise_std**2)
-    return Hyperparameters(state.lengthscales, *variances, state.shape)
+    return Hyperparameters(state.lengthscales, *variances, state.shape, state.mean_parameters)

@@ -1,8 +1,8 @@
 """Stationary kernels: those of GPJax, at unit variance, evaluated for all pairs of points at once.
 
-The only file that imports GPJax. A kernel that depends on Euclidean distance alone is evaluated as a function of
-the distances, which come from one product of matrices. GPJax's own engine maps a kernel over pairs of points:
-differentiated, that takes five times as long at 128 points and 30 features. It serves all other kernels.
+A kernel that depends on Euclidean distance alone is evaluated as a function of the distances, which come from one
+product of matrices. GPJax's own engine maps a kernel over pairs of points: differentiated, that takes five times as
+long at 128 points and 30 features. It serves all other kernels.
 """
 
 import functools

@@ -45,6 +45,6 @@ def held_out_noise(
 
 
 def posterior_of(scaling: Scaling, mean: Float[np.ndarray, " m"], variance: Float[np.ndarray, " m"]) -> Posterior:
-    """What is normal in scaled units, in units of the targets, as float32. A deviation below 1e-3 becomes 1e-3."""
+    """What is normal in scaled units, in units of the targets. A deviation below 1e-3 becomes 1e-3."""
     centre, std = scaling.moments(mean, np.sqrt(np.maximum(variance, LEAST_STD**2)))
-    return as_posterior(centre, std)
+    return as_posterior(centre, std, scaling.dtype)

@@ -11,15 +11,17 @@ from nas_jax.surrogates import exact
 from nas_jax.surrogates.hyperparameters import Array, Hyperparameters, Prior, hyperparameters, num_coordinates
 from nas_jax.surrogates.kernels import correlation
 from nas_jax.surrogates.lbfgs import minimise
+from nas_jax.surrogates.means import values_of
 from nas_jax.surrogates.padding import Rows
 
 
 class Observed(NamedTuple):
-    """What hyperparameters are sought for: the kernel, the padded rows, and the prior."""
+    """What hyperparameters are sought for: the kernel, the padded rows, the prior, and the mean function."""
 
     kernel: Any
     rows: Rows
     prior: Prior
+    mean: Any
 
 
 class Conditioned(NamedTuple):
@@ -29,6 +31,7 @@ class Conditioned(NamedTuple):
     found: Hyperparameters
     rows: Rows
     inverse_factor: Float[Any, "p p"]
+    mean: Any
 
 
 @partial(jax.jit, static_argnames=("num_groups", "num_shapes"))
@@ -46,7 +49,8 @@ def fit(
     Returns:
         The negative log posterior density, and the hyperparameters, at the end of the search.
     """
-    draw = jax.random.normal(jax.random.fold_in(key, number), (num_coordinates(num_groups, num_shapes),), jnp.float64)
+    size = num_coordinates(observed.prior, num_groups, num_shapes)
+    draw = jax.random.normal(jax.random.fold_in(key, number), (size,), jnp.float64)
     cost = partial(negative_log_posterior, observed=observed, num_shapes=num_shapes)
     start = jnp.where(number == 0, 0.0, draw)
     end, density = minimise(jax.value_and_grad(cost), start, max_evaluations=max_evaluations)
@@ -55,10 +59,10 @@ def fit(
 
 def negative_log_posterior(z: Float[jax.Array, " k"], observed: Observed, num_shapes: int) -> Float[Array, ""]:
     """What a fit minimises over coordinates `z`, in nats: minus the log posterior density, up to a constant."""
-    kernel, rows, prior = observed
+    kernel, rows, prior, mean = observed
     found = hyperparameters(prior, z, num_shapes)
     covariance = exact.covariance_of_targets(_correlation(kernel, found, rows.x, rows.x), found, rows)
-    return 0.5 * z @ z - exact.log_density(covariance, rows)
+    return 0.5 * z @ z - exact.log_density(covariance, _residuals(mean, found, rows))
 
 
 @jax.jit
@@ -69,31 +73,44 @@ def correlation_of_rows(
     return correlation(kernel, lengthscales, shape, x, x)
 
 
-def factorise(kernel: Any, found: Hyperparameters, rows: Rows) -> exact.Factorisation:
-    """Conditions on the rows with given hyperparameters. Only the kernel is compiled."""
+@jax.jit
+def residuals_of_rows(mean: Any, found: Hyperparameters, rows: Rows) -> Float[Array, " p"]:
+    """Targets less the mean function; zero for padding rows."""
+    return _residuals(mean, found, rows).y
+
+
+def factorise(kernel: Any, mean: Any, found: Hyperparameters, rows: Rows) -> exact.Factorisation:
+    """Conditions on the rows with given hyperparameters. Only the kernel and the mean function are compiled."""
+    rows = rows._replace(y=residuals_of_rows(mean, found, rows))
     return exact.factorise(correlation_of_rows(kernel, found.lengthscales, found.shape, rows.x), found, rows)
 
 
 @jax.jit
 def predict(queries: Float[Any, "m d"], conditioned: Conditioned) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
     """Marginal means and variances."""
-    _, found, rows, inverse_factor = conditioned
-    return exact.marginals(inverse_factor, rows.y, _between(conditioned, queries), found.signal_variance)
+    _, found, rows, inverse_factor, mean = conditioned
+    centre, variance = exact.marginals(inverse_factor, rows.y, _between(conditioned, queries), found.signal_variance)
+    return values_of(mean, found.mean, queries) + centre, variance
 
 
 @partial(jax.jit, static_argnames="num")
 def sample(queries: Rows, conditioned: Conditioned, key: jax.Array, *, num: int) -> Float[Array, "s m"]:
     """Joint draws at the queries."""
-    kernel, found, rows, inverse_factor = conditioned
+    kernel, found, rows, inverse_factor, mean = conditioned
     between = _between(conditioned, queries.x)
     within = found.signal_variance * _correlation(kernel, found, queries.x, queries.x)
-    mean, spread = exact.joint(inverse_factor, rows.y, between, within, found.signal_variance, queries)
-    return mean[None, :] + jax.random.normal(key, (num, mean.shape[0]), mean.dtype) @ spread.T
+    centre, spread = exact.joint(inverse_factor, rows.y, between, within, found.signal_variance, queries)
+    centre = values_of(mean, found.mean, queries.x) + centre
+    return centre[None, :] + jax.random.normal(key, (num, centre.shape[0]), centre.dtype) @ spread.T
+
+
+def _residuals(mean, found, rows):
+    return rows._replace(y=jnp.where(rows.is_real, rows.y - values_of(mean, found.mean, rows.x), 0.0))
 
 
 def _between(conditioned, queries):
     """Padding rows are in it: they weigh nothing, and the inverse factor does not look at them."""
-    kernel, found, rows, _ = conditioned
+    kernel, found, rows, *_ = conditioned
     return found.signal_variance * _correlation(kernel, found, rows.x, queries)
 
 

@@ -75,7 +75,7 @@ class RandomForest:
         return RandomForestState(forest, noise_std, scaling)
 
     def predict(self, state: RandomForestState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         Before the warp is undone, the mean is scikit-learn's `predict`. Deviations are those of Hutter, Xu, Hoos &
         Leyton-Brown (2014, section 4.3.2); without noise, of the trees' means alone.

@@ -18,15 +18,17 @@ from nas_jax.surrogates.gaussian_process_state import GaussianProcessState
 from nas_jax.surrogates.scaling import Scaling
 from nas_jax.surrogates.warps import WARPS
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProcessState) -> None:
     """Writes settings, and a state that they fitted, to `path`, which is replaced in one step: never half a file.
 
-    Of a kernel that is an instance only the name of its class is written; labels of groups become numbers.
+    Of a kernel or a mean function that is an instance only the name of its class is written, and what it learned;
+    labels of groups become numbers.
     """
-    settings = dataclasses.asdict(dataclasses.replace(gp, kernel="rbf")) | {"kernel": _kernel_name(gp.kernel)}
+    settings = dataclasses.asdict(dataclasses.replace(gp, kernel="rbf", mean="constant"))
+    settings |= {"kernel": _name_of(gp.kernel), "mean": _name_of(gp.mean)}
     if gp.groups is not None:
         numbers = {label: number for number, label in enumerate(dict.fromkeys(gp.groups))}
         settings["groups"] = [numbers[label] for label in gp.groups]
@@ -45,15 +47,18 @@ def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProce
         unfinished.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike[str], *, kernel: Any = None) -> tuple[GaussianProcess, GaussianProcessState]:
+def load(
+    path: str | os.PathLike[str], *, kernel: Any = None, mean: Any = None
+) -> tuple[GaussianProcess, GaussianProcessState]:
     """Reads what `save` wrote.
 
     Args:
         kernel: The kernel that the process had, where that was an instance.
+        mean: The same of the mean function.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: another kind of file, a later format, or a kernel that is missing or of another class.
+        ValueError: another kind of file, a later format, or a kernel or mean that is missing or of another class.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -61,13 +66,15 @@ def load(path: str | os.PathLike[str], *, kernel: Any = None) -> tuple[GaussianP
         header = json.loads(str(arrays.pop("header")))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} must be a file that save() wrote, and is not: {error}") from error
-    if header["format"] != _FORMAT:
+    if header["format"] > _FORMAT:
         raise ValueError(f"{path} must have format {_FORMAT}, got {header['format']}: a later version wrote it")
-    settings = header["settings"]
-    if kernel is not None or "." in settings["kernel"]:
-        if _kernel_name(kernel) != settings["kernel"]:
-            raise ValueError(f"kernel must be the {settings['kernel']} that {path} was saved with, got {kernel!r}")
-        settings["kernel"] = kernel
+    settings = {"mean": "constant"} | header["settings"]
+    arrays.setdefault("mean_parameters", np.zeros(0))  # format 1 has none
+    for name, given in (("kernel", kernel), ("mean", mean)):
+        if given is not None or "." in settings[name]:
+            if _name_of(given) != settings[name]:
+                raise ValueError(f"{name} must be the {settings[name]} that {path} was saved with, got {given!r}")
+            settings[name] = given
     if settings["groups"] is not None:
         settings["groups"] = tuple(settings["groups"])
     warp = WARPS[settings["warp"]](*map(float, arrays.pop("scaling.warp")))
@@ -76,9 +83,9 @@ def load(path: str | os.PathLike[str], *, kernel: Any = None) -> tuple[GaussianP
     return GaussianProcess(**settings), GaussianProcessState(**state, scaling=Scaling(**scaling, warp=warp))
 
 
-def _kernel_name(kernel: Any) -> str:
-    """A named kernel's own name, or of an instance its class with its module, which has a dot."""
-    return kernel if isinstance(kernel, str) else f"{type(kernel).__module__}.{type(kernel).__qualname__}"
+def _name_of(part: Any) -> str:
+    """The name of a named kernel or mean, or of an instance its class with its module, which has a dot."""
+    return part if isinstance(part, str) else f"{type(part).__module__}.{type(part).__qualname__}"
 
 
 def _restored(array: np.ndarray) -> Any:

@@ -1,13 +1,14 @@
 """Scales inputs to the unit cube, and targets to mean zero and deviation one once warped, whatever the data."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
-from nas_jax.surrogates.warps import Warp, warp_of
+from nas_jax.surrogates.warps import Identity, Warp, warp_of
 
 _FARTHEST = 1e6  # scaled inputs are clipped here: beyond, squares of them could overflow
+_FLOAT32_SPREADS = (1e-12, 1e15)  # of targets, so that squares of single deviations fit as well
 
 
 class Scaling(NamedTuple):
@@ -41,6 +42,20 @@ class Scaling(NamedTuple):
         """Mean and deviation in units of the targets of what is normal on the scale of `targets`."""
         return self.warp.moments(mean * self.y_scale + self.y_mean, std * self.y_scale)
 
+    @property
+    def dtype(self) -> Any:
+        """What predictions must be, in units of the targets: float32, or float64 where that would not do.
+
+        That is where targets spread by less than 1e-12 or by more than 1e15, are below what float32 holds, or so far
+        from zero that float32 would round by more than a thousandth of their spread.
+        """
+        near = self.inverse_targets(np.array([-1.0, 0.0, 1.0]))
+        spread, centre, largest = 0.5 * (near[2] - near[0]), abs(near[1]), np.max(np.abs(near))
+        is_ordinary = _FLOAT32_SPREADS[0] <= spread <= _FLOAT32_SPREADS[1]
+        is_held = centre == 0 or centre >= float(np.finfo(np.float32).tiny)
+        is_fine = float(np.finfo(np.float32).eps) * largest <= 1e-3 * spread
+        return np.float32 if is_ordinary and is_held and is_fine else np.float64
+
 
 def scaling_of(
     x: Float64[np.ndarray, "n d"],
@@ -68,3 +83,17 @@ def scaling_of(
         y_mean=float(warped[0] if is_constant else np.mean(warped)),  # the mean of equal numbers is rounded
         y_scale=1.0 if is_constant or spread == 0 else spread,  # a spread can underflow
     )
+
+
+def unscaled(x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, " n"]) -> Scaling:
+    """The scaling that leaves these data as they are.
+
+    Raises:
+        ValueError: data that cannot be used as they are.
+    """
+    spread = float(np.std(y))
+    if np.max(np.abs(x)) > _FARTHEST:
+        raise ValueError(f"x must be at most {_FARTHEST:g} in magnitude where it is not scaled: scale it first")
+    if spread and not _FLOAT32_SPREADS[0] <= spread <= _FLOAT32_SPREADS[1]:
+        raise ValueError(f"y must spread by about one where it is not scaled, got a deviation of {spread:g}: scale it")
+    return Scaling(np.zeros(x.shape[1]), np.ones(x.shape[1]), Identity(), y_mean=0.0, y_scale=1.0)

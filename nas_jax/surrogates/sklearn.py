@@ -25,6 +25,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from nas_jax.surrogates.arrays import refuse_misread
 from nas_jax.surrogates.base import Surrogate
 
 _PREFIX = "surrogate__"
@@ -64,6 +65,8 @@ class SurrogateRegressor(RegressorMixin, BaseEstimator):
         """
         if isinstance(self.surrogate, type) or not isinstance(self.surrogate, Surrogate):
             raise TypeError(f"surrogate must be one, such as GaussianProcess(), got {self.surrogate!r}")
+        for name, values in (("X", X), ("y", y)):
+            refuse_misread(name, values)  # scikit-learn refuses all else
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self.surrogate_ = self.surrogate
@@ -75,13 +78,14 @@ class SurrogateRegressor(RegressorMixin, BaseEstimator):
     ) -> Float64[np.ndarray, " m"] | tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, " m"]]:
         """The mean at `X` `[m, d]`, and with `return_std` also the standard deviation, in units of the targets.
 
-        Numbers are those of the surrogate's `predict`: exact to float32, stored as float64.
+        Numbers are those of the surrogate's `predict`: stored as float64, and as exact as those.
 
         Raises:
             NotFittedError: `fit` comes first.
             ValueError: another number of features than in training, NaN or infinite values, or no rows.
         """
         check_is_fitted(self)
+        refuse_misread("X", X)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         posterior = self.surrogate_.predict(self.state_, X, with_noise=self.with_noise)
         mean, std = (np.asarray(values, np.float64) for values in posterior)

@@ -101,7 +101,7 @@ class SVM:
         return SVMState(inputs, dual, intercept, choice, noise_std, scaling)
 
     def predict(self, state: SVMState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets, as float32.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
 
         Raises:
             ValueError: another number of features, NaN, infinite or huge values.

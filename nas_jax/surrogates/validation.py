@@ -27,9 +27,11 @@ def cross_validate(surrogate: Surrogate, key: jax.Array, x: Any, y: Any, num_fol
         raise ValueError(f"cross-validation needs two folds and two points, got {num_folds} and {num_rows}")
     shuffle_key, fit_key = jax.random.split(key)
     order = np.random.default_rng(int(jax.random.bits(shuffle_key))).permutation(num_rows)
-    mean, std = np.empty(num_rows, np.float32), np.empty(num_rows, np.float32)
+    mean, std, dtype = np.empty(num_rows), np.empty(num_rows), np.dtype(np.float32)
     for number, held_out in enumerate(np.array_split(order, min(num_folds, num_rows))):
         seen = np.setdiff1d(order, held_out)
         state = surrogate.fit(jax.random.fold_in(fit_key, number), x[seen], y[seen])
-        mean[held_out], std[held_out] = surrogate.predict(state, x[held_out], with_noise=True)
-    return as_posterior(mean, std)
+        posterior = surrogate.predict(state, x[held_out], with_noise=True)
+        mean[held_out], std[held_out] = posterior
+        dtype = np.promote_types(dtype, posterior.mean.dtype)
+    return as_posterior(mean, std, dtype)

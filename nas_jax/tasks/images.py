@@ -4,7 +4,7 @@ import jax.typing
 from jaxtyping import Array, Float
 
 from nas_jax.data.arrays import Augmentation, Batch, Dataset, Spec
-from nas_jax.data.augment import Moves, move, normalize
+from nas_jax.data.augment import Moves, cut_out, move, normalize
 
 
 def check_images(dataset: Dataset) -> None:
@@ -17,8 +17,9 @@ def check_images(dataset: Dataset) -> None:
 
 
 def move_images(batch: Batch, moves: Moves, augmentation: Augmentation) -> Batch:
-    """The batch with its images moved, and all else as it was."""
-    return {**batch, "image": move(batch["image"], moves, augmentation.pad)}
+    """The batch with its images moved, then covered in part where that is asked for, and all else as it was."""
+    images = move(batch["image"], moves, augmentation.pad)
+    return {**batch, "image": cut_out(images, moves, augmentation.cutout) if augmentation.cutout else images}
 
 
 def normalized_images(batch: Batch, spec: Spec, dtype: jax.typing.DTypeLike) -> Float[Array, "b h w c"]:

@@ -1,8 +1,8 @@
 """The persistent compilation cache: a network that was compiled once, in whatever process, is not compiled again.
 
-It serves trials that are repeated with another seed, and runs that are resumed. Of a finalist that the search has
-trained it has the evaluation alone: the number of epochs is part of the program of a training step. A new architecture
-finds nothing in it.
+It serves trials that are repeated with another seed or another number of epochs, and runs that are resumed. A new
+architecture finds its layers in it, where they are compiled one by one (`layers.py`), and nothing where a network is
+compiled as a whole.
 """
 
 import os

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from nas_jax.train.step import Variables
+from nas_jax.train.variables import Variables
 
 
 def save_variables(path: Path, variables: Variables) -> None:

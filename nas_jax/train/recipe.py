@@ -1,12 +1,15 @@
 """How a network is trained: the numbers, the learning-rate schedule, the optimiser."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,9 @@ class Recipe:
     `learning_rate` is the peak, reached after `warmup_epochs`. `weight_decay` applies to kernels only.
     `compute_dtype` "auto" is bfloat16 on accelerators and float32 on CPUs; parameters are always float32. With
     `drop_last` the examples that fill no batch are left out of an epoch, other ones each time. `parallel` "jit" or
-    "pmap" spreads each batch over `num_devices` devices of this machine, None for all (`parallel.py`).
+    "pmap" spreads each batch over `num_devices` devices of this machine, None for all (`parallel/`). `compilation` says
+    what is compiled: "network", a program of the whole network; "layers", a program for each kind of layer, which all
+    networks share; "auto", what takes less time (`programs.py`).
     """
 
     num_epochs: int
@@ -29,6 +34,7 @@ class Recipe:
     drop_last: bool = True
     parallel: str = "none"
     num_devices: int | None = None
+    compilation: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size"):
@@ -46,6 +52,7 @@ class Recipe:
         for name, choices in (
             ("compute_dtype", ("auto", "float32", "bfloat16")),
             ("parallel", ("none", "jit", "pmap")),
+            ("compilation", ("auto", "network", "layers")),
         ):
             if (value := getattr(self, name)) not in choices:
                 raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
@@ -72,10 +79,27 @@ def make_schedule(recipe: Recipe, steps_per_epoch: int) -> optax.Schedule:
     )
 
 
-def make_optimizer(recipe: Recipe, steps_per_epoch: int) -> optax.GradientTransformation:
+@functools.lru_cache(maxsize=8)
+def learning_rates(recipe: Recipe, steps_per_epoch: int) -> Float[np.ndarray, "epochs steps"]:
+    """The schedule as numbers, computed once for all trainings of a process."""
+    schedule = make_schedule(recipe, steps_per_epoch)
+    steps = np.arange(recipe.num_epochs * steps_per_epoch, dtype=np.int32)
+    return np.asarray(jax.jit(jax.vmap(schedule))(steps), np.float32).reshape(recipe.num_epochs, steps_per_epoch)
+
+
+def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
+    """From gradients to the direction against which a step goes; how far is the learning rate's to say.
+
+    Recipes that differ in nothing of it have the same object, by which programs are told apart (`layers.py`).
+    """
+    return _optimizer(recipe.momentum, recipe.weight_decay)
+
+
+@functools.cache
+def _optimizer(momentum: float, weight_decay: float) -> optax.GradientTransformation:
     return optax.chain(
-        optax.add_decayed_weights(recipe.weight_decay, mask=_is_kernel),
-        optax.sgd(make_schedule(recipe, steps_per_epoch), momentum=recipe.momentum, nesterov=True),
+        optax.add_decayed_weights(weight_decay, mask=_is_kernel),
+        optax.trace(momentum, nesterov=True),
     )
 
 

@@ -2,152 +2,171 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import jax.typing
 import numpy as np
 import optax
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem, Task
+from nas_jax.train.packing import Packed, Packing, packing_of
 from nas_jax.train.recipe import Recipe
-
-Variables = dict[str, Any]  # "params" and, with batch normalisation, "batch_stats"
+from nas_jax.train.variables import Variables
 
 
 class TrainState(NamedTuple):
-    """Everything that a training step needs of the past. The seed is part of it so that one program serves them all."""
+    """Everything that a training step needs of the past. The seed is part of it so that one program serves them all.
 
-    step: Int[Array, ""]
-    seed: UInt32[Array, ""]
-    variables: Variables
+    `statistics` are all variables that are no parameters: those of batch normalisation.
+    """
+
+    step: jax.typing.ArrayLike  # int32
+    seed: jax.typing.ArrayLike  # uint32
+    params: Packed
+    statistics: Packed
     opt_state: optax.OptState
 
 
-class Shards(NamedTuple):
-    """A batch lies in `num` equal parts on the devices of the mapped axis `axis_name`, one after the other."""
+class Layout(NamedTuple):
+    """How the variables of a network lie in the state of its training."""
 
-    axis_name: str
-    num: int
+    params: Packing
+    statistics: Packing
 
-
-def initialize(network: nn.Module, input_shape: tuple[int, ...], seed: int) -> Variables:
-    """Draws the variables of a network that takes float32 `[b, *input_shape]`, on the host.
-
-    Kernels are normal with variance 2 / fan-in (He et al. 2015, eq. 10), scales and variances one, biases and means
-    zero.
-    """
-    inputs = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    return draw_variables(variable_shapes(network, inputs), seed)
+    def variables(self, state: TrainState) -> Variables:
+        """In the state of a compiled function, or on the host: NumPy's arrays there."""
+        return {"params": self.params.unpack(state.params), **self.statistics.unpack(state.statistics)}
 
 
-def variable_shapes(network: nn.Module, inputs: Any) -> Variables:
-    """The variables of a network as `jax.ShapeDtypeStruct`s. `inputs` are what it takes, of a batch of one, or such.
-
-    They come from an abstract evaluation, so nothing is compiled: `jax.jit(network.init)` would be for a new
-    architecture.
-    """
-    return jax.eval_shape(lambda given: network.init(jax.random.key(0), given, train=False), inputs)
+def layout_of(shapes: Variables) -> Layout:
+    return Layout(packing_of(shapes.get("params", {})), packing_of(statistics_of(shapes)))
 
 
-def input_shapes(problem: Problem) -> Any:
-    """What a network of the problem takes, of a batch of one, as `jax.ShapeDtypeStruct`s."""
-    spec = problem.dataset.spec
-    batch = {name: jax.ShapeDtypeStruct((1, *array.shape), array.dtype) for name, array in spec.arrays.items()}
-    return jax.eval_shape(lambda given: problem.task.inputs(given, spec, jnp.float32), batch)
-
-
-def draw_variables(shapes: Variables, seed: int) -> Variables:
-    """As `initialize`, for what `variable_shapes` has returned."""
-    rng = np.random.default_rng(seed)
-
-    def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        name = path[-1].key
-        if name == "kernel":
-            fan_in = int(np.prod(leaf.shape[:-1]))
-            value = rng.normal(scale=np.sqrt(2 / fan_in), size=leaf.shape)
-        else:
-            value = np.full(leaf.shape, {"scale": 1.0, "var": 1.0, "bias": 0.0, "mean": 0.0}[name])
-        return jnp.asarray(value, leaf.dtype)
-
-    return jax.tree_util.tree_map_with_path(draw, shapes)
+def statistics_of(variables: Variables) -> Variables:
+    """All that is no parameter."""
+    return {name: value for name, value in variables.items() if name != "params"}
 
 
 def initial_state(variables: Variables, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
-    """The state before the first step."""
-    return TrainState(jnp.zeros((), jnp.int32), jnp.uint32(seed), variables, optimizer.init(variables["params"]))
+    """The state before the first step, on the host: NumPy's arrays, so that nothing is compiled for it."""
+    layout = layout_of(variables)
+    params = layout.params.pack(variables.get("params", {}), np.concatenate)
+    statistics = layout.statistics.pack(statistics_of(variables), np.concatenate)
+    return TrainState(np.int32(0), np.uint32(seed), params, statistics, zeros_of(optimizer, params))
+
+
+def state_shapes(shapes: Variables, optimizer: optax.GradientTransformation) -> TrainState:
+    """As `initial_state` of variables of the given shapes, as `jax.ShapeDtypeStruct`s."""
+    layout = layout_of(shapes)
+
+    def start(variables: Variables) -> TrainState:
+        params = layout.params.pack(variables.get("params", {}))
+        statistics = layout.statistics.pack(statistics_of(variables))
+        return TrainState(jnp.int32(0), jnp.uint32(0), params, statistics, optimizer.init(params))
+
+    return jax.eval_shape(start, shapes)
+
+
+def zeros_of(optimizer: optax.GradientTransformation, params: Any) -> optax.OptState:
+    """What `optimizer.init` gives, of an optimiser that begins with zeros, as momentum does."""
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(optimizer.init, params))
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """How a step deals with a batch that is shared with other devices."""
+
+    def draw(self, draw: Callable[[int], Any], num: int) -> Any: ...
+    def mean(self, values: Any) -> Any: ...
+    def sharing_statistics(self) -> AbstractContextManager[None]: ...
+
+
+class Alone:
+    """The step sees the whole batch: there is nothing to share."""
+
+    def draw(self, draw: Callable[[int], Any], num: int) -> Any:
+        return draw(num)
+
+    def mean(self, values: Any) -> Any:
+        return values
+
+    def sharing_statistics(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+ALONE = Alone()
+
+
+def make_draw_batch(
+    problem: Problem, dtype: jax.typing.DTypeLike, sharing: Sharing = ALONE
+) -> Callable[..., tuple[Any, Batch]]:
+    """Returns `(seed, step, examples, indices) -> (inputs, batch)`: examples are picked, augmented and made inputs."""
+    task, spec, augmentation = problem.task, problem.dataset.spec, problem.dataset.augmentation
+
+    def draw_batch(
+        seed: jax.typing.ArrayLike, step: jax.typing.ArrayLike, examples: Batch, indices: Int[Array, " b"]
+    ) -> tuple[Any, Batch]:
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        picked = {name: array[indices] for name, array in examples.items()}
+        draws = sharing.draw(lambda num: task.draw(key, num, augmentation), len(indices))
+        batch = task.augment(picked, draws, augmentation)
+        return task.inputs(batch, spec, dtype), batch
+
+    return draw_batch
 
 
 def make_train_step(
     network: nn.Module,
-    optimizer: optax.GradientTransformation,
-    recipe: Recipe,
+    layout: Layout,
     problem: Problem,
-    shards: Shards | None = None,
+    recipe: Recipe,
+    optimizer: optax.GradientTransformation,
+    sharing: Sharing = ALONE,
 ) -> Callable[..., tuple[TrainState, Float[Array, ""]]]:
-    """Returns `(state, examples, indices) -> (state, loss)` for one mini-batch.
+    """Returns `(state, examples, indices, learning_rate) -> (state, loss)` for one mini-batch.
 
-    `examples` are the whole training split, `indices` `[b]` the batch: examples are picked, augmented and made inputs
-    on the device. `loss` is the mean over the batch.
+    `examples` are the whole training split, `indices` `[b]` the batch. `loss` is the mean over the batch. The learning
+    rate is an argument, so that trainings of any length and schedule share a program.
 
-    With `shards` the step runs under `jax.pmap`, and `indices` are this device's part of the batch: draws, gradients,
-    batch statistics and the loss are nevertheless those of the whole batch.
+    Args:
+        sharing: under `jax.pmap`, where `indices` are this device's part of the batch: draws, gradients, batch
+            statistics and the loss are nevertheless those of the whole batch.
     """
-
-    task, spec, augmentation = problem.task, problem.dataset.spec, problem.dataset.augmentation
-
-    def draws_of(key: jax.Array, num: int) -> Any:
-        if shards is None:
-            return task.draw(key, num, augmentation)
-        draws = task.draw(key, num * shards.num, augmentation)
-        start = jax.lax.axis_index(shards.axis_name) * num
-        return jax.tree.map(lambda array: jax.lax.dynamic_slice_in_dim(array, start, num), draws)
-
-    def mean_of_devices(values: Any) -> Any:
-        return values if shards is None else jax.lax.pmean(values, shards.axis_name)
+    draw_batch = make_draw_batch(problem, recipe.dtype, sharing)
 
     def train_step(
-        state: TrainState, examples: Batch, indices: Int[Array, " b"]
+        state: TrainState, examples: Batch, indices: Int[Array, " b"], learning_rate: Float[Array, ""]
     ) -> tuple[TrainState, Float[Array, ""]]:
-        key = jax.random.fold_in(jax.random.key(state.seed), state.step)
-        picked = {name: array[indices] for name, array in examples.items()}
-        batch = task.augment(picked, draws_of(key, len(indices)), augmentation)
-        inputs = task.inputs(batch, spec, recipe.dtype)
-        params = state.variables["params"]
-        statistics = {name: value for name, value in state.variables.items() if name != "params"}
+        inputs, batch = draw_batch(state.seed, state.step, examples, indices)
+        statistics = layout.statistics.unpack(state.statistics)
 
         def loss_fn(params: Any) -> tuple[Float[Array, ""], Variables]:
-            with nn.intercept_methods(_share_statistics(shards)) if shards else contextlib.nullcontext():
+            with sharing.sharing_statistics():
                 outputs, updated = network.apply(
                     {"params": params, **statistics}, inputs, train=True, mutable=list(statistics)
                 )
-            return task.loss(outputs, batch).mean(), dict(updated)
+            return problem.task.loss(outputs, batch).mean(), dict(updated)
 
-        (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params)
-        loss, gradients = mean_of_devices((loss, gradients))
-        updates, opt_state = optimizer.update(gradients, state.opt_state, params)
-        variables = {"params": optax.apply_updates(params, updates), **updated}
-        return TrainState(state.step + 1, state.seed, variables, opt_state), loss
+        (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(layout.params.unpack(state.params))
+        loss, gradients = sharing.mean((loss, layout.params.pack(gradients)))
+        params, opt_state = descend(optimizer, gradients, state.opt_state, state.params, learning_rate)
+        return TrainState(state.step + 1, state.seed, params, layout.statistics.pack(updated), opt_state), loss
 
     return train_step
 
 
-def _share_statistics(shards: Shards) -> Callable[..., Any]:
-    """An interceptor of Flax by which batch normalisation, in any network, averages over the whole batch.
-
-    Flax has a field for it, which every network would have to pass on, and which a space of one's own would miss
-    without an error.
-    """
-
-    def interceptor(next_fn: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-        if isinstance(context.module, nn.BatchNorm):
-            object.__setattr__(context.module, "axis_name", shards.axis_name)  # frozen, but made for this trace alone
-        return next_fn(*args, **kwargs)
-
-    return interceptor
+def descend(
+    optimizer: optax.GradientTransformation, gradients: Any, opt_state: Any, params: Any, learning_rate: jax.Array
+) -> tuple[Any, optax.OptState]:
+    """Parameters and the optimiser's state after a step against what the optimiser makes of `gradients`."""
+    directions, opt_state = optimizer.update(gradients, opt_state, params)
+    return jax.tree.map(lambda param, direction: param - learning_rate * direction, params, directions), opt_state
 
 
 Forward: TypeAlias = Callable[[Variables, Batch], Any]  # the outputs of a network for a batch

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nas_jax.data.arrays import Augmentation, load
-from nas_jax.data.augment import draw_moves, move, normalize
+from nas_jax.data.augment import cut_out, draw_moves, move, normalize
 from nas_jax.data.synthetic import Synthetic
+from nas_jax.tasks.images import move_images
 
 
 def augment(key, images, augmentation):
@@ -64,9 +65,38 @@ def test_augment_is_a_function_of_the_key_jitted_or_not():
     assert (once != other).any()
 
 
-def test_augmentation_refuses_a_negative_pad():
-    with pytest.raises(ValueError, match="pad: must not be negative, but is -1"):
-        Augmentation(pad=-1)
+@pytest.mark.parametrize("side", [1, 3, 4, 20])
+def test_a_cutout_is_a_grey_square_around_any_place_and_nothing_else_changes(side):
+    images = np.zeros((2000, 6, 5, 2), np.uint8)
+    after = np.asarray(cut_out(images, draw_moves(jax.random.key(0), 2000, Augmentation(cutout=side)), side))
+    assert set(np.unique(after)) <= {0, 128}
+    np.testing.assert_array_equal(after[..., 0], after[..., 1])
+    expected = set()
+    for row in range(6):
+        for column in range(5):
+            square = np.zeros((6, 5), np.uint8)
+            top, left = row - side // 2, column - side // 2
+            square[max(top, 0) : top + side, max(left, 0) : left + side] = 128
+            expected.add(square.tobytes())
+    assert {image.tobytes() for image in after[..., 0]} == expected
+
+
+def test_images_are_cut_out_after_they_were_moved_and_moved_as_without():
+    images, key = random_images(64, 6, 5, 3), jax.random.key(3)
+    with_cutout = Augmentation(2, True, cutout=3)
+    moves = draw_moves(key, len(images), with_cutout)
+    moved = np.asarray(move(images, moves, 2))
+    batch = move_images({"image": images, "label": np.arange(64)}, moves, with_cutout)
+    is_same = (np.asarray(batch["image"]) == moved).all(axis=-1)
+    assert ((~is_same).sum((1, 2)) <= 9).all()
+    assert not is_same.all((1, 2)).any()
+    np.testing.assert_array_equal(batch["label"], np.arange(64))
+
+
+@pytest.mark.parametrize("field", ["pad", "cutout"])
+def test_augmentation_refuses_negative_numbers(field):
+    with pytest.raises(ValueError, match=f"{field}: must not be negative, but is -1"):
+        Augmentation(**{field: -1})
 
 
 def test_normalize_closed_form():

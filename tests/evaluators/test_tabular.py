@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -16,6 +17,7 @@ from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.evaluators.tabular import Tabular
+from nas_jax.notes import HasNotes, digests_of, notes_of
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.macro import NasBenchMacro, digits, parse
 from nas_jax.spaces.nb201 import NasBench201
@@ -140,10 +142,10 @@ def test_what_is_not_in_the_table_is_a_failed_trial_with_its_reason(tmp_path):
     path = write_csv(
         tmp_path / "gaps.csv",
         ("name", "loss", "test"),
-        ("number 0", ""),
-        ("number 1", "bad"),
-        ("number 2", "nan"),
-        ("number 3", 1),
+        ("number 0", "", ""),
+        ("number 1", "bad", ""),
+        ("number 2", "nan", ""),
+        ("number 3", 1, ""),
     )
     tabular = Tabular(SPACE, path, {"loss": "loss", "test_loss": "test"}, key="name")
     ended = measure(tabular, *(trial((i,), id=i) for i in range(5)))
@@ -256,3 +258,52 @@ def test_a_metric_is_no_gene(tmp_path):
     space = Categorical(path=str(tmp_path / "leak.csv"))
     with pytest.raises(ValueError, match="'accuracy' is a metric and a gene: exclude it"):
         Tabular(space, str(tmp_path / "leak.csv"), metrics="accuracy")
+
+
+def test_the_look_up_of_a_genome_is_exact(tmp_path):
+    """Names that floating point, or a reading as numbers, would take for one."""
+    codes = (
+        ["9007199254740993", "9007199254740992"],
+        ["0012", "012", "12"],
+        ["01210120121012012100", "01210120121012012101"],
+    )
+    for place, cells in enumerate(codes):
+        path = write_csv(tmp_path / f"{place}.csv", ("code", "score"), *((cell, i) for i, cell in enumerate(cells)))
+        space = Categorical(path=path, genes="code")
+        ended = measure(Tabular(space, path, "score"), *(trial(genome, space) for genome in space.genomes()))
+        assert {str(each.genome[0]): each.metrics["score"] for each in ended} == {c: i for i, c in enumerate(cells)}
+
+
+def test_cells_keep_their_line_breaks(tmp_path):
+    cells = ["a\nb", "a\r\nb", "a\u0085b", "a\u2028b", "a\vb", "a b"]
+    path = write_csv(tmp_path / "breaks.csv", ("op", "score"), *((cell, i) for i, cell in enumerate(cells)))
+    space = Categorical(path=path, genes="op")
+    ended = measure(Tabular(space, path, "score"), *(trial(genome, space) for genome in space.genomes()))
+    assert {each.genome[0]: each.metrics["score"] for each in ended} == {cell: i for i, cell in enumerate(cells)}
+
+
+@pytest.mark.parametrize("cells", [("0,81", "0,9"), ("81 %", "90 %"), ("", "")])
+def test_a_metric_without_any_number_is_refused(tmp_path, cells):
+    path = write_csv(
+        tmp_path / "text.csv", ("name", "score", "loss"), *((f"number {i}", c, 1) for i, c in enumerate(cells))
+    )
+    for settings in ({"metrics": "score"}, {"metrics": "loss", "seconds": "score"}):
+        with pytest.raises(UserError, match=f"the column 'score' of .* has no number; its first cell is {cells[0]!r}"):
+            Tabular(SPACE, path, key="name", **settings)
+
+
+def test_rows_without_a_number_are_noted(tmp_path):
+    path = write_csv(tmp_path / "gaps.csv", ("name", "score", ""), ("a", 1, ""), ("b", "n/a", ""), ("c", "", ""))
+    tabular = Tabular(SPACE, path, "score", key="name")
+    assert isinstance(tabular, HasNotes)
+    nameless, gaps = tabular.notes
+    assert "column 3 of 3 has no name" in nameless
+    assert "the column 'score' has no number in 2 of 3 rows, first 'n/a' in line 3" in gaps
+    assert notes_of(tabular, SPACE, tabular) == tabular.notes
+
+
+def test_the_digests_of_a_runs_files(numbers):
+    tabular = Tabular(SPACE, numbers, "loss", key="name")
+    digest = hashlib.sha256(Path(numbers).read_bytes()).hexdigest()
+    assert digests_of({"space": SPACE, "evaluator": tabular}) == {"evaluator.path": digest}
+    assert digests_of({"space": Categorical(path=numbers, genes="loss")}) == {"space.path": digest}

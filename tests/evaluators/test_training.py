@@ -1,9 +1,7 @@
 """Real training through the evaluator's stream."""
 
 import pickle
-import threading
-from dataclasses import fields, replace
-from typing import ClassVar
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, Progress
 from nas_jax.evaluators.training import Training, seeds_of
+from nas_jax.executors.in_process import InProcess
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
@@ -94,7 +93,7 @@ def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):
     assert [each.metrics["val_accuracy"] for each in again] == several.metrics["val_accuracy_per_seed"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"compile_ahead": 1}, {"num_seeds": 2}])
+@pytest.mark.parametrize("settings", [{}, {"num_seeds": 2}])
 def test_each_epoch_is_reported_with_the_means_over_the_seeds(settings):
     reports = []
     (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE, **settings).evaluate(iter(trials(1)), reports.append)
@@ -108,7 +107,7 @@ def test_each_epoch_is_reported_with_the_means_over_the_seeds(settings):
     ("changes", "asked"), [({"budget": Budget(1)}, "a budget of 1 epochs"), ({"continues": 7}, "to continue trial 7")]
 )
 def test_what_is_asked_beside_a_full_training_is_refused(changes, asked, compile_ahead):
-    training = Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=compile_ahead)
+    training = InProcess(Training(SPACE, Synthetic(), TASK, RECIPE), compile_ahead)
     with pytest.raises(UserError, match=f"trial 0 asks for {asked}, and the evaluator training trains .* in full"):
         list(training.evaluate(iter([replace(trials(1)[0], **changes)])))
 
@@ -129,60 +128,13 @@ def test_seeds_follow_from_that_of_the_trial():
     assert not {*seeds_of(first, 4)} & {*seeds_of(second, 4)}
 
 
-def test_compiling_ahead_changes_nothing_but_when_trials_are_pulled():
-    num = 4
-    plain = list(Training(SPACE, Synthetic(), TASK, RECIPE).evaluate(iter(trials(num))))
-    pulled = []
-
-    def requests():
-        for trial in trials(num):
-            pulled.append(trial.id)
-            yield trial
-
-    ahead = []
-    for trial in Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=2).evaluate(requests()):
-        ahead.append(trial)
-        assert pulled == list(range(min(num, len(ahead) + 2)))
-    assert [trial.metrics for trial in ahead] == [trial.metrics for trial in plain]
-    assert [trial.id for trial in ahead] == list(range(num))
-    assert all(trial.seconds["compile"] > 0 for trial in ahead)
-
-
-class Faulty(Chain):
-    """The network of one genome cannot be built, and notes in which thread it was tried."""
-
-    threads: ClassVar = set()
-
-    def network(self, genome, dtype):
-        self.threads.add(threading.current_thread().name)
-        if genome == trials(2)[1].genome:
-            raise ArithmeticError("no such network")
-        return super().network(genome, dtype)
-
-
-def test_what_cannot_be_compiled_is_a_failed_trial_and_only_that():
-    space = Faulty(**{field.name: getattr(SPACE, field.name) for field in fields(SPACE)})
-    ended = list(Training(space, Synthetic(), TASK, RECIPE, compile_ahead=1).evaluate(iter(trials(3))))
-    assert [trial.status for trial in ended] == ["finished", "failed", "finished"]
-    assert ended[1].error == "ArithmeticError: no such network"
-    assert threading.current_thread().name not in space.threads
-
-
-def test_closing_the_stream_ends_the_threads():
-    stream = Training(SPACE, Synthetic(), TASK, RECIPE, compile_ahead=2).evaluate(iter(trials(4)))
-    next(stream)
-    stream.close()
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("compile")]
-
-
 def test_devices_that_are_not_there_end_the_search():
     recipe = replace(RECIPE, parallel="jit", num_devices=1000)
     for compile_ahead in (0, 1):
         with pytest.raises(UserError, match="num_devices=1000 of the recipe"):
-            list(Training(SPACE, Synthetic(), TASK, recipe, compile_ahead=compile_ahead).evaluate(iter(trials(1))))
+            list(InProcess(Training(SPACE, Synthetic(), TASK, recipe), compile_ahead).evaluate(iter(trials(1))))
 
 
-@pytest.mark.parametrize(("field", "value"), [("num_seeds", 0), ("compile_ahead", -1)])
-def test_impossible_numbers_are_refused(field, value):
-    with pytest.raises(ValueError, match=f"{field}={value}: has to be at least"):
-        Training(SPACE, Synthetic(), TASK, RECIPE, **{field: value})
+def test_no_seeds_are_refused():
+    with pytest.raises(ValueError, match="num_seeds=0: has to be at least 1"):
+        Training(SPACE, Synthetic(), TASK, RECIPE, num_seeds=0)

@@ -167,3 +167,12 @@ def test_packages_are_shipped_by_their_folders():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Ray(Lookup(), **settings)
+
+
+@pytest.mark.parametrize(("num_gpus", "share"), [(0.25, "0.225"), (1.0, "0.900"), (2.0, "0.900")])
+def test_trials_on_gpus_share_their_memory_and_have_no_settings_of_malloc(num_gpus, share):
+    variables = Ray(Lookup(), num_cpus=4, num_gpus=num_gpus).variables()
+    assert variables["XLA_CLIENT_MEM_FRACTION"] == share
+    assert not [name for name in variables if name.startswith(("MALLOC_", "GLIBC_", "NPROC"))]
+    assert "XLA_CLIENT_MEM_FRACTION" not in Ray(Lookup()).variables()
+    assert Ray(Lookup()).variables()["MALLOC_ARENA_MAX"] == "1"

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 
-import jax
 import numpy as np
 import pytest
 from fakes import Acting, Lookup
@@ -18,7 +17,8 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.evaluators.training import Training
-from nas_jax.executors import slots
+from nas_jax.executors.calling import Calling, call_where_trials_run
+from nas_jax.executors.plan import equal_shares
 from nas_jax.executors.workers import Workers
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.classification import Classification
@@ -38,6 +38,17 @@ def run(folder, *genomes, **settings):
     assert sorted(trial.id for trial in ended) == list(range(len(genomes)))
     assert not multiprocessing.active_children()
     return sorted(ended, key=lambda trial: trial.id)
+
+
+class OnlyHere(Acting):
+    """Arrives in no other process, as if that lacked a package."""
+
+    def __reduce__(self):
+        return refuse_to_arrive, ()
+
+
+def refuse_to_arrive():
+    raise ModuleNotFoundError("no such package there")
 
 
 def num_beginnings(folder, trial):
@@ -163,21 +174,58 @@ def test_a_mapped_data_set_is_the_data_set(tmp_path):
     [(1, [(0, 1, 2, 3)]), (2, [(0, 1), (2, 3)]), (3, [(0,), (1,), (2,)]), (5, [(0,), (1,), (2,), (3,), (0,)])],
 )
 def test_cores_are_shared_equally(num, expected):
-    assert slots.equal_shares([0, 1, 2, 3], num) == expected
+    assert equal_shares([0, 1, 2, 3], num) == expected
 
 
-def test_gpus_are_shared_by_as_many_workers_as_they_have_room_for(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "local_devices", lambda: ["first", "second"])
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    environments = [slot.environment for slot in slots.local_slots(None, workers_per_device=2)]
-    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["4", "6", "4", "6"]
-    assert {environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] for environment in environments} == {"0.450"}
-    with pytest.raises(UserError, match="2 GPUs have room for 2 workers"):
-        slots.local_slots(3, workers_per_device=1)
+def test_what_libraries_write_is_quoted_when_a_worker_dies_and_tears_no_display(tmp_path, capfd):
+    (trial,) = run(tmp_path, ("complain_and_kill",), max_retries=0)
+    assert trial.error.startswith("the worker process was killed by SIGKILL")
+    assert trial.error.endswith("; its last words: a page of a library / Check failed: it is broken")
+    written = capfd.readouterr().err
+    assert "a page of a library" not in written
+    assert "a word of Python" in written
 
 
-def test_tpus_are_not_shared(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
-    with pytest.raises(UserError, match="in_process"):
-        slots.local_slots(None, workers_per_device=1)
+def test_a_worker_that_cannot_start_fails_its_trial_and_says_why(tmp_path, capfd):
+    """It is not tried for ever."""
+    (trial,) = Workers(OnlyHere(str(tmp_path)), num_workers=1, max_retries=1).evaluate(iter(trials(("score", 0.5))))
+    assert (trial.failure, trial.num_attempts) == ("worker_lost", 2)
+    assert "ended with exit code 1" in trial.error
+    assert "ModuleNotFoundError: no such package there" in capfd.readouterr().err
+
+
+def test_what_no_worker_can_be_set_up_with_ends_the_search(tmp_path):
+    with pytest.raises(UserError, match="compilation cache: cannot make /dev/null/cache"):
+        run(tmp_path, ("score", 0.5), ("score", 0.5), compilation_cache="/dev/null/cache")
+    assert not multiprocessing.active_children()
+
+
+def test_without_a_gpu_a_function_is_called_in_this_process():
+    workers = Workers(Lookup())
+    assert isinstance(workers, Calling)
+    assert call_where_trials_run(workers, os.getpid) == os.getpid()
+    assert call_where_trials_run(Lookup(), pow, 2, 3) == 8
+
+
+def test_what_autotuning_finds_is_shared_and_no_program_is_kept(tmp_path):
+    """In a process of its own, as the settings count for all that is compiled in it."""
+    program = (
+        "import sys\nfrom pathlib import Path\nimport jax\nfrom jax._src import compiler\n"
+        "from nas_jax.executors.autotuning import share_autotuning\n"
+        "share_autotuning(Path(sys.argv[1]))\n"
+        "options = compiler.get_compile_options(num_replicas=1, num_partitions=1)\n"
+        "print(options.executable_build_options.debug_options.xla_gpu_per_fusion_autotune_cache_dir)\n"
+        "jax.jit(lambda x: x + 1)(2.0)\n"
+    )
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(each for each in sys.path if each),
+    }
+    command = [sys.executable, "-c", program, str(tmp_path / "shared")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "shared" / "xla_gpu_per_fusion_autotune_cache_dir")
+    assert [path for path in (tmp_path / "shared").rglob("*") if path.is_file()] == []
+    own = {**environment, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "own")}  # a user's
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(tmp_path / "own" / "xla_gpu_per_fusion_autotune_cache_dir")

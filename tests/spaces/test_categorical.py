@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
 from nas_jax.spaces.categorical import Categorical
-from nas_jax.spaces.rows import values_of
 
 PRODUCT = Categorical(genes=(("width", (16, 32, 64)), ("op", ("conv", "pool"))))
 
@@ -67,13 +67,12 @@ def test_columns_of_a_table_are_genes(write):
         ("width", "rate", "op", "params", "accuracy"),
         (16, "1e-1", "pool", 100, 0.5),
         (8.0, 0.01, "conv", 10, 0.6),
-        (16, 0.1, "pool", 300, 0.7),  # the first genome, trained with another seed
+        (16, "1e-1", "pool", 300, 0.7),  # the first genome, trained with another seed
     )
     space = Categorical(path=path, exclude="accuracy,", free_features="params")
     assert space.gene_names == ("width", "rate", "op")
-    assert list(space.genomes()) == [(8, 0.01, "conv"), (16, 0.1, "pool")]
-    assert [type(gene) for gene in next(space.genomes())] == [int, float, str]
-    x = space.encode([(16, 0.1, "pool"), (8, 0.01, "conv")])
+    assert list(space.genomes()) == [(8.0, "0.01", "conv"), (16, "1e-1", "pool")]
+    x = space.encode([(16, "1e-1", "pool"), (8.0, "0.01", "conv")])
     expected = [[0, 1, 0, 1, 0, 1, 1, 1, np.log10(200)], [1, 0, 1, 0, 1, 0, 0, 0, 1]]
     np.testing.assert_allclose(x, expected, rtol=1e-6)
 
@@ -85,27 +84,11 @@ def test_a_json_table_and_its_looked_up_metrics(tmp_path):
     }
     (tmp_path / "table.json").write_text(json.dumps(records))
     space = Categorical(path=str(tmp_path / "table.json"), exclude=("key", "accuracy"))
-    assert set(space.genomes()) == {("[16, 32]", "True", 2), ("[16]", "False", 1)}
+    assert set(space.genomes()) == {("[16, 32]", True, 2), ("[16]", False, 1)}
     tabular = Tabular(space, space.path, "accuracy")
     trials = [trial_of(space, i, genome) for i, genome in enumerate(space.genomes())]
     accuracies = {trial.genome[2]: trial.metrics["accuracy"] for trial in tabular.evaluate(iter(trials))}
     assert accuracies == {2: 0.5, 1: 0.25}
-
-
-@pytest.mark.parametrize(
-    ("texts", "values"),
-    [
-        (["10", "9", "9.0", "10"], (9, 10)),
-        (["1e-3", "2", "0.5"], (0.001, 0.5, 2.0)),
-        (["128", "", "64", "64"], ("64", "128", "")),
-        (["pool", "conv"], ("conv", "pool")),
-        (["1_0", "2"], ("2", "1_0")),
-    ],
-)
-def test_values_of_a_column(texts, values):
-    found = values_of(texts)
-    assert found == values
-    assert [type(value) for value in found] == [type(value) for value in values]
 
 
 @st.composite
@@ -154,6 +137,61 @@ def test_given_choices_choose_rows(write):
     assert build("nas_jax.spaces", {"name": "categorical", "path": path, "genes": [["width", [32, 16]], "op"]}) == space
 
 
+FLAGS = {"op": ["conv", "pool"], "width": np.array([32, 16, 64]), "is_wide": [False, True]}
+ALLOWED = [("pool", 64, True), {"width": 16, "is_wide": False, "op": "conv"}, ["conv", np.int64(32), np.bool_(True)]]
+
+
+def test_genes_by_value_keep_their_order_and_their_types():
+    space = Categorical(genes=FLAGS)
+    assert space.gene_choices == {"op": ("conv", "pool"), "width": (32, 16, 64), "is_wide": (False, True)}
+    assert {type(value) for choices in space.gene_choices.values() for value in choices} == {str, int, bool}
+    assert list(space.genomes()) == list(product(*space.gene_choices.values()))
+    assert space == Categorical(genes=tuple(space.gene_choices.items()))
+    names = Categorical(genes={"code": ["12", "012", "0012", "1e1"]})
+    assert names.num_genomes == 4
+    assert names.encode([("012",)]).tolist() == [[0, 1, 0, 0]]  # no rank: these are names
+
+
+def test_numbers_by_value_are_encoded_as_those_of_a_table(write):
+    """In the order given, which is here that of the table's sorted columns."""
+    rows = list(product((16, 32, 64), ("conv", "pool")))
+    table = Categorical(path=write(("width", "op"), *rows[1:]))
+    given = Categorical(genes={"width": [16, 32, 64], "op": ["conv", "pool"]}, allowed=reversed(rows[1:]))
+    assert list(given.genomes()) == list(table.genomes()) == rows[1:]
+    np.testing.assert_array_equal(given.encode(rows[1:]), table.encode(rows[1:]))
+    assert given.sample(np.random.default_rng(0), 4) == table.sample(np.random.default_rng(0), 4)
+    for genome in rows[1:]:
+        assert set(given.neighbors(genome)) == set(table.neighbors(genome))
+
+
+def test_only_allowed_genomes_are_of_the_space():
+    space = Categorical(genes=FLAGS, allowed=ALLOWED)
+    assert set(space.genomes()) == {("pool", 64, True), ("conv", 16, False), ("conv", 32, True)}
+    assert [type(value) for value in space.allowed[2]] == [str, int, bool]
+    assert space.num_genomes == 3
+    assert set(space.neighbors(("conv", 32, True))) == {("conv", 16, False), ("pool", 64, True)}
+    assert space.express(("conv", 32, False)) is None
+    assert build("nas_jax.spaces", {"name": "categorical", "genes": space.genes, "allowed": space.allowed}) == space
+
+
+def test_spaces_of_equal_values_of_other_types_are_two_spaces():
+    spaces = [Categorical(genes={"a": values}) for values in ([0, 1], [False, True], [0.0, 1.0])]
+    assert len(set(spaces)) == 3
+    assert [[type(value) for (value,) in space.genomes()] for space in spaces] == [[int] * 2, [bool] * 2, [float] * 2]
+    assert [space.encode([(1,)]).shape[1] for space in spaces] == [3, 2, 3]
+
+
+def test_many_allowed_genomes_are_looked_up_fast():
+    """A look-up that hashes or compares all of them takes milliseconds each, 5,000 of them 10 s and more."""
+    genes = {f"gene {i}": range(6) for i in range(6)}
+    space = Categorical(genes=genes, allowed=list(product(range(6), repeat=6)))
+    genome = (1, 2, 3, 4, 5, 0)
+    start = time.perf_counter()
+    for _ in range(5_000):
+        assert space.express(genome) == genome
+    assert time.perf_counter() - start < 3
+
+
 def test_a_large_table_is_fast(tmp_path):
     """Limits are ten times what it takes."""
     codes = np.random.default_rng(0).integers(6, size=(50_000, 10))
@@ -175,13 +213,42 @@ def test_a_large_table_is_fast(tmp_path):
     ("settings", "message"),
     [
         ({}, "name a table, for example with --config.evaluator.path=table.csv, or give genes"),
-        ({"genes": "width"}, r"the gene 'width' needs choices, as in \(\('width', \(1, 2, 4\)\), …\)"),
+        ({"genes": "width"}, r"the gene 'width' needs choices, as in genes=\{'width': \(1, 2, 4\), …\}"),
         ({"genes": (("width", ()),)}, "'width' needs choices"),
         ({"genes": (("width", (1, 1.0)),)}, "'width' names a choice twice"),
         ({"genes": (("width", "16"),)}, "neither a name nor a pair"),
         ({"genes": (("width", (1, 2)), ("width", (3, 4)))}, "names a gene twice"),
         ({"genes": (("width", (1, 2)),), "ordered": ("depth",)}, "no gene 'depth'; the genes are width"),
         ({"genes": (("width", (1, 2)),), "exclude": ("accuracy",)}, "columns of a table"),
+        ({"genes": {}}, "name a table"),
+        ({"genes": {"op": []}}, r"the gene 'op' needs choices, as in genes=\{'op'"),
+        ({"genes": {"op": "conv"}}, r"\('op', 'conv'\) is neither a name nor a pair"),
+        ({"genes": {"op": {"conv", "pool"}}}, "neither a name nor a pair"),
+        ({"genes": {3: [1, 2]}}, "neither a name nor a pair"),
+        ({"genes": {"op": ["conv", "conv"]}}, "'op' names a choice twice"),
+        ({"genes": {"op": [1, True]}}, "'op' names a choice twice"),
+        ({"genes": {"op": ["1", 1]}}, "'op' names a choice twice"),
+        ({"genes": {"op": [1, None]}}, "'op' has the choice None, which is no string, finite number or bool"),
+        ({"genes": {"op": [1.0, float("nan")]}}, "'op' has the choice nan"),
+        ({"genes": {"op": [[1, 2]]}}, r"'op' has the choice \(1, 2\)"),
+        ({"genes": FLAGS, "allowed": []}, "allowed: there are no genomes; leave it out"),
+        (
+            {"genes": FLAGS, "allowed": [("skip", 32, True)]},
+            r"allowed\[0\]: 'op' cannot be 'skip'; choose from 'conv', ",
+        ),
+        ({"genes": FLAGS, "allowed": [("conv", "32", True)]}, r"allowed\[0\]: 'width' cannot be '32'"),
+        (
+            {"genes": FLAGS, "allowed": [("conv", 32, 1)]},
+            r"allowed\[0\]: 'is_wide' cannot be 1; choose from False, True",
+        ),
+        ({"genes": FLAGS, "allowed": [("conv", [32], True)]}, r"allowed\[0\]: 'width' cannot be \(32,\)"),
+        ({"genes": FLAGS, "allowed": [ALLOWED[0], ("conv", 32)]}, r"allowed\[1\]: .* has 2 values for 3 genes, op, "),
+        ({"genes": FLAGS, "allowed": [{"op": "conv", "width": 32}]}, r"allowed\[0\]: the gene 'is_wide' is missing"),
+        ({"genes": FLAGS, "allowed": [{**ALLOWED[1], "depth": 1}]}, r"allowed\[0\]: there is no gene 'depth'"),
+        ({"genes": FLAGS, "allowed": ["conv"]}, r"allowed\[0\]: 'conv' is neither a tuple of values nor a dictionary"),
+        ({"genes": FLAGS, "allowed": "conv"}, "allowed: a list of genomes is wanted, not 'conv'"),
+        ({"genes": FLAGS, "allowed": [*ALLOWED, ALLOWED[1]]}, "allowed names a genome twice"),
+        ({"path": "table.csv", "allowed": ALLOWED}, "leave out one of allowed and path"),
         ({"genes": (("width", tuple(range(20_000))),)}, "20000 choices, more than 10000; exclude or round 'width'"),
     ],
 )
@@ -196,7 +263,7 @@ def test_impossible_settings_are_refused(settings, message):
         ({"genes": "height"}, UserError, "space: .* has no column 'height'; it has width, op, loss"),
         ({"exclude": "accuracy"}, UserError, "has no column 'accuracy'"),
         ({"free_features": "flops"}, UserError, "has no column 'flops'"),
-        ({"genes": "op", "free_features": "loss"}, ValueError, "'loss' has no number in row 12"),
+        ({"genes": "op", "free_features": "loss"}, ValueError, "'loss' has no number in line 13"),
         ({"exclude": "width,op,loss"}, ValueError, "every column of .* is excluded"),
         ({"genes": "width", "exclude": "width"}, ValueError, "'width' is a gene and excluded"),
         ({}, ValueError, "'loss' of .* has another value in every row, as a name or a metric has; exclude it"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nas_jax.layers import avg_pool, avg_pool_to, conv2d
 from nas_jax.spaces.chain import Chain
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 
 @st.composite

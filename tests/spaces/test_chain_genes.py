@@ -7,7 +7,7 @@ import pytest
 
 from nas_jax.spaces.chain import Chain
 from nas_jax.spaces.chain_network import ChainNetwork
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 SPACE = Chain((8, 8, 1), 3, conv_filters=(4,), fc_units=(8,), min_feature_layers=1, max_feature_layers=5)
 SMALL, LARGE = "conv3x3-4", "conv5x5-4"

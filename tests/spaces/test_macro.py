@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nas_jax.spaces.macro import BLOCKS, STAGES, NasBenchMacro, canonical, depthwise_conv2d, digits, parse
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 SPACE = NasBenchMacro(image_shape=(32, 32, 3), num_outputs=10)
 CHAINS = list(product(BLOCKS, repeat=8))

@@ -11,7 +11,7 @@ import pytest
 
 from nas_jax.spaces.nb201 import ENCODINGS, OPERATIONS, NasBench201, canonical, parse
 from nas_jax.spaces.nb201_network import Cell, ReluConvNorm
-from nas_jax.train.step import initialize
+from nas_jax.train.variables import initialize
 
 SPACE = NasBench201(image_shape=(32, 32, 3), num_outputs=10)
 CELLS = list(product(OPERATIONS, repeat=6))

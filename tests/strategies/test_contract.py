@@ -1,36 +1,17 @@
 """What holds for every strategy of the package, on every kind of space."""
 
-import importlib
-import pkgutil
-
 import numpy as np
 import pytest
 from fakes import Numbers
 from histories import make_history as history_of
 from made_runs import make_run
 from spaces_of_all_kinds import example_spaces
+from strategies_of_all_kinds import NAMES, make
 
-import nas_jax.strategies
-from nas_jax.build import build
 from nas_jax.evaluators.base import Measurement, evaluate_serially
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
 from nas_jax.strategies.base import RandomStart, Strategy
-from nas_jax.surrogates.gaussian_process import GaussianProcess
-
-NAMES = [
-    module.name
-    for module in pkgutil.iter_modules(nas_jax.strategies.__path__)
-    if hasattr(importlib.import_module(f"nas_jax.strategies.{module.name}"), "make")
-]
-# Settings with which the few genomes below are enough to leave the initial phase.
-SECTIONS = {
-    "bayesopt": {"num_initial": 4},
-    "evolution": {"population_size": 4, "tournament_size": 2},
-    "local_search": {"num_initial": 3},
-    "one_shot": {"num_random": 6, "num_candidates": 50},
-}
-SURROGATE = GaussianProcess(ard=False, hyperparameters="drawn", scale_inputs=False, warp="identity")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +22,6 @@ def spaces(tmp_path_factory):
 def pytest_generate_tests(metafunc):
     if "strategy_name" in metafunc.fixturenames:
         metafunc.parametrize("strategy_name", NAMES)
-
-
-def make(name, space):
-    provided = {"space": space, "surrogate": SURROGATE, "targets": "ranks"}
-    return build("nas_jax.strategies", {"name": name, **SECTIONS.get(name, {})}, **provided)
 
 
 def make_history(space, num):

@@ -14,11 +14,13 @@ from nas_jax.spaces.macro import MacroNetwork
 from nas_jax.spaces.nb201_network import CellNetwork
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.fit import compile_steps, fit, prepare, train
-from nas_jax.train.parallel import Placement, placement_of
-from nas_jax.train.recipe import Recipe, make_optimizer
+from nas_jax.train.fit import fit, prepare, train
+from nas_jax.train.parallel.placement import Placement, placement_of
+from nas_jax.train.recipe import Recipe, learning_rates, make_optimizer
 from nas_jax.train.resident import training_arrays
-from nas_jax.train.step import initial_state, initialize, input_shapes, make_train_step, variable_shapes
+from nas_jax.train.step import initial_state, layout_of, make_train_step, state_shapes
+from nas_jax.train.variables import initialize, input_shapes, variable_shapes
+from nas_jax.train.whole import compile_steps
 
 # 92 images are five batches of 16 and one of 12, which eight devices cannot divide: 24 steps in all.
 SOURCE = Synthetic(num_train=92, num_val=50, num_test=30, pad=1, flip=True)
@@ -40,6 +42,7 @@ class OwnNetwork(nn.Module):
         return self.dense(x.reshape(x.shape[0], -1))
 
 
+RATES = learning_rates(replace(RECIPE, learning_rate=0.01), 5).reshape(-1)
 CHAIN = ChainNetwork(("conv3x3-8", "max", "fc-16"), 4)
 CELL = CellNetwork(("nor_conv_3x3", "skip_connect", "nor_conv_1x1", "none", "avg_pool_3x3", "nor_conv_1x1"), 4, 1, 4)
 MACRO = MacroNetwork(("identity", "identity", "MB3_K3", "identity", "identity", *["identity"] * 3), 4, 4)
@@ -66,7 +69,6 @@ def test_several_devices_train_as_one_does(chain_alone, parallel, is_scanned):
     """With augmentation, batch normalisation, label smoothing and an uneven last batch."""
     (fitted,) = train(prepare(CHAIN, PROBLEM, replace(RECIPE, parallel=parallel), is_scanned=is_scanned), [3])
     assert_same(fitted, chain_alone)
-    assert all(leaf.devices() == {jax.local_devices()[0]} for leaf in jax.tree.leaves(fitted.variables))
 
 
 def twenty_steps(network, parallel, num_devices):
@@ -75,16 +77,15 @@ def twenty_steps(network, parallel, num_devices):
     Rate and seeds are such that rounding errors stay small: from other ones a start that is moved by 1e-6 changes the
     losses of the macro network by 1e-2, on one device.
     """
-    recipe = replace(RECIPE, learning_rate=0.01)
     placement = Placement(parallel, tuple(jax.local_devices()[:num_devices]))
-    optimizer = make_optimizer(recipe, steps_per_epoch=5)
-    state = initial_state(initialize(network, DATASET.spec.image_shape, 4), optimizer, 4)
-    step = make_train_step(network, optimizer, recipe, PROBLEM, placement.shards(16))
+    optimizer, variables = make_optimizer(RECIPE), initialize(network, DATASET.spec.image_shape, 4)
+    layout, state = layout_of(variables), initial_state(variables, optimizer, 4)
+    step = make_train_step(network, layout, PROBLEM, RECIPE, optimizer, placement.sharing(16))
     run = compile_steps(step, placement, state, DATASET.train, (20, 16), is_scanned=False)
     batches = np.random.default_rng(4).integers(0, 92, (20, 16), np.int32)
     examples = training_arrays(DATASET, placement.replicated)
-    state, losses = run(jax.device_put(state, placement.replicated), examples, batches)
-    return losses, state.variables
+    state, losses = run(jax.device_put(state, placement.replicated), examples, batches, RATES)
+    return losses, layout.variables(jax.device_get(state))
 
 
 @pytest.mark.parametrize("network", [CELL, MACRO, OwnNetwork()], ids=lambda network: type(network).__name__)
@@ -100,10 +101,8 @@ def test_batch_statistics_of_any_network_are_those_of_the_whole_batch(network):
 def test_each_device_does_its_part_of_the_work(parallel, monkeypatch):
     """By the count of operations in what was compiled for one device."""
     recipe = replace(RECIPE, batch_size=64)
-    optimizer = make_optimizer(recipe, steps_per_epoch=1)
-    state = jax.eval_shape(
-        lambda variables: initial_state(variables, optimizer, 0), variable_shapes(CHAIN, input_shapes(PROBLEM))
-    )
+    optimizer, shapes = make_optimizer(recipe), variable_shapes(CHAIN, input_shapes(PROBLEM))
+    layout, state = layout_of(shapes), state_shapes(shapes, optimizer)
     programs = []
     compile_lowered = jax.stages.Lowered.compile
     monkeypatch.setattr(
@@ -111,7 +110,7 @@ def test_each_device_does_its_part_of_the_work(parallel, monkeypatch):
     )
     examples = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), DATASET.train)
     for placement in (placement_of(recipe), Placement(parallel, tuple(jax.local_devices()))):
-        step = make_train_step(CHAIN, optimizer, recipe, PROBLEM, placement.shards(64))
+        step = make_train_step(CHAIN, layout, PROBLEM, recipe, optimizer, placement.sharing(64))
         placement.compile(step, state, examples, (64,))
     alone, shared = (program.cost_analysis()["flops"] for program in programs)
     assert shared < alone / 8 * 1.2

@@ -16,11 +16,21 @@ from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import load_variables, save_variables
 from nas_jax.train.evaluation import compile_validation, measure
-from nas_jax.train.fit import NonFiniteLossError, compile_steps, fit, fit_seeds, num_together_of, prepare, train
-from nas_jax.train.parallel import one_device
-from nas_jax.train.recipe import Recipe, make_optimizer, make_schedule
+from nas_jax.train.fit import NonFiniteLossError, fit, fit_seeds, prepare, train
+from nas_jax.train.parallel.placement import one_device
+from nas_jax.train.recipe import Recipe, learning_rates, make_optimizer, make_schedule
 from nas_jax.train.resident import training_arrays
-from nas_jax.train.step import initial_state, initialize, make_forward, make_train_step
+from nas_jax.train.step import (
+    descend,
+    initial_state,
+    layout_of,
+    make_eval_step,
+    make_forward,
+    make_train_step,
+    zeros_of,
+)
+from nas_jax.train.variables import initialize
+from nas_jax.train.whole import compile_steps
 
 PROBLEM = load_problem(Classification(), Synthetic(num_train=96, num_val=50, num_test=30, pad=1, flip=True))
 DATASET = PROBLEM.dataset
@@ -43,15 +53,22 @@ def leaves_equal(a, b):
 
 
 def make_state(recipe=RECIPE, seed=0):
-    optimizer = make_optimizer(recipe, steps_per_epoch=3)
+    optimizer = make_optimizer(recipe)
     return optimizer, initial_state(initialize(Small(), DATASET.spec.image_shape, seed), optimizer, seed)
 
 
-def make_run(step, state, batches_shape, is_scanned=False):
-    """`(state, batches) -> (state, losses)`."""
+LAYOUT = layout_of(initialize(Small(), DATASET.spec.image_shape, 0))
+
+
+def make_step(optimizer, recipe=RECIPE, problem=PROBLEM):
+    return make_train_step(Small(), LAYOUT, problem, recipe, optimizer)
+
+
+def make_run(step, state, batches_shape, is_scanned=False, rate=0.05):
+    """`(state, batches) -> (state, losses)`, with one learning rate."""
     run = compile_steps(step, one_device(), state, DATASET.train, batches_shape, is_scanned=is_scanned)
     examples = jax.tree.map(jnp.asarray, DATASET.train)
-    return lambda state, batches: run(state, examples, batches)
+    return lambda state, batches: run(state, examples, batches, np.full(len(batches), rate, np.float32))
 
 
 def assert_close(first, second, atol=1e-5):
@@ -82,15 +99,51 @@ def test_learning_rate_rises_linearly_and_falls_as_a_cosine():
     np.testing.assert_allclose([schedule(step) for step in (0, 5, 10, 30, 50)], [0, 0.2, 0.4, 0.2, 0], atol=1e-6)
 
 
-def test_weight_decay_shrinks_kernels_only():
-    recipe = replace(RECIPE, weight_decay=0.1, warmup_epochs=0.0, momentum=0.0)
-    optimizer, state = make_state(recipe)
-    params = jax.tree.map(jnp.ones_like, state.variables["params"])
-    gradients = jax.tree.map(jnp.zeros_like, params)
-    updates, _ = optimizer.update(gradients, optimizer.init(params), params)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(updates):
-        expected = -recipe.learning_rate * 0.1 if path[-1].key == "kernel" else 0.0
-        np.testing.assert_allclose(leaf, expected, rtol=1e-6)
+def test_the_numbers_of_the_schedule_are_in_the_order_of_the_steps():
+    recipe = Recipe(num_epochs=3, learning_rate=0.4, warmup_epochs=0.5)
+    schedule = make_schedule(recipe, steps_per_epoch=4)
+    expected = [[schedule(4 * epoch + step) for step in range(4)] for epoch in range(3)]
+    np.testing.assert_allclose(learning_rates(recipe, 4), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_steps_are_those_of_optax_and_weight_decay_is_of_kernels_only(is_packed):
+    """Three steps beside optax's own stochastic gradient descent, which decays what its mask says."""
+    recipe = replace(RECIPE, weight_decay=0.1, momentum=0.8)
+    optimizer, rng = make_optimizer(recipe), np.random.default_rng(0)
+    params = initialize(Small(), DATASET.spec.image_shape, 0)["params"]
+    theirs = params
+    mask = jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
+    reference = optax.chain(optax.add_decayed_weights(0.1, mask), optax.sgd(0.05, momentum=0.8, nesterov=True))
+    reference_state = reference.init(theirs)
+    pack, unpack = (LAYOUT.params.pack, LAYOUT.params.unpack) if is_packed else (lambda tree: tree,) * 2
+    ours, state = pack(params), zeros_of(optimizer, pack(params))
+    for _ in range(3):
+        gradients = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), params)
+        ours, state = descend(optimizer, pack(gradients), state, ours, jnp.float32(0.05))
+        updates, reference_state = reference.update(gradients, reference_state, theirs)
+        theirs = optax.apply_updates(theirs, updates)
+    assert_close(unpack(ours), theirs, atol=1e-6)
+
+
+def test_a_training_begins_where_the_optimiser_says():
+    optimizer, state = make_state()
+    assert jax.tree.all(jax.tree.map(np.array_equal, optimizer.init(state.params), state.opt_state))
+
+
+def test_packed_variables_come_back_as_they_were():
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(
+        lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), initialize(Small(), DATASET.spec.image_shape, 0)
+    )
+    variables["batch_stats"]["counts"] = {"seen": np.arange(3)}  # of another type
+    layout = layout_of(variables)
+    state = initial_state(variables, make_optimizer(RECIPE), 0)
+    assert leaves_equal(layout.variables(state), variables)
+    assert leaves_equal(jax.jit(layout.variables)(state), variables)
+    assert len(jax.tree.leaves(state.params)) == 2
+    kernels = [leaf.size for path, leaf in jax.tree_util.tree_leaves_with_path(variables) if path[-1].key == "kernel"]
+    assert state.params["float32"]["kernel"].size == sum(kernels)
 
 
 def test_a_step_is_nesterov_momentum_on_the_batch():
@@ -100,26 +153,28 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
     optimizer, state = make_state(recipe)
     indices = np.arange(32, dtype=np.int32)
     examples, spec = jax.tree.map(jnp.asarray, problem.dataset.train), problem.dataset.spec
-    after, loss = make_train_step(Small(), optimizer, recipe, problem)(state, examples, jnp.asarray(indices))
+    step = make_step(optimizer, recipe, problem)
+    after, loss = step(state, examples, jnp.asarray(indices), jnp.float32(0.05))
+    before, after = (jax.tree.map(jnp.asarray, LAYOUT.variables(jax.device_get(each))) for each in (state, after))
 
     x = (problem.dataset.train["image"][:32] / 255.0 - np.array(spec.mean)) / np.array(spec.std)
 
     def loss_fn(params):
-        variables = {**state.variables, "params": params}
+        variables = {**before, "params": params}
         logits, _ = Small().apply(variables, jnp.asarray(x, jnp.float32), train=True, mutable=["batch_stats"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, examples["label"][:32]).mean()
 
-    expected_loss, gradients = jax.value_and_grad(loss_fn)(state.variables["params"])
-    expected = jax.tree.map(lambda p, g: p - 0.05 * 1.9 * g, state.variables["params"], gradients)
+    expected_loss, gradients = jax.value_and_grad(loss_fn)(before["params"])
+    expected = jax.tree.map(lambda p, g: p - 0.05 * 1.9 * g, before["params"], gradients)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-4)
-    assert_close(after.variables["params"], expected)
-    assert not leaves_equal(after.variables["batch_stats"], state.variables["batch_stats"])
+    assert_close(after["params"], expected)
+    assert not leaves_equal(after["batch_stats"], before["batch_stats"])
 
 
 def test_one_batch_can_be_learned_by_heart_in_one_compilation():
     recipe = Recipe(num_epochs=60, batch_size=32, warmup_epochs=0.0, learning_rate=0.1, weight_decay=0.0)
     optimizer, state = make_state(recipe)
-    step = make_train_step(Small(), optimizer, recipe, PROBLEM)
+    step = make_step(optimizer, recipe)
     num_traces = 0
 
     def counted(*arguments):
@@ -127,7 +182,7 @@ def test_one_batch_can_be_learned_by_heart_in_one_compilation():
         num_traces += 1
         return step(*arguments)
 
-    run = make_run(counted, state, (60, 32))
+    run = make_run(counted, state, (60, 32), rate=0.1)
     _, losses = run(state, np.tile(np.arange(32, dtype=np.int32), (60, 1)))
     assert num_traces == 1
     assert losses[0] > 1.0
@@ -138,11 +193,12 @@ def test_scanning_an_epoch_is_looping_over_it():
     results = []
     for is_scanned in (False, True):
         optimizer, state = make_state()
-        run = make_run(make_train_step(Small(), optimizer, RECIPE, PROBLEM), state, (3, 32), is_scanned)
+        run = make_run(make_step(optimizer), state, (3, 32), is_scanned)
         results.append(run(state, np.arange(96, dtype=np.int32).reshape(3, 32)))
     (looped, losses), (scanned, other_losses) = results
     np.testing.assert_allclose(losses, other_losses, rtol=1e-5)
-    assert_close(looped.variables, scanned.variables)
+    assert_close(looped.params, scanned.params)
+    assert_close(looped.statistics, scanned.statistics)
 
 
 @pytest.mark.parametrize("is_scanned", [False, True])
@@ -154,7 +210,8 @@ def test_evaluation_is_exact_for_any_number_of_examples(num, is_scanned):
     x = (val["image"] / 255.0 - np.array(spec.mean)) / np.array(spec.std)
     logits = Small().apply(variables, jnp.asarray(x, jnp.float32), train=False)
     forward = make_forward(Small(), problem, RECIPE)
-    (metrics,) = compile_validation(forward, problem, variables, one_device(), is_scanned=is_scanned)(variables)
+    step = make_eval_step(forward, problem.task)
+    metrics = compile_validation(step, problem, variables, one_device(), is_scanned=is_scanned)(variables)
     (measured,) = measure(forward, [variables], problem, "val")
     hits = np.argmax(np.asarray(logits), -1) == val["label"]
     losses = np.asarray(optax.softmax_cross_entropy_with_integer_labels(logits, val["label"]))
@@ -180,19 +237,14 @@ def test_fit_learns_reports_each_epoch_and_repeats_itself():
     )
 
 
-@pytest.mark.parametrize("num_together", [1, 2])
-def test_each_epoch_is_told_as_soon_as_it_has_ended(num_together):
+def test_each_epoch_is_told_as_soon_as_it_has_ended():
     told = []
-    prepared = prepare(Small(), PROBLEM, RECIPE, num_together=num_together)
-    fits = train(prepared, [4, 5], lambda num_epochs, metrics: told.append((num_epochs, metrics)))
-    epochs = [
-        [{name: fitted.metrics["curve"][name][i] for name in fitted.metrics["curve"]} for i in range(3)]
+    fits = train(prepare(Small(), PROBLEM, RECIPE), [4, 5], lambda *epoch: told.append(epoch))
+    assert told == [
+        (i + 1, {name: values[i] for name, values in fitted.metrics["curve"].items()})
         for fitted in fits
+        for i in range(3)
     ]
-    if num_together == 2:
-        assert told == [(i + 1, [epochs[0][i], epochs[1][i]]) for i in range(3)]
-    else:
-        assert told == [(i + 1, [epochs[seed][i]]) for seed in range(2) for i in range(3)]
 
 
 def test_a_diverging_network_is_an_error_with_the_epoch():
@@ -220,60 +272,38 @@ def test_seeds_share_a_compilation_and_give_what_each_gives_alone(prepared, sing
     assert sum(fitted.seconds["compile"] for fitted in together) < 1.5 * prepared.seconds
 
 
-@pytest.mark.parametrize("is_scanned", [False, True])
-def test_seeds_of_one_program_give_what_each_gives_alone(single_fits, is_scanned):
-    together = train(prepare(Small(), PROBLEM, RECIPE, num_together=3, is_scanned=is_scanned), [4, 5, 6])
-    for alone, fitted in zip(single_fits, together, strict=True):
-        assert fitted.metrics["val_accuracy"] == pytest.approx(alone.metrics["val_accuracy"], abs=0.021)
-        for name in ("train_loss", "val_loss"):
-            assert fitted.metrics["curve"][name] == pytest.approx(alone.metrics["curve"][name], abs=1e-4)
-        assert_close(fitted.variables, alone.variables, atol=1e-4)
+def test_several_seeds_are_fitted_in_one_go(single_fits):
+    fits = fit_seeds(Small(), PROBLEM, RECIPE, [4, 5])
+    assert [fitted.metrics for fitted in fits] == [fitted.metrics for fitted in single_fits[:2]]
+    with pytest.raises(ValueError, match="at least one"):
+        fit_seeds(Small(), PROBLEM, RECIPE, [])
 
 
-def test_one_seed_that_diverges_is_named_among_several():
-    recipe = replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0)
-    with pytest.raises(NonFiniteLossError, match="with seed 7"):
-        train(prepare(Small(), PROBLEM, recipe, num_together=2), [7, 8])
-
-
-def test_seeds_that_do_not_fill_the_program_are_refused():
-    prepared = prepare(Small(), PROBLEM, RECIPE, num_together=2)
-    with pytest.raises(ValueError, match=r"3 seeds: .* multiple of num_together=2"):
-        train(prepared, [1, 2, 3])
-
-
-def test_seeds_train_at_the_same_time_on_one_accelerator_only(monkeypatch, single_fits):
-    assert num_together_of(RECIPE, 3) == 1
-    (fitted,) = fit_seeds(Small(), PROBLEM, RECIPE, [4])
-    assert fitted.metrics == single_fits[0].metrics
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert num_together_of(RECIPE, 3) == 3
-    assert num_together_of(replace(RECIPE, parallel="jit"), 3) == 1
-
-
-def test_the_program_of_a_training_does_not_depend_on_the_seed():
+def test_the_program_of_a_training_depends_on_neither_seed_nor_schedule():
     optimizer, state = make_state(seed=3)
-    _, other = make_state(seed=4)
-    step = jax.jit(make_train_step(Small(), optimizer, RECIPE, PROBLEM))
+    longer, other = make_state(replace(RECIPE, num_epochs=40, learning_rate=0.3, warmup_epochs=2.0), seed=4)
+    assert optimizer is longer
+    step = jax.jit(make_step(optimizer))
     arguments = (jax.tree.map(jnp.asarray, DATASET.train), jnp.arange(32))
-    assert step.lower(state, *arguments).as_text() == step.lower(other, *arguments).as_text()
-    same_variables = other._replace(variables=state.variables)
-    assert step(state, *arguments)[1] != step(same_variables, *arguments)[1]  # images are moved otherwise
+    texts = [step.lower(each, *arguments, jnp.float32(rate)).as_text() for each, rate in ((state, 0.1), (other, 0.3))]
+    assert texts[0] == texts[1]
+    same_variables = other._replace(params=state.params, statistics=state.statistics)
+    losses = [step(each, *arguments, jnp.float32(0.1))[1] for each in (state, same_variables)]
+    assert losses[0] != losses[1]  # images are moved otherwise
 
 
 def test_what_fills_no_batch_is_trained_on_if_it_is_not_dropped():
     """Two batches of 40 and one of 16, by hand with plain steps."""
     recipe = replace(RECIPE, num_epochs=1, batch_size=40, warmup_epochs=0.0, drop_last=False)
     fitted = fit(Small(), PROBLEM, recipe, seed=2)
-    optimizer = make_optimizer(recipe, steps_per_epoch=3)
-    step = jax.jit(make_train_step(Small(), optimizer, recipe, PROBLEM))
-    state = initial_state(initialize(Small(), DATASET.spec.image_shape, 2), optimizer, 2)
+    optimizer, state = make_state(recipe, seed=2)
+    step, rates = jax.jit(make_step(optimizer, recipe)), make_schedule(recipe, steps_per_epoch=3)
     order = np.random.default_rng((2, 0)).permutation(96)
     examples, total = jax.tree.map(jnp.asarray, DATASET.train), 0.0
-    for indices in np.split(order, [40, 80]):
-        state, loss = step(state, examples, jnp.asarray(indices, jnp.int32))
+    for number, indices in enumerate(np.split(order, [40, 80])):
+        state, loss = step(state, examples, jnp.asarray(indices, jnp.int32), jnp.float32(rates(number)))
         total += float(loss) * len(indices)
-    assert_close(fitted.variables, state.variables)
+    assert_close(fitted.variables, LAYOUT.variables(state))
     assert fitted.metrics["train_loss"] == pytest.approx(total / 96, rel=1e-5)
 
 
@@ -288,7 +318,7 @@ def test_the_training_split_stays_on_the_device_from_one_training_to_the_next(pr
     training_arrays.cache_clear()
     train(prepared, [1])
     train(prepared, [2])
-    assert training_arrays.cache_info()[:2] == (1, 1)  # hits, misses
+    assert training_arrays.cache_info().misses == 1
     jax.tree.map(np.testing.assert_array_equal, training_arrays(DATASET, one_device().replicated), DATASET.train)
 
 
@@ -311,6 +341,7 @@ def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
         ("compute_dtype", "float8"),
         ("parallel", "threads"),
         ("num_devices", 2),  # of parallel="none"
+        ("compilation", "never"),
     ],
 )
 def test_impossible_recipes_are_refused(field, value):

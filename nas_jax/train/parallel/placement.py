@@ -1,8 +1,8 @@
 """Where a network trains: on one device, or on several, which share each batch and compute what one would.
 
 Under `jit` the program is written for the whole batch, and the compiler spreads it over a mesh of devices. Under
-`pmap` every device runs the program of its own part, and the step exchanges what concerns the whole batch (`Shards` of
-`step.py`). A batch that cannot be divided among the devices, as the last of an epoch may be, is computed by all of
+`pmap` every device runs the program of its own part, and the step exchanges what concerns the whole batch
+(`shards.py`). A batch that cannot be divided among the devices, as the last of an epoch may be, is computed by all of
 them alike.
 """
 
@@ -17,8 +17,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch
 from nas_jax.errors import UserError
+from nas_jax.train.parallel.shards import Shards
 from nas_jax.train.recipe import Recipe
-from nas_jax.train.step import Shards
+from nas_jax.train.step import ALONE, Sharing
 
 AXIS = "devices"
 
@@ -39,35 +40,36 @@ class Placement:
         """An array whose `axis` is a batch: in parts if it can be divided, else whole on every device."""
         return self._sharding(*[None] * axis, AXIS) if self._is_divisible(batch_size) else self.replicated
 
-    def shards(self, batch_size: int) -> Shards | None:
-        """How a step under `pmap` finds the parts of a batch; None if it sees the whole batch."""
-        if self.parallel == "pmap" and self._is_divisible(batch_size):
-            return Shards(AXIS, len(self.devices))
-        return None
+    def sharing(self, batch_size: int) -> Sharing:
+        """What a step has to exchange with other devices: nothing but under `pmap`."""
+        is_shared = self.parallel == "pmap" and self._is_divisible(batch_size)
+        return Shards(AXIS, len(self.devices)) if is_shared else ALONE
 
     def compile(
         self, function: Callable[..., Any], state: Any, examples: Batch, batches_shape: tuple[int, ...]
     ) -> Callable[..., Any]:
-        """Compiles `function(state, examples, batches)`, made of a step for `shards(batches_shape[-1])`.
+        """Compiles `function(state, examples, batches, rates)`, made of a step with `sharing(batches_shape[-1])`.
 
         The compiled function takes and returns whole arrays. The state that is passed to it is used up.
 
         Args:
             state: As `examples` an example of an argument, or its shapes.
-            batches_shape: Of the indices of examples, int32; the last axis is the batch.
+            batches_shape: Of the indices of examples, int32; the last axis is the batch. Without this axis it is the
+                shape of the learning rates, float32.
         """
+        rates = jax.ShapeDtypeStruct(batches_shape[:-1], np.float32)
         if self.parallel == "pmap":
             mapped = jax.pmap(
-                function, AXIS, in_axes=(None, None, 0), out_axes=None, devices=self.devices, donate_argnums=0
+                function, AXIS, in_axes=(None, None, 0, None), out_axes=None, devices=self.devices, donate_argnums=0
             )
             parts = self._parts(np.zeros(batches_shape, np.int32))
-            compiled = mapped.lower(state, examples, parts).compile(compiler_options())
-            return lambda state, examples, batches: compiled(state, examples, self._parts(batches))
+            compiled = mapped.lower(state, examples, parts, rates).compile(compiler_options())
+            return lambda state, examples, batches, rates: compiled(state, examples, self._parts(batches), rates)
         everywhere = self.replicated
-        shardings = (everywhere, everywhere, self.spread(batches_shape[-1], len(batches_shape) - 1))
+        shardings = (everywhere, everywhere, self.spread(batches_shape[-1], len(batches_shape) - 1), everywhere)
         jitted = jax.jit(function, in_shardings=shardings, out_shardings=everywhere, donate_argnums=0)
         indices = jax.ShapeDtypeStruct(batches_shape, np.int32)
-        return jitted.lower(state, examples, indices).compile(compiler_options())
+        return jitted.lower(state, examples, indices, rates).compile(compiler_options())
 
     def _parts(self, batches: np.ndarray) -> np.ndarray:
         """`[..., b]` to what each device gets: `[devices, ..., b / devices]`, or `[devices, ..., b]` if it must."""

@@ -1,0 +1,277 @@
+"""The search turned inside out: another program asks for trials, measures them however it likes, and tells the results.
+
+    search = Search(space, Bayesopt(space), "val_accuracy", seed=0, path="runs/mine")
+    for trial in search.ask(10):
+        search.tell(trial, {"val_accuracy": measure(trial.genome)})
+
+What is proposed depends on the seed and on the log alone, as in the program's own loop, whose code it is.
+"""
+
+import dataclasses
+import math
+import shlex
+import sys
+import threading
+import warnings
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from nas_jax.build import section_of
+from nas_jax.config import PARTS
+from nas_jax.data.arrays import check_seed
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Failure, failed, failure_of
+from nas_jax.evaluators.plain import plain_metrics, plain_seconds
+from nas_jax.objectives import Objectives
+from nas_jax.record import check_workdir
+from nas_jax.run import changeable, unfinished
+from nas_jax.search.loop import propose, store_pending
+from nas_jax.spaces.base import Space
+from nas_jax.store import TrialStore
+from nas_jax.strategies.base import Learning, Strategy
+from nas_jax.strategies.learner import Learner
+from nas_jax.strategies.recommended import recommended_surrogate
+from nas_jax.trial import History, Trial
+from nas_jax.workdir import claim_workdir
+
+
+@runtime_checkable
+class _HasSpace(Protocol):
+    """A strategy that says what it searches."""
+
+    @property
+    def space(self) -> Space: ...
+
+
+class _Parts(NamedTuple):
+    """What proposals follow from; `nas_jax.search.loop.Proposing`."""
+
+    seed: int
+    space: Space
+    strategy: Strategy
+    objectives: Objectives
+
+
+class Search:
+    """Hands out trials and keeps what it is told of them. Threads may share it.
+
+    With a path it is stored like a run of the program, each trial before it is handed out and each result before
+    `tell` returns: the same call goes on from there, in a later process or, after a cell of a notebook was run again,
+    in the same one. What was handed out and not told comes first then.
+
+    Args:
+        space: See `nas_jax.spaces`; `Categorical(genes={"op": ["conv", "pool"], "width": [16, 32]})` is one.
+        strategy: Of that space; `Bayesopt(space)` if in doubt.
+        objectives: The name of a metric to make large, an `Objective`, or several of either.
+        seed: With it, and the results told so far, proposals repeat themselves.
+        path: A folder to work in; None: in memory only.
+
+    Raises:
+        UserError: an argument that is none of these, or a folder that another search, process or version has.
+    """
+
+    def __init__(self, space: Any, strategy: Any, objectives: Any, seed: Any = 0, path: Any = None) -> None:
+        self._parts = _checked(space, strategy, objectives, seed)
+        self._lock = threading.RLock()
+        self._is_open = True
+        self._store = TrialStore() if path is None else self._open(Path(path).expanduser().resolve())
+        self._left = unfinished(self._store, "search")  # of an earlier process, and not yet handed out here
+
+    def ask(self, num: Any = 1) -> list[Trial]:
+        """The next trials to measure, each with its `id`, its `genome` and a `seed` for the measurement.
+
+        Those of one call are a batch: each is proposed as if those before it were pending.
+
+        Returns:
+            `num` trials, fewer only if the space has no more.
+
+        Raises:
+            UserError: `num` is no positive number, or the search is closed.
+        """
+        if not isinstance(num, int | np.integer) or isinstance(num, bool) or num < 1:
+            raise UserError(f"ask: a number of trials is wanted, at least 1, not {num!r}")
+        with self._lock:
+            self._check_open()
+            left, self._left = self._left[:num], self._left[num:]
+            if len(left) == num:
+                return left
+            proposals = propose(self._parts, self._store.trials("search"), int(num) - len(left))
+            return left + store_pending(self._parts, self._store, proposals)
+
+    def tell(self, trial: Any, metrics: Any, seconds: Any = None) -> Trial:
+        """Stores what a trial has reached, and returns the trial with it.
+
+        A trial of which an objective is NaN or infinite is stored as failed.
+
+        Args:
+            trial: One that `ask` returned, or its id.
+            metrics: By name, at least those of the objectives; numbers of NumPy, JAX and other libraries will do.
+            seconds: What it took, by name ("compile", "train"), for the report.
+
+        Raises:
+            UserError: a trial that is unknown or was told before, a metric that is missing, or one that is no number.
+                The trial stays as it was, and can be told again.
+        """
+        with self._lock:
+            pending = self._pending(trial)
+            try:
+                plain = plain_metrics(metrics)
+                plain_time = None if seconds is None else plain_seconds(seconds)
+            except ValueError as error:
+                raise UserError(f"trial {pending.id}: {error}") from error
+            for name in self._parts.objectives.metrics:
+                if name not in plain:
+                    raise UserError(f"trial {pending.id}: no metric {name!r}; there are {', '.join(plain) or 'none'}")
+                if not isinstance(plain[name], int | float):
+                    raise UserError(f"trial {pending.id}: the metric {name!r} is no number but {plain[name]!r}")
+            ended = dataclasses.replace(pending, status="finished", metrics=plain, seconds=plain_time)
+            if not all(math.isfinite(plain[name]) for name in self._parts.objectives.metrics):
+                told = ", ".join(f"{name}={value}" for name, value in plain.items())
+                ended = failed(dataclasses.replace(ended, metrics=None), Failure("non_finite", f"not finite: {told}"))
+            return self._put(ended)
+
+    def tell_failed(self, trial: Any, reason: Any) -> Trial:
+        """Stores that a trial failed, and returns it so. To the strategy it is as bad as the worst.
+
+        Args:
+            trial: One that `ask` returned, or its id.
+            reason: One line, or what was raised.
+
+        Raises:
+            UserError: a trial that is unknown or was told before.
+        """
+        with self._lock:
+            is_raised = isinstance(reason, Exception)
+            failure = failure_of(reason) if is_raised else Failure("error", " ".join(str(reason).split()))
+            return self._put(failed(self._pending(trial), failure))
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials in the order in which they were proposed, pending and failed ones too."""
+        with self._lock:
+            return self._store.trials("search")
+
+    @property
+    def history(self) -> History:
+        """What the strategy knows."""
+        return self._parts.objectives.history(self.trials)
+
+    @property
+    def front(self) -> list[Trial]:
+        """The trials that no other one beats in every objective; of one objective the best alone."""
+        return self._parts.objectives.front(self.trials)
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial so far, the first of equals; None while none has finished.
+
+        Raises:
+            UserError: there are several objectives.
+        """
+        if len(self._parts.objectives) > 1:
+            raise UserError(f"best: there are {len(self._parts.objectives)} objectives; see front")
+        return next(iter(self.front), None)
+
+    def close(self) -> None:
+        """Lets other processes have the folder. What was told can still be read here."""
+        with self._lock:
+            self._is_open = False
+            self._store.__exit__(None, None, None)
+
+    def __enter__(self) -> "Search":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, folder: Path) -> TrialStore:
+        """The store in a folder, of which this process has no other search that is open."""
+        with _LOCK:
+            if (earlier := _OPEN.get(folder)) is not None:
+                earlier.close()
+            check_workdir(folder)
+            store = TrialStore(folder / "trials.jsonl")
+            try:
+                config = _config_of(self._parts)
+                fixed = changeable(store, config, self._parts.strategy)
+                claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv))
+            except BaseException:
+                store.__exit__(None, None, None)
+                raise
+            _OPEN[folder] = self
+            weakref.finalize(self, store.__exit__, None, None, None)  # where nobody closes it
+        if store.repaired:
+            warnings.warn(store.repaired, stacklevel=3)
+        return store
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise UserError("this search is closed, or was opened again in this process; go on with that one")
+
+    def _pending(self, given: Any) -> Trial:
+        """The stored trial that is meant, which has not ended."""
+        self._check_open()
+        id = given.id if isinstance(given, Trial) else given
+        if not isinstance(id, int | np.integer) or isinstance(id, bool):
+            raise UserError(f"a trial that ask returned is wanted, or its id, not {given!r}")
+        stored = next((trial for trial in self._store.trials("search") if trial.id == id), None)
+        if stored is None:
+            raise UserError(f"trial {id} is unknown: this search has never handed it out")
+        if isinstance(given, Trial) and (given.genome, given.seed) != (stored.genome, stored.seed):
+            raise UserError(f"trial {id}, {given.description}, is of another search; here it is {stored.description}")
+        if stored.status != "pending":
+            raise UserError(f"trial {id} was told before: it has {stored.status}")
+        return stored
+
+    def _put(self, ended: Trial) -> Trial:
+        self._store.put(ended)
+        self._left = [trial for trial in self._left if trial.id != ended.id]
+        return ended
+
+
+_LOCK = threading.Lock()
+_OPEN: weakref.WeakValueDictionary[Path, Search] = weakref.WeakValueDictionary()  # of this process, by their folders
+
+
+def _checked(space: Any, strategy: Any, objectives: Any, seed: Any) -> _Parts:
+    if isinstance(space, type) or not isinstance(space, Space):
+        raise UserError(f"space: {space!r} is no space; see nas_jax.spaces.base.Space")
+    if isinstance(strategy, type) or not isinstance(strategy, Strategy):
+        raise UserError(f"strategy: {strategy!r} is no strategy; Bayesopt(space) is one")
+    if isinstance(strategy, _HasSpace) and strategy.space != space:
+        raise UserError("strategy: it searches another space; give it this one")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
+        raise UserError(f"seed: a whole number is wanted, not {seed!r}")
+    try:
+        check_seed(int(seed))
+        return _Parts(int(seed), space, strategy, Objectives.of(objectives))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _config_of(parts: _Parts) -> dict[str, Any]:
+    """The config of a run of these parts, for what reads working directories."""
+    strategy = parts.strategy
+    learner = strategy.learner if isinstance(strategy, Learning) else Learner(parts.space, recommended_surrogate())
+    objectives = [dataclasses.asdict(objective) for objective in parts.objectives]
+
+    def section(name: str, part: Any) -> dict[str, Any]:
+        return section_of(PARTS[name][0], part, PARTS[name][1])
+
+    return {
+        "seed": parts.seed,
+        "objective": objectives[0] if len(objectives) == 1 else objectives,
+        "space": section("space", parts.space),
+        "strategy": section("strategy", strategy),
+        "surrogate": section("surrogate", learner.surrogate),
+        "targets": learner.targets,
+        "evaluator": {"name": "told", "metrics": parts.objectives.metrics},
+        "search": {},
+        "finalists": {},
+    }

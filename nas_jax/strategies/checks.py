@@ -1,0 +1,169 @@
+"""What every strategy asks of the history it is given, and the errors that say what is wrong with one.
+
+The program's own histories (`Objectives.history`) pass as they are; this is for those that somebody has made by hand.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nas_jax.errors import UserError
+from nas_jax.spaces.base import GeneSpace, Space
+from nas_jax.trial import Budget, Genome, History, freeze
+
+# What the code of a space raises that is given something else than one of its genomes.
+_REFUSALS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+def checked_history(space: Space, history: Any) -> History:
+    """The history with tuples and a float64 array where it has what equals them: lists, arrays, ranges.
+
+    Values of one objective may be `[n]`. A genome whose values are not all finite counts as failed, as do values that
+    are None or masked.
+
+    Raises:
+        UserError: no history, sequences of different lengths, values that are no numbers, or a genome that the space
+            does not have.
+    """
+    if not isinstance(history, History):
+        raise UserError(f"history: {_kind(history)} is no nas_jax.trial.History")
+    genomes, failed, pending = (
+        _genomes(space, name, getattr(history, name)) for name in ("genomes", "failed", "pending")
+    )
+    num = len(genomes)
+    checked = History(
+        ids=_ascending("ids", history.ids, num),
+        places=_ascending("places", history.places, num),
+        genomes=genomes,
+        values=_values(history.values, num),
+        budgets=_budgets(history.budgets, num),
+        failed=failed,
+        pending=pending,
+    )
+    is_finite = np.isfinite(checked.values).all(axis=1)
+    return checked if is_finite.all() else _with_failures(checked, is_finite)
+
+
+def check_genome(space: Space, genome: Any, title: str) -> None:
+    """Refuses what is no genome of the space, as far as the space can tell.
+
+    One with genes can tell for certain; of another one it is enough that it encodes the genome.
+
+    Raises:
+        UserError: with `title` and the genome.
+    """
+    try:
+        reason = _reason_against(space, genome)
+    except TypeError:  # it does not hash
+        reason = "is no genome: a genome is a tuple of strings, numbers and such tuples"
+    if reason:
+        raise UserError(f"{title}: {genome!r} {reason}")
+
+
+@lru_cache(maxsize=2**16)  # the same genomes come back with each proposal
+def _reason_against(space: Space, genome: Any) -> str:
+    """Why this is no genome of the space; empty if it is one."""
+    unknown = f"is no genome of the space {type(space).__name__}"
+    if not isinstance(genome, tuple):
+        return f"{unknown}, whose genomes are tuples"
+    try:
+        if not isinstance(space, GeneSpace):
+            space.encode([genome])
+            return ""
+        genes = space.genes_of(genome)
+        choices = space.gene_choices
+        if wrong := [name for name, value in genes.items() if value is not None and value not in choices[name]]:
+            return f"{unknown}: {wrong[0]!r} cannot be {genes[wrong[0]]!r}"
+        same = space.express(tuple(genes.values()))
+    except _REFUSALS:
+        return unknown
+    if same == genome:
+        return ""
+    return unknown if same is None else f"{unknown}; what it describes is {same!r} there"
+
+
+def _genomes(space: Space, name: str, genomes: Any) -> tuple[Genome, ...]:
+    listed = tuple(freeze(genome) if isinstance(genome, list) else genome for genome in _listed(name, genomes))
+    for place, genome in enumerate(listed):
+        check_genome(space, genome, f"history.{name}[{place}]")
+    return listed
+
+
+def _values(values: Any, num: int) -> Float[np.ndarray, "n k"]:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "cmMSU":  # which NumPy would cast, or which are text
+            raise TypeError
+        if array.dtype.kind == "O" and any(isinstance(value, str | bytes) for value in array.flat):
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"history.values: numbers are wanted, [genomes, objectives], not {_kind(values)} of others"
+        ) from None
+    if isinstance(values, np.ma.MaskedArray):
+        array = np.where(np.ma.getmaskarray(values), np.nan, array)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or len(array) != num or not array.shape[1]:
+        raise UserError(
+            f"history.values: the shape {np.shape(values)} is not that of {num} genomes, which is "
+            f"({num}, number of objectives)"
+        )
+    return array
+
+
+def _ascending(name: str, numbers: Any, num: int) -> tuple[int, ...]:
+    listed = _of_length(name, numbers, num)
+    if not all(isinstance(number, int | np.integer) for number in listed):
+        raise UserError(f"history.{name}: whole numbers are wanted, not {listed!r}")
+    if any(later <= earlier for earlier, later in pairwise(listed)):
+        raise UserError(f"history.{name}: they have to ascend: {listed!r}")
+    return listed
+
+
+def _budgets(budgets: Any, num: int) -> tuple[Budget | None, ...]:
+    listed = _of_length("budgets", budgets, num)
+    for budget in listed:
+        if budget is not None and not isinstance(budget, Budget):
+            raise UserError(f"history.budgets: {budget!r} is no nas_jax.trial.Budget, and not None")
+    return listed
+
+
+def _of_length(name: str, given: Any, num: int) -> tuple[Any, ...]:
+    listed = _listed(name, given)
+    if len(listed) != num:
+        raise UserError(
+            f"history.{name}: {len(listed)} are too {'few' if len(listed) < num else 'many'} for {num} genomes"
+        )
+    return listed
+
+
+def _listed(name: str, given: Any) -> tuple[Any, ...]:
+    if isinstance(given, np.ndarray):
+        given = given.tolist()
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        raise UserError(f"history.{name}: a sequence is wanted, not {_kind(given)}")
+    return tuple(given)
+
+
+def _with_failures(history: History, is_finite: np.ndarray) -> History:
+    """The history with genomes among the failed that have no finite values."""
+    kept, lost = np.flatnonzero(is_finite).tolist(), np.flatnonzero(~is_finite).tolist()
+    return history._replace(
+        ids=tuple(history.ids[place] for place in kept),
+        places=tuple(history.places[place] for place in kept),
+        genomes=tuple(history.genomes[place] for place in kept),
+        values=history.values[kept],
+        budgets=tuple(history.budgets[place] for place in kept),
+        failed=(*history.failed, *(history.genomes[place] for place in lost)),
+    )
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

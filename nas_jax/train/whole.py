@@ -1,0 +1,142 @@
+"""A program a network: all layers, forward and backward, and the update, compiled together.
+
+On a CPU the steps are a loop in Python: XLA runs convolutions inside its own loops many times slower there.
+On accelerators one call scans the steps of an epoch. Either way a network is compiled once for training and
+once for evaluation, ahead of time, so that a change of shape is an error and never a silent recompilation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+
+from nas_jax.data.arrays import Batch, EpochBatches, num_examples
+from nas_jax.tasks.base import Problem
+from nas_jax.train.evaluation import compile_validation
+from nas_jax.train.parallel.placement import Placement
+from nas_jax.train.recipe import Recipe, make_optimizer
+from nas_jax.train.resident import training_arrays
+from nas_jax.train.step import (
+    Layout,
+    TrainState,
+    initial_state,
+    layout_of,
+    make_eval_step,
+    make_forward,
+    make_train_step,
+    state_shapes,
+)
+from nas_jax.train.variables import Variables, draw_variables, input_shapes, variable_shapes
+
+Steps = Callable[[TrainState, Batch, np.ndarray, np.ndarray], tuple[TrainState, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class WholeNetwork:
+    """A `programs.Program` of one network: training steps and the evaluation, compiled."""
+
+    problem: Problem
+    placement: Placement
+    optimizer: optax.GradientTransformation
+    shapes: Variables
+    layout: Layout
+    run_full: Steps
+    run_rest: Steps | None
+    validate: Callable[[Any], dict[str, float]]
+
+    def start(self, seed: int) -> TrainState:
+        state = initial_state(draw_variables(self.shapes, seed), self.optimizer, seed)
+        return jax.device_put(state, self.placement.replicated)
+
+    def run_epoch(
+        self, state: TrainState, batches: EpochBatches, learning_rates: np.ndarray
+    ) -> tuple[TrainState, float]:
+        examples = training_arrays(self.problem.dataset, self.placement.replicated)
+        num_full = len(batches.full)
+        state, losses = self.run_full(state, examples, batches.full, learning_rates[:num_full])
+        mean = float(losses.mean())
+        if self.run_rest is None:
+            return state, mean
+        state, (last,) = self.run_rest(state, examples, batches.rest[None], learning_rates[num_full:])
+        share = len(batches.rest) / (batches.full.size + len(batches.rest))
+        return state, mean + (float(last) - mean) * share
+
+    def evaluate(self, state: TrainState) -> dict[str, float]:
+        return self.validate((state.params, state.statistics))
+
+    def variables(self, state: TrainState) -> Variables:
+        return self.layout.variables(jax.device_get(state))
+
+
+def compile_whole(
+    network: nn.Module, problem: Problem, recipe: Recipe, placement: Placement, *, is_scanned: bool
+) -> WholeNetwork:
+    """Compiles the training of `network` and its evaluation. `is_scanned`: one call takes all steps of an epoch."""
+    optimizer = make_optimizer(recipe)
+    shapes = variable_shapes(network, input_shapes(problem))
+    layout = layout_of(shapes)
+    state = state_shapes(shapes, optimizer)
+
+    def compile_batches(shape: tuple[int, int]) -> Steps:
+        step = make_train_step(network, layout, problem, recipe, optimizer, placement.sharing(shape[-1]))
+        return compile_steps(step, placement, state, problem.dataset.train, shape, is_scanned=is_scanned)
+
+    num_full, num_left = divmod(num_examples(problem.dataset.train), recipe.batch_size)
+    eval_step = make_eval_step(make_forward(network, problem, recipe), problem.task)
+
+    def eval_packed(packed: Any, batch: Batch, is_real: jax.Array) -> Any:
+        params, statistics = packed
+        return eval_step(layout.variables(state._replace(params=params, statistics=statistics)), batch, is_real)
+
+    return WholeNetwork(
+        problem,
+        placement,
+        optimizer,
+        shapes,
+        layout,
+        compile_batches((num_full, recipe.batch_size)),
+        compile_batches((1, num_left)) if num_left and not recipe.drop_last else None,
+        compile_validation(eval_packed, problem, (state.params, state.statistics), placement, is_scanned=is_scanned),
+    )
+
+
+def compile_steps(
+    step: Callable[..., Any],
+    placement: Placement,
+    state: TrainState,
+    examples: Batch,
+    batches_shape: tuple[int, int],
+    *,
+    is_scanned: bool,
+) -> Steps:
+    """Returns `(state, examples, batches, learning_rates) -> (state, losses)`, which takes a step for each batch.
+
+    `examples` are the training split. `batches` are the indices of examples, `[steps, b]`; learning rates and losses
+    are `[steps]`. The state that is passed in is used up.
+    """
+
+    def all_steps(state: TrainState, examples: Batch, batches: jax.Array, learning_rates: jax.Array) -> Any:
+        return jax.lax.scan(lambda carry, each: step(carry, examples, *each), state, (batches, learning_rates))
+
+    num_steps, batch_size = batches_shape
+    shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), examples)
+    shape = batches_shape if is_scanned else (batch_size,)
+    compiled = placement.compile(all_steps if is_scanned else step, state, shapes, shape)
+
+    def run_steps(
+        state: TrainState, examples: Batch, batches: np.ndarray, learning_rates: np.ndarray
+    ) -> tuple[TrainState, np.ndarray]:
+        if is_scanned:
+            state, losses = compiled(state, examples, batches, learning_rates)
+            return state, np.asarray(losses)
+        losses = []
+        for i in range(num_steps):
+            state, loss = compiled(state, examples, batches[i], learning_rates[i])
+            losses.append(loss)
+        return state, np.stack(jax.device_get(losses))
+
+    return run_steps

@@ -114,8 +114,8 @@ class GaussianProcess:
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            loadings = loadings_of(data[0], self.groups) if self.ard else None
-            found = draw_hyperparameters(key, stationary_kernel(self.kernel), num_varying, *data[:2], loadings)
+            loadings, kernel = loadings_of(data[0], self.groups) if self.ard else None, stationary_kernel(self.kernel)
+            found = draw_hyperparameters(key, kernel, num_varying, data[0], data[1], loadings)
             return self._condition(data, found, scaling)
         group, sharing = groups_of(self.groups, x.shape[1], ard=self.ard), self.sharing if self.ard else 1.0
         mean = mean_function(self.mean, x.shape[1])

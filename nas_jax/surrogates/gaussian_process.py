@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.surrogates import programs
-from nas_jax.surrogates.ard_draw import draw_with_relevances
 from nas_jax.surrogates.base import Posterior, as_posterior, as_result
 from nas_jax.surrogates.checks import hyperparameter_arrays, mean_array, query_array, training_arrays
 from nas_jax.surrogates.gaussian_process_state import (
@@ -29,6 +28,7 @@ from nas_jax.surrogates.gaussian_process_state import (
 from nas_jax.surrogates.gpjax_bridge import Process, posterior_of, read_model, row_noise, scaling_of_model
 from nas_jax.surrogates.hyperparameters import Hyperparameters, groups_of, prior_of
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
+from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
@@ -47,8 +47,8 @@ class GaussianProcess:
         kernel: "rbf", "matern12", "matern32", "matern52", "rational_quadratic", or a stationary kernel of GPJax:
             its lengthscale and variance are learned anew, its other parameters stay.
         ard: One lengthscale a feature, or a group of features; else a single one.
-        groups: With `ard`, a label for each feature; features of one label share a lengthscale. Where lengthscales are
-            drawn, one-hot features share only a part of theirs with their label, see `loadings.py`.
+        groups: With `ard`, a label for each feature; features of one label share a lengthscale (one-hot features whose
+            lengthscales are drawn only a part of it, see `loadings.py`).
         sharing: With `ard`, the correlation of log-lengthscales under the prior, from 0 to 1.
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
@@ -116,8 +116,9 @@ class GaussianProcess:
         if self.hyperparameters == "drawn":
             if noise_std is not None:
                 raise ValueError("noise_std must come with hyperparameters='optimised'")
-            draw = partial(draw_with_relevances, groups=self.groups) if self.ard else draw_hyperparameters
-            return self._condition(data, draw(key, kernel, num_varying, data[0], data[1]), scaling)
+            loadings = loadings_of(data[0], self.groups) if self.ard else None
+            found = draw_hyperparameters(key, kernel, num_varying, data[0], data[1], loadings)
+            return self._condition(data, found, scaling)
         sharing = self.sharing if self.ard else 1.0
         mean = mean_function(self.mean, x.shape[1])
         prior = prior_of(num_varying, groups, sharing, self.min_noise_std, parameters_of(mean))
@@ -267,16 +268,13 @@ class GaussianProcess:
         return {"lengthscales": state.lengthscales[:num].tolist(), **deviations}
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
-        """The lengthscale of each feature, in units of its training range.
-
-        None without `ard`, and where lengthscales are drawn: one draw is no estimate.
-        """
+        """The lengthscale of each feature, in units of its training range; None without `ard`, and of a mere draw."""
         return state.lengthscales if self.ard and self.hyperparameters == "optimised" else None
 
     def with_groups(self, labels: Sequence[Hashable]) -> "GaussianProcess":
         """With these `groups`, where lengthscales of features are drawn and there are none yet."""
-        has_use = self.ard and self.hyperparameters == "drawn" and self.groups is None
-        return replace(self, groups=tuple(labels)) if has_use else self
+        is_told = not self.ard or self.hyperparameters != "drawn" or self.groups is not None
+        return self if is_told else replace(self, groups=tuple(labels))
 
     def _scaling(self, x: np.ndarray, y: np.ndarray) -> Scaling:
         return scaling_of(x, y, self.warp, self.upper_bound, self.scale_inputs)

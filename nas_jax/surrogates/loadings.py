@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nas_jax.surrogates.hyperparameters import groups_of
+
 
 def loadings_of(x: Float[np.ndarray, "n d"], groups: Sequence[Hashable] | None) -> Float[np.ndarray, "d k"]:
-    """Loadings for training inputs; labels `[d]` take the place of blocks and of features that stand alone."""
+    """Loadings for training inputs; labels `[d]` take the place of blocks and of features that stand alone.
+
+    Raises:
+        ValueError: labels of another number than features.
+    """
+    groups_of(groups, x.shape[1], ard=True)  # refuses labels of another number
     block = one_hot_blocks(x)
     sizes = np.bincount(block, minlength=block.max() + 1)[block]
     places = np.arange(len(block)) - np.searchsorted(block, block)

@@ -1,4 +1,4 @@
-"""One draw from the posterior of a Gaussian process's hyperparameters: a single lengthscale, signal and noise.
+"""One draw from the posterior of a Gaussian process's hyperparameters: lengthscales, signal and noise.
 
 A search that repeats itself with the one best setting can be wrong about it for good; draws differ from step to
 step as far as the data leave room. The posterior of lengthscale and noise is evaluated on a grid, where the signal
@@ -17,7 +17,7 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.programs import correlation_of_rows
-from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR
+from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR, draw_relevances
 
 # Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
 _LENGTHSCALES = np.geomspace(0.3, 8.0, 10)
@@ -26,12 +26,30 @@ _MAX_ROWS = 400  # an eigendecomposition costs ten times a factorisation; what m
 
 
 def draw_hyperparameters(
-    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]
+    key: jax.Array,
+    kernel: Any,
+    num_varying: int,
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    loadings: Float[np.ndarray, "d k"] | None = None,
 ) -> Hyperparameters:
     """A draw given scaled inputs and standardised targets; given a random 400 of them where there are more.
 
-    `num_varying` is the number of features that take more than one value. The kernel has no shape parameters.
+    `num_varying` is the number of features that take more than one value. The kernel has no shape parameters. With
+    `loadings` relevances of features are drawn first, else they share one lengthscale.
     """
+    if loadings is None:
+        return _draw_alike(key, kernel, num_varying, x, y)
+    key, relevance_key = jax.random.split(key)
+    factors = draw_relevances(relevance_key, kernel, num_varying, loadings, x, y)
+    found = _draw_alike(key, kernel, num_varying, x / factors, y)
+    return found._replace(lengthscales=factors * found.lengthscales)
+
+
+def _draw_alike(
+    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]
+) -> Hyperparameters:
+    """With a single lengthscale."""
     keys = jax.random.split(key, 3)
     if len(y) > _MAX_ROWS:
         rng = np.random.default_rng(int(jax.random.bits(keys[2])))  # JAX would compile for each number of rows

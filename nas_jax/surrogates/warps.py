@@ -82,8 +82,8 @@ class SinhArcsinh(NamedTuple):
     scale: float
     skewness: float
     tail: float
-    low: float = -np.inf  # in units of the targets
-    high: float = np.inf
+    low: float = -_LARGEST  # in units of the targets
+    high: float = _LARGEST
     unit: float = 1.0  # of distances from `low` and `high`
 
     def forward(self, y: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
@@ -141,7 +141,7 @@ def _bounds_of_outliers(y: Float64[np.ndarray, " n"]) -> tuple[float, float, flo
     quantiles = np.quantile(y, [0.1, 0.25, 0.5, 0.75, 0.9])
     unit = float(max((quantiles[3] - quantiles[1]) / 1.349, (quantiles[4] - quantiles[0]) / 2.563))
     if unit == 0:
-        return -np.inf, np.inf, 1.0
+        return -_LARGEST, _LARGEST, 1.0
     return float(quantiles[2] - _FAR * unit), float(quantiles[2] + _FAR * unit), unit
 
 

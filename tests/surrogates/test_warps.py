@@ -147,4 +147,4 @@ def test_an_outlier_does_not_make_the_others_alike(sign, distance):
 
 def test_few_distinct_targets_have_no_outliers():
     y = np.append(np.zeros(30), [1.0, 100.0])
-    assert warp_of("sinh_arcsinh", y, None).high == np.inf
+    assert warp_of("sinh_arcsinh", y, None).high == 1e30

@@ -39,8 +39,8 @@ def find(package: str, section: Mapping[str, Any]) -> Any:
     if module is None or not hasattr(module, "make"):
         more = "; a module of your own has to be in PYTHONPATH, and end with make = …" if "." in str(name) else ""
         raise UserError(f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}{more}")
-    if not (isinstance(module.make, type) and dataclasses.is_dataclass(module.make)):
-        raise UserError(f"{_kind(package)} {name!r}: make has to be a frozen dataclass, but is {module.make!r}")
+    with wanted(f"make of {path} has to be a frozen dataclass"):
+        dataclasses.fields(module.make)
     return module.make
 
 

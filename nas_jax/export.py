@@ -128,8 +128,8 @@ def read_exported(directory: Path) -> Exported:
             recipe = read_json(directory / "recipe.json")
             task, spec = {"name": "classification"}, _spec_of_0_1(genome, recipe["preprocessing"])
         return Exported(freeze(genome["genome"]), genome["description"], genome["space"], task, spec)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         raise UserError(f"{directory} was written by no version of nas_jax that this one reads ({reason})") from error
 
 

@@ -15,8 +15,35 @@ from nas_jax.executors.workers import Workers
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.fit import prepare, train
+from nas_jax.train.programs import Program
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
+
+
+@dataclass(frozen=True)
+class TimedProgram:
+    """The program of a network, and how long its steps and its evaluations take."""
+
+    program: Program
+    watch: Stopwatch
+
+    def start(self, seed: int) -> Any:
+        return self.program.start(seed)
+
+    def run_epoch(self, *arguments: Any) -> Any:
+        return self._timed("train", self.program.run_epoch, *arguments)
+
+    def evaluate(self, state: Any) -> dict[str, float]:
+        return self._timed("eval", self.program.evaluate, state)
+
+    def variables(self, state: Any) -> Any:
+        return self.program.variables(state)
+
+    def _timed(self, part: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        self.watch.lap("compile")
+        result = function(*arguments)
+        self.watch.lap(part)
+        return result
 
 
 @dataclass(frozen=True)
@@ -34,18 +61,8 @@ class TimedTraining:
         problem = load_problem(Classification(), self.source)
         watch = Stopwatch()
         prepared = prepare(SPACE.network(trial.genome, self.recipe.dtype), problem, self.recipe)
-
-        def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
-            def run(*arguments: Any) -> Any:
-                watch.lap("compile")
-                result = function(*arguments)
-                watch.lap(part)
-                return result
-
-            return run
-
-        timed_steps = timed(prepared.run_epoch, "train"), timed(prepared.evaluate, "eval")
-        (fit,) = train(dataclasses.replace(prepared, run_epoch=timed_steps[0], evaluate=timed_steps[1]), [trial.seed])
+        timed = dataclasses.replace(prepared, program=TimedProgram(prepared.program, watch))
+        (fit,) = train(timed, [trial.seed])
         watch.lap("compile")
         return Measurement(fit.metrics, watch.spent)
 

@@ -19,8 +19,11 @@ from nas_jax.surrogates.random_forest import RandomForest
 
 
 def ranked(by_gene):
-    """The genes that matter, the most important one first, then the others in the order of their names."""
-    return sorted(by_gene, key=lambda name: -by_gene[name].value)
+    """The genes that matter, the most important one first, then the others in the order of their names.
+
+    What a space encodes beside its genes is left out.
+    """
+    return sorted((name for name in by_gene if name in NAMES), key=lambda name: -by_gene[name].value)
 
 
 @pytest.mark.parametrize("measure", ["sobol first", "sobol total", "permutation"])

@@ -108,8 +108,8 @@ def test_a_table_with_gaps_is_asked_by_its_features(tmp_path):
     space = gapped(tmp_path)
     points = points_for(space, np.random.default_rng(0))
     assert isinstance(points, FeaturePoints)
-    assert points.names == ("x", "y", "z", "params")
-    assert [columns.tolist() for columns in points.columns] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+    assert points.names == ("x", "y", "z", "counts of alike genes", "params")
+    assert [columns.tolist() for columns in points.columns] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11], [12]]
     assert [choice for choice, _ in points.choices(1)] == [0, 1, 2]
     np.testing.assert_array_equal([row for _, row in points.choices(1)], np.eye(3))
     assert points.choices(3) == []

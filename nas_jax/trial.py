@@ -91,6 +91,18 @@ class History(NamedTuple):
             raise ValueError(f"there are {self.values.shape[1]} objectives, and this strategy has room for one")
         return self.values[:, 0]
 
+    def keep(self, kept: Sequence[int], failed: tuple[Genome, ...]) -> "History":
+        """Only those finished trials, by their rows in `values`, and `failed` in place of what failed."""
+        rows = list(kept)
+        return self._replace(
+            ids=tuple(self.ids[row] for row in rows),
+            places=tuple(self.places[row] for row in rows),
+            genomes=tuple(self.genomes[row] for row in rows),
+            values=self.values[rows],
+            budgets=tuple(self.budgets[row] for row in rows),
+            failed=failed,
+        )
+
 
 def freeze(value: Any) -> Any:
     """Turns the lists of a JSON value into tuples, which makes a genome of it."""

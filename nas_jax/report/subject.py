@@ -81,14 +81,7 @@ class Subject:
         kept = np.sort(rng.choice(num, _MAX_TRIALS, replace=False)).tolist()
         num_failed = len(history.failed) * _MAX_TRIALS // num
         failed = np.sort(rng.choice(len(history.failed), num_failed, replace=False)).tolist()
-        return history._replace(
-            ids=tuple(history.ids[place] for place in kept),
-            places=tuple(history.places[place] for place in kept),
-            genomes=tuple(history.genomes[place] for place in kept),
-            values=history.values[kept],
-            budgets=tuple(history.budgets[place] for place in kept),
-            failed=tuple(history.failed[place] for place in failed),
-        )
+        return history.keep(kept, tuple(history.failed[place] for place in failed))
 
 
 def read_subject(workdir: Path, parts: Parts) -> Subject:

@@ -154,14 +154,7 @@ def _listed(name: str, given: Any) -> tuple[Any, ...]:
 def _with_failures(history: History, is_finite: np.ndarray) -> History:
     """The history with genomes among the failed that have no finite values."""
     kept, lost = np.flatnonzero(is_finite).tolist(), np.flatnonzero(~is_finite).tolist()
-    return history._replace(
-        ids=tuple(history.ids[place] for place in kept),
-        places=tuple(history.places[place] for place in kept),
-        genomes=tuple(history.genomes[place] for place in kept),
-        values=history.values[kept],
-        budgets=tuple(history.budgets[place] for place in kept),
-        failed=(*history.failed, *(history.genomes[place] for place in lost)),
-    )
+    return history.keep(kept, (*history.failed, *(history.genomes[place] for place in lost)))
 
 
 def _kind(value: Any) -> str:

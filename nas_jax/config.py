@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "data": ("nas_jax.data", frozenset()),
     "task": ("nas_jax.tasks", frozenset()),
     "space": ("nas_jax.spaces", frozenset()),
-    "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets"})),
+    "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets"})),
     "surrogate": ("nas_jax.surrogates", frozenset()),
     "evaluator": ("nas_jax.evaluators", frozenset({"space", "source", "task", "recipe", "checkpoint_dir"})),
     "execution": ("nas_jax.executors", frozenset({"evaluator"})),

@@ -61,17 +61,17 @@ class Display:
         """A line that stays."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
-        """A stage of `num_trials` trials, of which `ended` were there before."""
+    def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None:
+        """A stage of `num_trials` trials (None: as many as may be), of which `ended` were there before."""
         self._last, self._running, self._assessments = None, {}, {}
         self._best = self._objectives.front(ended)
         for task in self._progress.tasks:
             self._progress.update(task.id, visible=False)
         self._progress.add_task(stage, total=num_trials, completed=len(ended))
         if ended:
-            self.note(f"{stage}: resumes, {len(ended)} of {num_trials} trials are done")
+            self.note(f"{stage}: resumes, {len(ended)} {f'of {num_trials} ' if num_trials else ''}trials are done")
         elif not self._live:
-            self.note(f"{stage}: {num_trials} trials")
+            self.note(f"{stage}: {num_trials} trials" if num_trials else f"{stage}: trials up to its cost")
         self._refresh()
 
     def progress(self, progress: Progress) -> None:
@@ -88,7 +88,8 @@ class Display:
         self._progress.advance(task.id)
         if not self._live:
             clock = time.strftime("%H:%M:%S")
-            self.note(f"{clock}  {int(task.completed)}/{int(task.total or 0)}  {self._line(trial)}")
+            of_total = f"/{int(task.total)}" if task.total else ""
+            self.note(f"{clock}  {int(task.completed)}{of_total}  {self._line(trial)}")
         self._refresh()
 
     def round(self, round: Round) -> None:

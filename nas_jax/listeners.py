@@ -32,8 +32,11 @@ class Outcome(NamedTuple):
 class Listener(Protocol):
     """Is told of a run, in one thread and in the order of events."""
 
-    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
-        """A stage of `num_trials` trials begins, of which `ended` have ended before."""
+    def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None:
+        """A stage of `num_trials` trials begins, of which `ended` have ended before.
+
+        The number is None where only the cost of the trials is limited.
+        """
         ...
 
     def progress(self, progress: Progress) -> None:
@@ -59,7 +62,7 @@ class Listeners:
 
     each: tuple[Listener, ...] = ()
 
-    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
+    def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None:
         for listener in self.each:
             listener.begin(stage, num_trials, ended)
 

@@ -134,20 +134,43 @@ class Objectives:
             places=tuple(place for place, _, _ in finished),
             genomes=tuple(trial.genome for _, trial, _ in finished),
             values=np.array([values for _, _, values in finished], np.float64).reshape(-1, len(self.each)),
+            violations=np.zeros((len(finished), 0)),
             budgets=tuple(trial.budget for _, trial, _ in finished),
+            curves=tuple(self.curve(trial) for _, trial, _ in finished),
             failed=tuple(t.genome for _, t, values in valued if values is None and t.status != "pending"),
             pending=tuple(trial.genome for trial in ordered if trial.status == "pending"),
+            pending_budgets=tuple(trial.budget for trial in ordered if trial.status == "pending"),
         )
+
+    def curve(self, trial: Trial) -> np.ndarray:
+        """The values `[t, k]` of a trial at each budget that it passed; `[0, k]` where it has no curve of them all.
+
+        A curve belongs to the training and not to the trial: where one continues another, it begins with the first
+        epoch of the first.
+        """
+        curves = (trial.metrics or {}).get("curve") or {}
+        each = [curves.get(objective.metric) for objective in self.each]
+        if not all(isinstance(curve, list) for curve in each):
+            return np.zeros((0, len(self.each)))
+        signs = [objective.sign for objective in self.each]
+        return np.array(each, np.float64).T * signs
 
     def front(self, trials: Iterable[Trial]) -> list[Trial]:
         """The trials that no other one dominates: at least as good in every objective, and better in one.
 
         Of equals the first one stays, so that one objective has a front of one trial, its best. Trials without
-        values are left out.
+        values are left out, and so are those with less than the largest budget of any that has: after a part of a
+        training a value says little of what the whole one gives.
         """
-        scored = [(trial, values) for trial in trials if (values := self.values(trial)) is not None]
+        scored = at_largest_budget([(trial, values) for trial in trials if (values := self.values(trial)) is not None])
         front: list[tuple[Trial, np.ndarray]] = []
         for trial, values in scored:
             if not any(np.all(other >= values) for _, other in front):
                 front = [(kept, other) for kept, other in front if not np.all(values >= other)] + [(trial, values)]
         return [trial for trial, _ in front]
+
+
+def at_largest_budget(scored: Sequence[tuple[Trial, np.ndarray]]) -> list[tuple[Trial, np.ndarray]]:
+    """Those of the trials, each with its values, that have the largest budget of all of them."""
+    spent = [math.inf if trial.budget is None else trial.budget.epochs for trial, _ in scored]
+    return [each for each, epochs in zip(scored, spent, strict=True) if epochs == max(spent)]

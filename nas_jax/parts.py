@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
 from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, num_examples
@@ -36,10 +37,11 @@ PROTOCOLS: dict[str, type] = {
 
 
 class Searching(NamedTuple):
-    """The search's settings, and what measures its trials."""
+    """The search's settings, what measures its trials, and the budgets that it can measure with."""
 
     settings: SearchSettings
     evaluator: Evaluator
+    budgets: Budgets
 
 
 class Finals(NamedTuple):
@@ -88,17 +90,20 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     space = _build(config, "space", **(training.space_fields if training else {}))
     _check_targets(config["targets"], objectives, surrogate)
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
-    strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"])
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
         evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
-        if config.get("execution"):
-            evaluator = _executed(config, evaluator)
         for metric in objectives.metrics:
             if metric not in evaluator.metric_names:
                 raise UserError(f"objective.metric: no {metric!r}; choose from {', '.join(evaluator.metric_names)}")
         return evaluator
 
+    def executed(evaluator: Evaluator) -> Evaluator:
+        return _executed(config, evaluator) if config.get("execution") else evaluator
+
+    searching = build_evaluator(config["evaluator"], checkpoint_dir=None)
+    budgets = budgets_of(searching)
+    strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"], budgets=budgets)
     final_recipe = training and training.final_recipe
     return Parts(
         seed=config["seed"],
@@ -106,10 +111,10 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         space=space,
         strategy=strategy,
         learner=learner,
-        search=Searching(search_settings, build_evaluator(config["evaluator"], checkpoint_dir=None)),
+        search=Searching(search_settings, executed(searching), budgets),
         finals=Finals(
             _finalist_settings(config, space),
-            build_evaluator(_final_evaluator(config), recipe=final_recipe, checkpoint_dir=checkpoint_dir),
+            executed(build_evaluator(_final_evaluator(config), recipe=final_recipe, checkpoint_dir=checkpoint_dir)),
             final_recipe if final_recipe is not None and trains(_final_evaluator(config)) else None,
         ),
         problem=training and training.problem,

@@ -43,8 +43,12 @@ class Run:
         """The folder to take home."""
         return self.workdir / "best"
 
-    def begin(self, stage: str, num_trials: int, *stages: Stage) -> None:
-        """Tells the listeners that a stage begins, whose trials are of `stages` in the store."""
+    def begin(self, stage: str, num_trials: int | None, *stages: Stage) -> None:
+        """Tells the listeners that a stage begins, whose trials are of `stages` in the store.
+
+        Args:
+            num_trials: None where only their cost is limited.
+        """
         ended = [trial for trial in self.store.trials(*stages) if trial.status != "pending"]
         self.listeners.begin(stage, num_trials, ended)
 

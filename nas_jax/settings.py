@@ -6,21 +6,32 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How many trials a search has, and how many it may lose, all in a row from the first, before it gives up.
+    """How much a search may spend, and how many trials it may lose, all in a row from the first, before it gives up.
 
     With a `batch_size` above one, so many genomes are proposed at once, whenever the evaluator asks for more.
 
+    Args:
+        num_trials: How many there are at most; None for as many as `max_cost` allows.
+        max_cost: What they may cost together, in full measurements of the search; None for no limit. A trial that
+            continues another one costs only what it adds. The search ends with the first proposal that would cost more
+            than is left.
+
     Raises:
-        ValueError: a number that is too small.
+        ValueError: a number that is too small, or no limit at all.
     """
 
-    num_trials: int = 100
+    num_trials: int | None = 100
     max_failures: int = 10
     batch_size: int = 1
+    max_cost: float | None = None
 
     def __post_init__(self) -> None:
-        if self.num_trials < 2 or min(self.max_failures, self.batch_size) < 1:
+        if self.num_trials is None and self.max_cost is None:
+            raise ValueError("num_trials and max_cost are both None: the search would never end; set one of them")
+        if (self.num_trials is not None and self.num_trials < 2) or min(self.max_failures, self.batch_size) < 1:
             raise ValueError(f"num_trials has to be at least 2, max_failures and batch_size at least 1: {self}")
+        if self.max_cost is not None and self.max_cost <= 0:
+            raise ValueError(f"max_cost has to be positive, got {self.max_cost}")
 
 
 @dataclass(frozen=True)

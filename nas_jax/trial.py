@@ -65,7 +65,10 @@ class Trial:
 
 
 class History(NamedTuple):
-    """What a strategy may know of the past: no metrics, only the values of the objectives (higher is better)."""
+    """What a strategy may know of the past: no metrics, only the values of the objectives (higher is better).
+
+    One that was made by hand may leave out the fields from `violations` on; `checked_history` fills them.
+    """
 
     ids: tuple[int, ...]  # of the finished trials, ascending
     places: tuple[int, ...]  # of the finished trials among all, in the order in which they were proposed, from 0
@@ -74,6 +77,9 @@ class History(NamedTuple):
     budgets: tuple[Budget | None, ...]  # of the finished trials
     failed: tuple[Genome, ...]
     pending: tuple[Genome, ...]
+    violations: np.ndarray = np.zeros((0, 0))  # [n, c]: by how much each of c constraints is broken; <= 0 is kept
+    curves: tuple[np.ndarray, ...] = ()  # of the finished trials [t, k]: values at each budget so far; t = 0: unknown
+    pending_budgets: tuple[Budget | None, ...] = ()
 
     @property
     def known(self) -> frozenset[Genome]:
@@ -99,7 +105,9 @@ class History(NamedTuple):
             places=tuple(self.places[row] for row in rows),
             genomes=tuple(self.genomes[row] for row in rows),
             values=self.values[rows],
+            violations=self.violations[rows],
             budgets=tuple(self.budgets[row] for row in rows),
+            curves=tuple(self.curves[row] for row in rows),
             failed=failed,
         )
 

@@ -16,6 +16,9 @@ def make_history(genomes=(), scores=(), failed=(), pending=()):
         budgets=(None,) * num,
         failed=tuple(failed),
         pending=tuple(pending),
+        violations=np.zeros((num, 0)),
+        curves=(np.zeros((0, 1)),) * num,
+        pending_budgets=(None,) * len(pending),
     )
 
 

@@ -2,6 +2,7 @@
 
 from fakes import Lookup, Numbers
 
+from nas_jax.budgets import Budgets
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Finals, Parts, Searching
 from nas_jax.run import Run
@@ -16,6 +17,7 @@ from nas_jax.surrogates.gaussian_process import GaussianProcess
 SPACE = Numbers()
 SURROGATE = GaussianProcess(num_starts=1)
 ACCURACY = Objectives((Objective(),))
+FULL_ONLY = Budgets((1,))
 
 
 def make_parts(
@@ -28,6 +30,7 @@ def make_parts(
     finals=None,
     surrogate=SURROGATE,
     targets="scores",
+    budgets=FULL_ONLY,
 ):
     """Parts of a random search of twelve trials with three finalists, or of what is given."""
     evaluator = evaluator or Lookup()
@@ -37,7 +40,7 @@ def make_parts(
         space=space,
         strategy=strategy or RandomSearch(space),
         learner=Learner(space, surrogate, targets),
-        search=Searching(search or SearchSettings(12), evaluator),
+        search=Searching(search or SearchSettings(12), evaluator, budgets),
         finals=Finals(finals or FinalistSettings(30, 3, max_doublings=0), evaluator),
     )
 

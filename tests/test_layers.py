@@ -27,7 +27,7 @@ ROWS = (
     "surrogates layers tasks store cli tables units",
     "data objectives build cpu event_files pictures table_files",
     "json_files",
-    "hints",
+    "hints budgets",
     "trial errors notes scratch signals",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

@@ -13,6 +13,7 @@ from nas_jax.trial import Budget, Trial
 
 ACCURACY = Objectives((Objective(),))
 BOTH = Objectives((Objective(), Objective("num_params", maximize=False)))
+BUDGETS = (Budget(1), Budget(3), None)
 
 
 def trial(id, status="finished", **metrics):
@@ -82,6 +83,27 @@ def test_the_front_of_one_objective_is_its_best_the_earliest_of_equals():
     trials = [trial(0, "failed"), trial(1, val_accuracy=0.5), trial(2, val_accuracy=0.7), trial(3, val_accuracy=0.7)]
     assert [each.id for each in ACCURACY.front(trials)] == [2]
     assert ACCURACY.front(trials[:1]) == []
+
+
+def test_values_after_different_budgets_are_not_compared():
+    short, long, full = (replace(trial(id, val_accuracy=1 - id / 10), budget=b) for id, b in enumerate(BUDGETS))
+    assert ACCURACY.front([short, long]) == [long]
+    assert ACCURACY.front([full, short, long]) == [full]
+    failed = replace(trial(3, "failed"), budget=None)
+    assert ACCURACY.front([short, long, failed]) == [long]
+
+
+def test_curves_have_the_sign_of_values_and_what_is_pending_its_budget():
+    curve = {"val_accuracy": [0.1, 0.5], "num_params": [10, 10]}
+    trials = [
+        trial(0, val_accuracy=0.5, num_params=10.0, curve=curve),
+        trial(1, val_accuracy=0.5, num_params=10.0, curve={"val_accuracy": [0.5]}),
+        replace(trial(2, "pending"), budget=Budget(3)),
+    ]
+    history = BOTH.history(trials)
+    np.testing.assert_array_equal(history.curves[0], [[0.1, -10], [0.5, -10]])
+    assert history.curves[1].shape == (0, 2)
+    assert history.pending_budgets == (Budget(3),)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))

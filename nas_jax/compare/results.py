@@ -15,6 +15,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
     """A run in numbers; `names` are the fields of its setting."""
     config = settings_of(record)
     done = [trial for trial in record.of("search") if trial.status != "pending"]
+    num_trials = record.config.get("search", {}).get("num_trials", 0)  # None where only the cost is limited
     curves = {}
     for objective in record.objectives:
         values = np.array([score(trial, objective) for trial in done])
@@ -24,7 +25,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
         workdir=str(record.workdir),
         setting=tuple(config.get(name, UNKNOWN) for name in names),
         seed=config.get("seed", UNKNOWN),
-        is_complete=bool(record.best) or len(done) >= record.config.get("search", {}).get("num_trials", 0),
+        is_complete=bool(record.best) or (num_trials is not None and len(done) >= num_trials),
         curves=curves,
         winner={metric: record.best[metric] for metric in shown if record.best.get(metric) is not None},
         seconds=total_seconds(record.trials),

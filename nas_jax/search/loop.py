@@ -13,15 +13,19 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from nas_jax.assessment import assess
+from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal, Strategy
 from nas_jax.trial import Stage, Trial
+
+_ROUNDING = 1e-9  # of a sum of costs
 
 
 @runtime_checkable
@@ -93,16 +97,41 @@ def _requests(run: Run) -> Iterator[Trial]:
     """The trials to measure: what an earlier process left unfinished, then what the strategy proposes."""
     parts, store, settings = run.parts, run.store, run.parts.search.settings
     yield from unfinished(store, "search")
-    while (position := len(store.trials("search"))) < settings.num_trials:
+    while num := _num_left(settings, position := len(store.trials("search"))):
         searched = store.trials("search")
-        num = min(settings.batch_size, settings.num_trials - position)
         started = time.perf_counter()
         proposals = propose(parts, searched, num)
         seconds = time.perf_counter() - started
         run.listeners.round(Round(position, proposals, seconds, assess(searched, parts.objectives)))
-        if not proposals:
+        affordable = _affordable(parts.search.budgets, settings.max_cost, searched, proposals)
+        yield from store_pending(parts, store, affordable)
+        if not proposals or len(affordable) < len(proposals):
             return
-        yield from store_pending(parts, store, proposals)
+
+
+def _num_left(settings: SearchSettings, position: int) -> int:
+    """How many trials to propose at once after `position` of them."""
+    left = settings.batch_size if settings.num_trials is None else settings.num_trials - position
+    return min(settings.batch_size, left)
+
+
+def _affordable(
+    budgets: Budgets, max_cost: float | None, searched: Sequence[Trial], proposals: Sequence[Proposal]
+) -> list[Proposal]:
+    """The proposals before the first one that would cost more than is left."""
+    if max_cost is None:
+        return list(proposals)
+    given = {trial.id: trial.budget or budgets.full for trial in searched}
+    spent = sum(budgets.costs(searched))
+    affordable = []
+    for proposal in proposals:
+        spent += budgets.cost(
+            proposal.budget, given.get(proposal.continues) if proposal.continues is not None else None
+        )
+        if spent > max_cost + _ROUNDING:
+            break
+        affordable.append(proposal)
+    return affordable
 
 
 def _give_up_on_failures(store: TrialStore, max_failures: int) -> None:

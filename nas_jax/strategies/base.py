@@ -75,5 +75,8 @@ def one_by_one(
     proposals: list[Proposal] = []
     while len(proposals) < num and (proposal := next_proposal(rng, history)):
         proposals.append(proposal)
-        history = history._replace(pending=(*history.pending, proposal.genome))
+        history = history._replace(
+            pending=(*history.pending, proposal.genome),
+            pending_budgets=(*history.pending_budgets, proposal.budget),
+        )
     return proposals

@@ -15,6 +15,8 @@ from nas_jax.errors import UserError
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Budget, Genome, History, freeze
 
+_EACH = {"values": "objectives", "violations": "constraints"}
+
 # What the code of a space raises that is given something else than one of its genomes.
 _REFUSALS = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
@@ -39,10 +41,15 @@ def checked_history(space: Space, history: Any) -> History:
         ids=_ascending("ids", history.ids, num),
         places=_ascending("places", history.places, num),
         genomes=genomes,
-        values=_values(history.values, num),
-        budgets=_budgets(history.budgets, num),
+        values=_numbers("values", history.values, num, least=1),
+        budgets=_budgets("budgets", history.budgets, num),
         failed=failed,
         pending=pending,
+        violations=_numbers(
+            "violations", history.violations if np.size(history.violations) else np.zeros((num, 0)), num
+        ),
+        curves=_curves(history.curves or (np.zeros((0, 1)),) * num, num),
+        pending_budgets=_budgets("pending_budgets", history.pending_budgets or (None,) * len(pending), len(pending)),
     )
     is_finite = np.isfinite(checked.values).all(axis=1)
     return checked if is_finite.all() else _with_failures(checked, is_finite)
@@ -93,7 +100,8 @@ def _genomes(space: Space, name: str, genomes: Any) -> tuple[Genome, ...]:
     return listed
 
 
-def _values(values: Any, num: int) -> Float[np.ndarray, "n k"]:
+def _numbers(name: str, values: Any, num: int, least: int = 0) -> Float[np.ndarray, "n k"]:
+    """Numbers of each of `num` genomes, at least so many of each."""
     try:
         array = np.asarray(values)
         if array.dtype.kind in "cmMSU":  # which NumPy would cast, or which are text
@@ -103,16 +111,16 @@ def _values(values: Any, num: int) -> Float[np.ndarray, "n k"]:
         array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise UserError(
-            f"history.values: numbers are wanted, [genomes, objectives], not {_kind(values)} of others"
+            f"history.{name}: numbers are wanted, [genomes, {_EACH[name]}], not {_kind(values)} of others"
         ) from None
     if isinstance(values, np.ma.MaskedArray):
         array = np.where(np.ma.getmaskarray(values), np.nan, array)
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or len(array) != num or not array.shape[1]:
+    if array.ndim != 2 or len(array) != num or array.shape[1] < least:
         raise UserError(
-            f"history.values: the shape {np.shape(values)} is not that of {num} genomes, which is "
-            f"({num}, number of objectives)"
+            f"history.{name}: the shape {np.shape(values)} is not that of {num} genomes, which is "
+            f"({num}, number of {_EACH[name]})"
         )
     return array
 
@@ -126,11 +134,19 @@ def _ascending(name: str, numbers: Any, num: int) -> tuple[int, ...]:
     return listed
 
 
-def _budgets(budgets: Any, num: int) -> tuple[Budget | None, ...]:
-    listed = _of_length("budgets", budgets, num)
+def _budgets(name: str, budgets: Any, num: int) -> tuple[Budget | None, ...]:
+    listed = _of_length(name, budgets, num)
     for budget in listed:
         if budget is not None and not isinstance(budget, Budget):
-            raise UserError(f"history.budgets: {budget!r} is no nas_jax.trial.Budget, and not None")
+            raise UserError(f"history.{name}: {budget!r} is no nas_jax.trial.Budget, and not None")
+    return listed
+
+
+def _curves(curves: Any, num: int) -> tuple[np.ndarray, ...]:
+    listed = _of_length("curves", curves, num)
+    for curve in listed:
+        if not isinstance(curve, np.ndarray) or curve.ndim != 2 or curve.dtype.kind != "f":
+            raise UserError(f"history.curves: an array of floats is wanted, [budgets, objectives], not {_kind(curve)}")
     return listed
 
 

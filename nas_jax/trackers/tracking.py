@@ -93,7 +93,7 @@ class Tracking:
             with self._without_failures(name):
                 channel.round(round.assessments)
 
-    def begin(self, stage: str, num_trials: int, ended: Sequence[Trial]) -> None:
+    def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None:
         """What has ended before was told when the trackers were opened."""
 
     def progress(self, progress: Progress) -> None:

@@ -7,6 +7,7 @@ import pytest
 from fakes import Lookup, Numbers, dies_at
 from made_runs import ACCURACY, SPACE, make_parts, make_run
 
+from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially
 from nas_jax.objectives import Objective, Objectives
@@ -240,8 +241,11 @@ class Curves:
     """The accuracy of number i grows with the epochs, from where the trial that is continued stood."""
 
     metric_names = ("val_accuracy", "num_params")
+    dies: int | None = None  # the trial in which the evaluator is interrupted
 
     def measure(self, trial, report):
+        if trial.id == self.dies:
+            raise KeyboardInterrupt
         start = 0 if trial.continues is None else 1
         accuracy = trial.genome[0] * trial.budget.epochs / (trial.budget.epochs + 1)
         metrics = {"val_accuracy": accuracy, "num_params": 100 - trial.genome[0], "epochs": trial.budget.epochs - start}
@@ -267,6 +271,25 @@ def test_a_strategy_can_propose_a_genome_at_two_budgets_and_continue_a_trial(tmp
     assert [trial.genome for trial in second] == [trial.genome for trial in best]
     assert all(trial.metrics["epochs"] == 2 for trial in second)
     assert history.budgets == (Budget(1),) * 9 + (Budget(3),) * 3
+
+
+@pytest.mark.parametrize("dies", [None, 3, 10])
+def test_a_search_ends_before_the_trial_that_would_cost_too_much(tmp_path, dies):
+    """Nine trials of a third, three that add two thirds: another third would pass a cost of five."""
+    path, settings = tmp_path / "trials.jsonl", SearchSettings(None, max_cost=5.0)
+    parts = {"strategy": Rungs(), "search": settings, "budgets": Budgets((1, 2, 3))}
+    if dies is not None:
+        with TrialStore(path) as store, pytest.raises(KeyboardInterrupt):
+            searched(store, evaluator=Curves(dies), **parts)
+    with TrialStore(path) as store:
+        trials = searched(store, evaluator=Curves(), **parts)
+    assert [trial.budget.epochs for trial in trials] == [1] * 9 + [3] * 3
+    assert sum(Budgets((1, 2, 3)).costs(trials)) == pytest.approx(5.0)
+
+
+def test_a_search_without_an_end_is_refused():
+    with pytest.raises(ValueError, match="would never end"):
+        SearchSettings(num_trials=None)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The settings of a run's stages."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class FinalistSettings:
             tell what the search itself adds.
         reference: A genome that owes nothing to the search: a network as people write them. A config names it as
             reports do.
+        pick: "surrogate", or "incumbent": the best trials of the search, as `Objectives.front` compares them, those
+            with the largest budget first. No surrogate is asked then, and no genome is fresh.
 
     Raises:
-        ValueError: a number that is too small.
+        ValueError: a number that is too small, or another pick.
     """
 
     num_candidates: int = 1000
@@ -56,8 +58,11 @@ class FinalistSettings:
     max_doublings: int = 5
     with_baseline: bool = True
     reference: Any = None
+    pick: Literal["surrogate", "incumbent"] = "surrogate"
 
     def __post_init__(self) -> None:
+        if self.pick not in ("surrogate", "incumbent"):
+            raise ValueError(f"pick: choose from surrogate, incumbent; got {self.pick!r}")
         if min(self.num_candidates, self.max_doublings) < 0 or self.num_finalists < 1:
             raise ValueError(
                 f"num_candidates and max_doublings have to be at least 0, num_finalists at least 1: {self}"

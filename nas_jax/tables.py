@@ -16,6 +16,7 @@ from nas_jax.table_files.separated import read_separated
 from nas_jax.table_files.text import decode, unpack
 
 _PARQUET = b"PAR1"
+PLACEHOLDER = "{}"  # in a pattern of columns, where each of them has a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,27 @@ class Table:
         if missing := [name for name in names if name not in self.columns]:
             advice = self._advice(missing[0])
             raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {listed(self.columns)}{advice}")
+
+    def numbered(self, pattern: str) -> dict[int, str]:
+        """The columns with a whole number in place of the `{}` of a pattern, by that number, ascending.
+
+        `val_loss_{}` stands for val_loss_0, val_loss_200 and so on: the cells of a row are a learning curve.
+
+        Raises:
+            UserError: the pattern has not one `{}`, or two columns have the same number.
+        """
+        if pattern.count(PLACEHOLDER) != 1:
+            raise UserError(
+                f"a curve has one {PLACEHOLDER} where its columns have a number, as val_loss_{{}}: {pattern!r}"
+            )
+        expression = re.compile("([0-9]+)".join(map(re.escape, pattern.split(PLACEHOLDER))))
+        found: dict[int, str] = {}
+        for name in self.columns:
+            if match := expression.fullmatch(name):
+                if (place := int(match[1])) in found:
+                    raise UserError(f"{self.path}: the columns {found[place]!r} and {name!r} have the same number")
+                found[place] = name
+        return dict(sorted(found.items()))
 
     def place(self, row: int) -> str:
         """Where a row is in the file, for a message: "line 7"."""
@@ -125,6 +147,11 @@ def _parquet_records(content: bytes) -> Records:
     from nas_jax.table_files.parquet import read_parquet
 
     return read_parquet(content)
+
+
+def name_of(pattern: str) -> str:
+    """What a learning curve is called: its pattern without the placeholder, `val_loss` of `val_loss_{}`."""
+    return re.sub(r"[\W_]+", "_", pattern.replace(PLACEHOLDER, "")).strip("_")
 
 
 def number(cell: Any) -> float | None:

@@ -11,13 +11,15 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
+from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
 from nas_jax.objectives import is_fraction, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
-from nas_jax.tables import Table, number, read_table
+from nas_jax.tables import Table, name_of, number, read_table
 from nas_jax.trial import Genome, Trial
 
 Row: TypeAlias = Mapping[str, Any]
@@ -49,6 +51,11 @@ class Tabular:
             `nas_jax.spaces.columns`.
         seconds: Column with the seconds that a trial takes, or the seconds of every trial; "" are none.
         num_workers: How many trials run at the same time, by the simulated clock.
+        curve: Columns of a learning curve, `val_loss_{}`, where `{}` stands for the budget; it is a metric of the name
+            "val_loss". A trial has the value at its budget and, in the metric "curve", those at all budgets up to
+            its own; it has failed if one of them is no number, since the training diverged. `seconds` are those of the
+            whole training, of which a budget takes its share; without them the clock counts whole trainings. Other
+            metrics are those of the whole training, and trials with less have none of them.
 
     Raises:
         UserError: the table cannot be read, lacks a column, or has no number at all where a metric should be.
@@ -57,31 +64,35 @@ class Tabular:
 
     space: Space
     path: str
-    metrics: Any
+    metrics: Any = ()
     key: str = ""
     genes: tuple[str, ...] = ()
     seconds: str | float = 0.0
     num_workers: int = 1
+    curve: str = ""
     table: Table = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", _pairs(self.metrics))
+        object.__setattr__(self, "metrics", _pairs(self.metrics, besides=name_of(self.curve)))
         object.__setattr__(self, "seconds", self.seconds or 0.0)
         if not self.key and not self.genes and isinstance(self.space, TableSpace):
             object.__setattr__(self, "genes", self.space.gene_names)
         if not self.metric_names:
-            raise ValueError("metrics: name a column for at least one metric that is not of the test split")
+            raise ValueError(
+                "metrics: name a column for at least one metric that is not of the test split, or a curve: val_loss_{}"
+            )
         if bool(self.key) == bool(self.genes):
             raise ValueError("give one of key (the column of the genomes' names) and genes (a column for each gene)")
         if self.num_workers < 1:
             raise ValueError(f"num_workers has to be at least 1, got {self.num_workers}")
-        columns = [column for _, column in self.metrics]
-        if leaked := set(columns) & set(self.genes):
-            raise ValueError(f"{min(leaked)!r} is a metric and a gene: exclude it from the genes")
         object.__setattr__(self, "table", read_table(self.path))
+        columns = {column for _, column in self.metrics}
+        columns |= {*self.table.numbered(self.curve).values()} if self.curve else set()
+        if leaked := columns & set(self.genes):
+            raise ValueError(f"{min(leaked)!r} is a metric and a gene: exclude it from the genes")
         self.table.check_columns([*(self.genes or [self.key]), *self._numbers], "evaluator")
-        needed = [column for name, column in self.metrics if name in self.metric_names]
-        for column in (*needed, *self._timing):
+        needed = [column for name, column in self.metrics if not is_of_test_split(name)]
+        for column in (*needed, *self._timing, *(self._curve.columns if self._curve else ())):
             if not any(value is not None for values in _numbers_of(self.table, column) for value in values):
                 raise UserError(
                     f"evaluator: the column {column!r} of {self.path} has no number; its first cell is "
@@ -90,7 +101,17 @@ class Tabular:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.metrics if not is_of_test_split(name))
+        names = (*([name_of(self.curve)] if self.curve else []), *(name for name, _ in self.metrics))
+        return tuple(name for name in names if not is_of_test_split(name))
+
+    @property
+    def budgets(self) -> Budgets:
+        """Those of the curve; of a table without one the whole training."""
+        return self._curve.budgets if self._curve else Budgets((1,))
+
+    @property
+    def _curve(self) -> TableCurve | None:
+        return curve_of(self.table, self.curve) if self.curve else None
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -108,6 +129,13 @@ class Tabular:
                     f"{self.path}: the column {column!r} has no number in {len(gaps)} of {len(self.table.rows)} rows, "
                     f"first {what!r} in {self.table.place(first)}"
                 )
+        if self._curve:
+            diverged = {row for column in self._curve.columns for row in _gaps(self.table, column)}
+            if diverged:
+                notes.append(
+                    f"{self.path}: in {len(diverged)} of {len(self.table.rows)} rows the curve {self.curve!r} is no "
+                    "number somewhere: these trainings diverged, and fail from there on"
+                )
         return tuple(notes)
 
     @property
@@ -122,14 +150,32 @@ class Tabular:
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of the table, and `num_params` and `flops` if the space knows them.
 
+        Seconds are those of a new training; `evaluate` knows how far one that is continued has come.
+
         Raises:
             LookupError: the table has no row for the genome.
+            FloatingPointError: the training has diverged before its budget.
             ValueError: a cell is no number.
         """
-        cost = self.space.cost(trial.genome)._asdict() if isinstance(self.space, NetworkSpace) else {}
+        return self._measure(trial, self.budgets.cost(trial.budget))
+
+    def _measure(self, trial: Trial, cost: float) -> Measurement:
+        known = self.space.cost(trial.genome)._asdict() if isinstance(self.space, NetworkSpace) else {}
         cells = self._cells(trial)
-        metrics = {name: self._value(cells, name, column) for name, column in self.metrics if name in self.metric_names}
-        return Measurement({**cost, **metrics}, {"train": self._seconds(cells)})
+        curve = self._curve_metrics(self._curve, cells, trial) if self._curve else {}
+        is_whole = trial.budget in (None, self.budgets.full)
+        listed = [(name, column) for name, column in self.metrics if is_whole and not is_of_test_split(name)]
+        metrics = {name: self._value(cells, name, column) for name, column in listed}
+        return Measurement({**known, **curve, **metrics}, {"train": cost * self._seconds(cells)})
+
+    def _curve_metrics(self, curve: TableCurve, cells: Row, trial: Trial) -> dict[str, Any]:
+        columns = curve.up_to(trial.budget)
+        numbers = [number(cells[column]) for column in columns]
+        if None in numbers:
+            raise FloatingPointError(f"{self.path} has no number in {columns[numbers.index(None)]!r}: it has diverged")
+        in_percent = is_fraction(curve.metric) and any(_is_in_percent(self.table, column) for column in curve.columns)
+        values = [value / 100 if in_percent else value for value in numbers if value is not None]
+        return {curve.metric: values[-1], "curve": {curve.metric: values}}
 
     def test_metrics(self, trial: Trial) -> dict[str, float]:
         """The metrics of the test split, of the same seed as those of the search; only those that have a number."""
@@ -141,18 +187,25 @@ class Tabular:
     def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         """Simulates the workers: pulls while one is free, then yields the trial that ends first, by id among equals.
 
-        A failed trial takes no time.
+        A trial without a row takes no time; one that diverges takes that of its budget, if none are in the table.
         """
-        clock = 0.0
+        clock, costs = 0.0, Costs(self.budgets)
         running: list[tuple[float, int, Trial]] = []  # a heap: when it ends, id, trial
         while True:
             while len(running) < self.num_workers and (trial := next(requests, None)) is not None:
-                ended = attempt(self.measure, trial, report)
-                heapq.heappush(running, (clock + (ended.seconds or {}).get("train", 0.0), trial.id, ended))
+                cost = costs.of(trial)
+                ended = attempt(lambda trial, _: self._measure(trial, cost), trial, report)  # noqa: B023 (called here)
+                heapq.heappush(running, (clock + self._duration(ended, cost), trial.id, ended))
             if not running:
                 return
             clock, _, ended = heapq.heappop(running)
             yield ended
+
+    def _duration(self, ended: Trial, cost: float) -> float:
+        """By the simulated clock: seconds or, of a table with a curve that has none, whole trainings."""
+        if self.curve and not self.seconds and ended.failure in (None, "non_finite"):
+            return cost
+        return (ended.seconds or {}).get("train", 0.0)
 
     def _cells(self, trial: Trial) -> Row:
         """The row of a seed of the genome, with one value in place of each list."""
@@ -191,12 +244,13 @@ class Tabular:
         return value
 
 
-def _pairs(metrics: Any) -> tuple[tuple[str, str], ...]:
-    """Names of metrics with their columns, of any of the forms that `Tabular.metrics` can have."""
+def _pairs(metrics: Any, besides: str) -> tuple[tuple[str, str], ...]:
+    """Names of metrics with their columns, of any of the forms that `Tabular.metrics` can have; without one metric."""
     if isinstance(metrics, str):
         metrics = [name.strip() for name in metrics.split(",") if name.strip()]
     items = metrics.items() if isinstance(metrics, Mapping) else metrics
-    return tuple((item, item) if isinstance(item, str) else tuple(item) for item in items)
+    pairs = ((item, item) if isinstance(item, str) else tuple(item) for item in items)
+    return tuple(pair for pair in pairs if pair[0] != besides)
 
 
 @cache

@@ -127,10 +127,12 @@ def export_genome(
     evaluator: Evaluator,
     winner: Trial,
     baselines: Mapping[Stage, Trial],
+    cost: float,
 ) -> dict[str, Any]:
     """Writes a winner that was looked up and not trained: `genome.json` and `metrics.json`, and no network.
 
-    Metrics of the test split are there if the evaluator knows them (`HasTestMetrics`).
+    Metrics of the test split are there if the evaluator knows them (`HasTestMetrics`). `cost` is that of the search, in
+    full measurements.
 
     Returns:
         What `metrics.json` holds, as `export_network`, without the sizes of splits.
@@ -140,7 +142,8 @@ def export_genome(
         test_metrics = evaluator.test_metrics(trial) if isinstance(evaluator, HasTestMetrics) else {}
         return {"trial": trial.id, **(trial.metrics or {}), **test_metrics}
 
-    metrics = {**tested(winner), "baselines": {stage: tested(trial) for stage, trial in baselines.items()}}
+    tested_baselines = {stage: tested(trial) for stage, trial in baselines.items()}
+    metrics = {**tested(winner), "cost": cost, "baselines": tested_baselines}
     unfinished = _clear_unfinished(directory)
     unfinished.mkdir()
     _write_json(unfinished / "genome.json", _genome(winner, space_section))

@@ -37,11 +37,14 @@ def train_finalists(run: Run) -> None:
 def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     """Ranks the genomes of `trials` and fresh candidates by what the surrogate expects; the best come first.
 
-    The surrogate is fitted again and again, with other keys, until twice as many fits would pick no others.
+    Or the best of `trials`, where the settings say so. The surrogate is fitted again and again, with other keys, until
+    twice as many fits would pick no others.
 
     Raises:
         UserError: fewer than two trials have a score, or the surrogate refuses the scores.
     """
+    if parts.finals.settings.pick == "incumbent":
+        return _incumbents(parts, trials)
     settings, history = parts.finals.settings, parts.objectives.history(trials)
     if len(history.genomes) < 2:
         failures = [trial.error for trial in trials if trial.error]
@@ -61,6 +64,23 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
         if set(picks) == before or number == settings.max_doublings:
             break
     return [Proposal(pool[place], predictions=(predictions[place],)) for place in picks]
+
+
+def _incumbents(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
+    """The best trials of the search, each genome once: by the largest budget that any of them has reached, best first.
+
+    Raises:
+        UserError: no trial has a score.
+    """
+    left, picked = list(trials), dict[Genome, None]()
+    while len(picked) < parts.finals.settings.num_finalists and (front := parts.objectives.front(left)):
+        picked.update((trial.genome, None) for trial in front)
+        left = [trial for trial in left if trial.genome not in picked]
+    if not picked:
+        failures = [trial.error for trial in trials if trial.error]
+        reason = f"; the last failure: {failures[-1]}" if failures else ""
+        raise UserError(f"none of {len(trials)} trials has a score{reason}")
+    return [Proposal(genome) for genome in list(picked)[: parts.finals.settings.num_finalists]]
 
 
 def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, Genome]]:

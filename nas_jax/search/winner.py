@@ -30,7 +30,8 @@ def export_winner(run: Run) -> None:
         trained = Trained(space, parts.problem, parts.finals.recipe, run.checkpoint_dir, *sections)
         call_where_trials_run(parts.finals.evaluator, export_network, run.best, trained, winner, baselines)
     else:
-        export_genome(run.best, run.config["space"], parts.finals.evaluator, winner, baselines)
+        cost = sum(parts.search.budgets.costs(run.store.trials("search")))
+        export_genome(run.best, run.config["space"], parts.finals.evaluator, winner, baselines, cost)
 
 
 def measure_latency(run: Run) -> None:

@@ -20,7 +20,7 @@ from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
 from nas_jax.spaces.columns import column_notes, is_nameless, printable
 from nas_jax.spaces.layout import Layout, check_genes, layout_of_table, layout_of_values
-from nas_jax.tables import Table, read_table
+from nas_jax.tables import PLACEHOLDER, Table, read_table
 from nas_jax.trial import Genome, freeze
 
 Names: TypeAlias = str | tuple[str, ...]
@@ -40,7 +40,11 @@ class Categorical:
             `exclude`, `free_features` and those that have no name.
         path: A table's file, see `nas_jax.tables`; without one, every gene needs choices. The choices of a column are
             its values, as the file has them: see `nas_jax.spaces.columns`.
-        exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds.
+        exclude: Columns that are no genes: what is searched for, other metrics, seconds, seeds. `test_loss_{}` stands
+            for all with a number in place of `{}`.
+        curve: Columns of a learning curve, `val_loss_{}`, which are no genes either.
+        continuous: Columns of numbers of which hardly any two are equal, such as learning rates, are genes too, where
+            no genes are listed. Such a gene is encoded by the rank of its value alone, which needs no logarithm.
         ordered: Genes whose choices have an order, so that their rank is encoded too; None: all of numbers.
         free_features: Columns of numbers that are known without measuring, encoded too: log10 of them where all are
             positive; the mean over the rows of a genome.
@@ -58,6 +62,8 @@ class Categorical:
     ordered: Names | None = None
     free_features: Names = ()
     allowed: Any = field(default=None, repr=False)  # may be long
+    curve: str = ""
+    continuous: bool = False
     kinds: tuple[str, ...] = field(init=False, repr=False)  # of given choices: 1, 1.0 and True are equal in Python
     table: Table | None = field(init=False, repr=False, default=None)
 
@@ -91,8 +97,8 @@ class Categorical:
             raise ValueError(
                 "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
             )
-        if not self.path and (self.exclude or self.free_features):
-            raise ValueError("exclude and free_features are columns of a table; name it: path")
+        if not self.path and (self.exclude or self.free_features or self.curve):
+            raise ValueError("exclude, free_features and curve are columns of a table; name it: path")
         if self.path and self.allowed is not None:
             raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
         for gene in self.genes:
@@ -113,7 +119,8 @@ class Categorical:
     def __hash__(self) -> int:
         """Of settings that are equal where spaces are; a long list of genomes would be hashed anew at every look-up."""
         num_allowed = None if self.allowed is None else len(self.allowed)
-        return hash((self.genes, self.kinds, self.path, self.exclude, self.ordered, self.free_features, num_allowed))
+        given = (self.genes, self.kinds, self.path, self.exclude, self.ordered, self.free_features, self.curve)
+        return hash((*given, self.continuous, num_allowed))
 
     @property
     def gene_names(self) -> tuple[str, ...]:
@@ -211,7 +218,8 @@ class Categorical:
     def feature_genes(self) -> tuple[str, ...]:
         """Names of genes, "counts of alike genes", which is no gene's, and names of `free_features`."""
         names, layout = self.gene_names, _layout(self)
-        hot = (name for name, choices in zip(names, layout.choices, strict=True) for _ in choices)
+        listed = zip(names, layout.choices, layout.is_one_hot, strict=True)
+        hot = (name for name, choices, is_one_hot in listed if is_one_hot for _ in choices)
         ranked = (name for name, is_ordered in zip(names, layout.is_ordered, strict=True) if is_ordered)
         counts = ("counts of alike genes" for alike in layout.alike for _ in range(alike.num_choices))
         return (*hot, *ranked, *counts, *self.free_features)
@@ -227,7 +235,10 @@ class Categorical:
     # Numbers
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot genes, ranks of ordered genes in [0, 1], shares of choices among alike genes, `free_features`."""
+        """One-hot genes, ranks of ordered genes in [0, 1], shares of choices among alike genes, `free_features`.
+
+        With `continuous`, genes of many numbers are not one-hot.
+        """
         layout = _layout(self)
         if layout.rows:
             places = np.array([layout.rows.places[genome] for genome in genomes], np.intp)
@@ -237,8 +248,9 @@ class Categorical:
             listed = [[code[value] for code, value in zip(code_of, genome, strict=True)] for genome in genomes]
             codes = np.array(listed, np.intp).reshape(len(genomes), len(code_of))
         sizes = np.array([len(choices) for choices in layout.choices])
-        one_hot = np.zeros((len(genomes), sizes.sum()), np.float32)
-        np.put_along_axis(one_hot, codes + np.cumsum(sizes) - sizes, 1, axis=1)
+        hot_codes, hot_sizes = codes[:, layout.is_one_hot], sizes[layout.is_one_hot]
+        one_hot = np.zeros((len(genomes), hot_sizes.sum()), np.float32)
+        np.put_along_axis(one_hot, hot_codes + np.cumsum(hot_sizes) - hot_sizes, 1, axis=1)
         ranks = codes / np.maximum(sizes - 1, 1)
         parts = [one_hot, ranks[:, layout.is_ordered], shares(codes, layout.alike)]
         if layout.rows:
@@ -250,10 +262,13 @@ class Categorical:
 def _layout(space: Categorical) -> Layout:
     if space.table is None:
         return layout_of_values(space.genes, space.ordered, space.allowed)
-    space.table.check_columns([*space.gene_names, *space.exclude, *space.free_features], "space")
+    excluded = [name for name in space.exclude if PLACEHOLDER not in name]
+    space.table.check_columns([*space.gene_names, *excluded, *space.free_features], "space")
     if not space.genes:
-        check_genes(space.table, space.gene_names)
-    return layout_of_table(space.table, _given_genes(space), space.ordered, space.free_features)
+        check_genes(space.table, space.gene_names, may_be_numbers=space.continuous)
+    return layout_of_table(
+        space.table, _given_genes(space), space.ordered, space.free_features, continuous=space.continuous
+    )
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:
@@ -265,8 +280,12 @@ def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]
 
 def _others(space: Categorical) -> list[str]:
     """The columns of the table that the settings do not name."""
-    named = {*space.exclude, *space.free_features}
-    return [name for name in (space.table.columns if space.table else ()) if name not in named]
+    if space.table is None:
+        return []
+    patterns = [name for name in (*space.exclude, space.curve) if PLACEHOLDER in name]
+    numbered = (name for pattern in patterns for name in space.table.numbered(pattern).values())
+    named = {*space.exclude, *space.free_features, *numbered}
+    return [name for name in space.table.columns if name not in named]
 
 
 make = Categorical

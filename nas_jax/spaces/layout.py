@@ -14,6 +14,7 @@ from nas_jax.tables import Table
 from nas_jax.trial import Genome
 
 _MAX_CHOICES = 10_000  # of all genes together, each of which is a feature
+_MAX_ONE_HOT = 20  # choices of a gene of numbers that is one-hot although it may be continuous
 _MIN_ROWS_OF_NAMES = 10  # in that many rows, a gene that never takes a value twice is taken for a name or a metric
 
 Choices = tuple[Any, ...]
@@ -24,6 +25,7 @@ class Layout(NamedTuple):
 
     choices: tuple[Choices, ...]
     is_ordered: Bool[np.ndarray, " g"]
+    is_one_hot: Bool[np.ndarray, " g"]
     rows: Rows | None  # None where every combination is a genome
     alike: tuple[Alike, ...]
 
@@ -41,7 +43,7 @@ def layout_of_values(
     _check_number(names, choices)
     is_ordered = [is_numeric(values) if ordered is None else name in ordered for name, values in genes]
     rows = None if allowed is None else rows_of_genomes(allowed, choices)
-    return Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
+    return Layout(choices, np.array(is_ordered), np.ones(len(choices), bool), rows, alike_genes(choices))
 
 
 def layout_of_table(
@@ -49,8 +51,12 @@ def layout_of_table(
     genes: Sequence[tuple[str, Choices | None]],
     ordered: Sequence[str] | None,
     free_features: Sequence[str],
+    *,
+    continuous: bool = False,
 ) -> Layout:
     """Of columns of a table, with the choices that were given, or None where they are those of the column.
+
+    Genes of many numbers are one-hot unless it may be `continuous`.
 
     Raises:
         ValueError: a choice that is there twice, too many, or no row with them.
@@ -61,17 +67,23 @@ def layout_of_table(
         keys = [column.key(value) for value in values]
         if len(column_of(values).choices) < len(values) or len({*keys} - {None}) < len(keys) - keys.count(None):
             raise ValueError(f"the gene {name!r} names a choice twice: {values}")
-    _check_number(list(columns), choices)
-    is_ordered = [
-        column_of(values).is_numeric if ordered is None else name in ordered
-        for name, values in zip(columns, choices, strict=True)
-    ]
+    is_ordered = np.array(
+        [
+            column_of(values).is_numeric if ordered is None else name in ordered
+            for name, values in zip(columns, choices, strict=True)
+        ]
+    )
+    is_long = np.array([len(values) > _MAX_ONE_HOT for values in choices])
+    is_one_hot = ~(is_ordered & is_long) if continuous else np.ones(len(choices), bool)
+    hot = [place for place, is_hot in enumerate(is_one_hot) if is_hot]
+    _check_number([list(columns)[place] for place in hot], [choices[place] for place in hot])
     rows = rows_of(table, columns, choices, tuple(free_features))
-    return Layout(choices, np.array(is_ordered), rows, alike_genes(choices))
+    alike = alike_genes([values if is_hot else () for values, is_hot in zip(choices, is_one_hot, strict=True)])
+    return Layout(choices, is_ordered, is_one_hot, rows, alike)
 
 
-def check_genes(table: Table, names: Sequence[str]) -> None:
-    """Refuses what is taken for a gene only because nobody has excluded it.
+def check_genes(table: Table, names: Sequence[str], *, may_be_numbers: bool = False) -> None:
+    """Refuses what is taken for a gene only because nobody has excluded it; `may_be_numbers` lets numbers pass.
 
     Raises:
         ValueError: no genes are left, or one has another value in every row.
@@ -80,6 +92,8 @@ def check_genes(table: Table, names: Sequence[str]) -> None:
         raise ValueError(f"every column of {table.path} is excluded, which leaves no gene")
     for name in names:
         column = read_column(table, name)
+        if may_be_numbers and column.is_numeric:
+            continue
         if len(names) > 1 and len(column.keys) == len(column.choices) >= _MIN_ROWS_OF_NAMES:
             raise ValueError(
                 f"the column {name!r} of {table.path} has another value in every row, as a name or a metric has; "

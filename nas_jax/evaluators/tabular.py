@@ -207,16 +207,25 @@ class Tabular:
             return cost
         return (ended.seconds or {}).get("train", 0.0)
 
-    def _cells(self, trial: Trial) -> Row:
-        """The row of a seed of the genome, with one value in place of each list."""
+    def rows(self, genome: Genome) -> list[Row]:
+        """Those of the table for the genome, one for each seed.
+
+        Raises:
+            LookupError: there is none.
+        """
         if self.key:
-            rows = _rows_by_name(self.table, self.key).get(self._name(trial.genome))
+            rows = _rows_by_name(self.table, self.key).get(self._name(genome))
         else:
             columns = [read_column(self.table, gene) for gene in self.genes]
-            keys = tuple(column.key(value) for column, value in zip(columns, trial.genome, strict=True))
+            keys = tuple(column.key(value) for column, value in zip(columns, genome, strict=True))
             rows = _rows_by_keys(self.table, self.genes).get(keys)
         if rows is None:
             raise LookupError(f"{self.path} has no row for it")
+        return rows
+
+    def _cells(self, trial: Trial) -> Row:
+        """The row of a seed of the genome, with one value in place of each list."""
+        rows = self.rows(trial.genome)
         rng = np.random.default_rng(trial.seed)
         row, place = rows[rng.integers(len(rows))], rng.random()
         # One place for all lists: their values at a place belong to the same training.

@@ -1,8 +1,8 @@
 """The incumbent within a cost, and its regret.
 
-Among the trainings that ended within the cost, the incumbent is the best at the highest budget at which any of them ended
-finite. Its regret counts its value after the full budget, capped at the table's 90 % quantile of such values; before
-there is one, the regret is that of the cap.
+Among the trainings that ended within the cost, the incumbent is the best at the highest budget at which any of them
+ended finite. Its regret counts its value after the full budget, capped at the table's 90 % quantile of such values;
+before there is one, the regret is that of the cap.
 """
 
 import dataclasses

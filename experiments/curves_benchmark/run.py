@@ -1,13 +1,14 @@
 """Strategies search tables with learning curves: how good is the incumbent at a cost of so many full trainings?
 
-    python experiments/curves_benchmark/run.py --path imdb_*.csv --curve valid_loss_{} --exclude test_loss_{} --seeds 200
-    python experiments/curves_benchmark/run.py --path my.csv --methods freeze_thaw asha:eta=4 --seeds 20 --core 1
-    python experiments/curves_benchmark/run.py --path nb201.csv --space nb201 --curve val_accuracy_{} --maximize
+    run="python experiments/curves_benchmark/run.py"
+    $run --path imdb_*.csv --curve valid_loss_{} --exclude test_loss_{} --seeds 200
+    $run --path my.csv --methods hyperband asha:eta=4,num_brackets=2 --seeds 20 --core 1
+    $run --path nb201.csv --space nb201 --curve val_accuracy_{} --maximize
     python experiments/curves_benchmark/report.py
 
 A method is a strategy of the library by its name, with settings behind a colon. It goes through
-`nas_jax.search.loop.search`, with a store in memory. Every run is appended to results.csv beside this file when it ends,
-and no run that is there is measured again; several processes can share the file.
+`nas_jax.search.loop.search`, with a store in memory. Every run is appended to results.csv beside this file when it
+ends, and no run that is there is measured again; several processes can share the file.
 """
 
 import argparse

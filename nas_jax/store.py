@@ -31,6 +31,7 @@ class TrialStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self._trials: dict[int, Trial] = {}
+        self._next_id = 0
         self._file: FileIO | None = None
         self.repaired: str | None = None
         if path is not None:
@@ -41,7 +42,7 @@ class TrialStore:
             except UserError:
                 self._file.close()
                 raise
-            self._trials = {trial.id: trial for trial in trials}
+            self._add(trials)
             if num_valid < len(content):
                 self._file.truncate(num_valid)
                 self.repaired = f"{path}: cut off {len(content) - num_valid} bytes of an incomplete last line"
@@ -59,8 +60,16 @@ class TrialStore:
         """The trials of the given stages (of all, if none is given), by id."""
         return [self._trials[id] for id in sorted(self._trials) if not stages or self._trials[id].stage in stages]
 
+    def trial(self, id: int) -> Trial:
+        """The trial of an id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._trials[id]
+
     def next_id(self) -> int:
-        return max(self._trials, default=-1) + 1
+        return self._next_id
 
     def put(self, *trials: Trial) -> None:
         """Adds trials, or new states of them. When this returns they are on the disk.
@@ -72,7 +81,11 @@ class TrialStore:
             now = round(time.time(), 3)
             lines = [json.dumps({**trial_to_json(trial), "time": now}) + "\n" for trial in trials]
             _append("".join(lines).encode(), self._file)
+        self._add(trials)
+
+    def _add(self, trials: Sequence[Trial]) -> None:
         self._trials.update((trial.id, trial) for trial in trials)
+        self._next_id = max([self._next_id, *(trial.id + 1 for trial in trials)])
 
 
 def read_trials(path: Path) -> list[Trial]:

@@ -4,6 +4,7 @@ The trial log is the only memory. What is proposed depends on the seed and on th
 killed goes on as if nothing had happened.
 """
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,19 +14,17 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from nas_jax.assessment import assess
-from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.search.past import Past
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal, Strategy
-from nas_jax.trial import Stage, Trial
-
-_ROUNDING = 1e-9  # of a sum of costs
+from nas_jax.trial import History, Stage, Trial
 
 
 @runtime_checkable
@@ -55,9 +54,11 @@ def search(run: Run) -> None:
     """
     settings = run.parts.search.settings
     run.begin("search", settings.num_trials, "search")
-    for trial in measure_all(run.store, run.parts.search.evaluator, _requests(run), run.listeners):
-        if trial.status == "failed":
-            _give_up_on_failures(run.store, settings.max_failures)
+    requests = _Requests(run)
+    while not requests.are_over:  # again, where all that ran has ended before a strategy that waits was asked again
+        for trial in measure_all(run.store, run.parts.search.evaluator, requests, run.listeners):
+            if trial.status == "failed":
+                _give_up_on_failures(run.store, settings.max_failures)
 
 
 def measure_all(
@@ -73,15 +74,26 @@ def measure_all(
 
 def propose(parts: Proposing, searched: Sequence[Trial], num: int) -> list[Proposal]:
     """Up to `num` proposals after the trials `searched` of a search; after the same ones the same."""
-    rng = np.random.default_rng((parts.seed, len(searched)))
-    return parts.strategy.propose(rng, parts.objectives.history(searched), num)
+    return _propose(parts, parts.objectives.history(searched), len(searched), num)
+
+
+def _propose(parts: Proposing, history: History, num_searched: int, num: int) -> list[Proposal]:
+    return parts.strategy.propose(np.random.default_rng((parts.seed, num_searched)), history, num)
 
 
 def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Proposal]) -> list[Trial]:
-    """The proposals as pending trials of the search, which the store has when this returns."""
+    """The proposals as pending trials of the search, which the store has when this returns.
+
+    One that continues another has its seed: both are one training.
+    """
     first = store.next_id()
     trials = [new_trial(parts, first + place, proposal, "search") for place, proposal in enumerate(proposals)]
-    store.put(*trials)
+    trials = [
+        trial if trial.continues is None else dataclasses.replace(trial, seed=store.trial(trial.continues).seed)
+        for trial in trials
+    ]
+    if trials:
+        store.put(*trials)
     return trials
 
 
@@ -93,45 +105,51 @@ def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Tr
     return Trial(id, genome, description, stage, seed, predictions=predictions, budget=budget, continues=continues)
 
 
-def _requests(run: Run) -> Iterator[Trial]:
-    """The trials to measure: what an earlier process left unfinished, then what the strategy proposes."""
-    parts, store, settings = run.parts, run.store, run.parts.search.settings
-    yield from unfinished(store, "search")
-    while num := _num_left(settings, position := len(store.trials("search"))):
-        searched = store.trials("search")
+class _Requests(Iterator[Trial]):
+    """The trials to measure: what an earlier process left unfinished, then what the strategy proposes.
+
+    It has none for now while a strategy waits for pending trials, and may have one when it is asked again.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._waiting = unfinished(run.store, "search")[::-1]  # the next one comes last
+        self._past = Past(run.store, run.parts.objectives, run.parts.search.budgets)
+        self.are_over = False
+
+    def __next__(self) -> Trial:
+        if not self._waiting and not self.are_over:
+            self._waiting = self._new_trials()[::-1]
+        if not self._waiting:
+            raise StopIteration
+        return self._waiting.pop()
+
+    def _new_trials(self) -> list[Trial]:
+        parts, past, settings = self._run.parts, self._past, self._run.parts.search.settings
+        past.update()
+        position = len(past.trials)
+        num = _num_left(settings, position)
+        if num == 0:
+            self.are_over = True
+            return []
         started = time.perf_counter()
-        proposals = propose(parts, searched, num)
+        proposals = _propose(parts, past.history, position, num)
         seconds = time.perf_counter() - started
-        run.listeners.round(Round(position, proposals, seconds, assess(searched, parts.objectives)))
-        affordable = _affordable(parts.search.budgets, settings.max_cost, searched, proposals)
-        yield from store_pending(parts, store, affordable)
-        if not proposals or len(affordable) < len(proposals):
-            return
+        if not proposals and past.has_pending:
+            return []  # it waits for them
+        assessments = assess(past.predicted, parts.objectives)
+        self._run.listeners.round(Round(position, proposals, seconds, assessments))
+        affordable = past.affordable(settings.max_cost, proposals)
+        self.are_over = not proposals or len(affordable) < len(proposals)
+        trials = store_pending(parts, self._run.store, affordable)
+        past.add(trials)
+        return trials
 
 
 def _num_left(settings: SearchSettings, position: int) -> int:
     """How many trials to propose at once after `position` of them."""
     left = settings.batch_size if settings.num_trials is None else settings.num_trials - position
-    return min(settings.batch_size, left)
-
-
-def _affordable(
-    budgets: Budgets, max_cost: float | None, searched: Sequence[Trial], proposals: Sequence[Proposal]
-) -> list[Proposal]:
-    """The proposals before the first one that would cost more than is left."""
-    if max_cost is None:
-        return list(proposals)
-    given = {trial.id: trial.budget or budgets.full for trial in searched}
-    spent = sum(budgets.costs(searched))
-    affordable = []
-    for proposal in proposals:
-        spent += budgets.cost(
-            proposal.budget, given.get(proposal.continues) if proposal.continues is not None else None
-        )
-        if spent > max_cost + _ROUNDING:
-            break
-        affordable.append(proposal)
-    return affordable
+    return max(min(settings.batch_size, left), 0)
 
 
 def _give_up_on_failures(store: TrialStore, max_failures: int) -> None:

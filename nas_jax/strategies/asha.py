@@ -1,0 +1,141 @@
+"""ASHA: successive halving that never waits.
+
+Li, Jamieson, Rostamizadeh, Gonina, Ben-Tzur, Hardt, Recht & Talwalkar, "A System for Massively Parallel Hyperparameter
+Tuning", MLSys 2020 (algorithm 2, of the promotion type).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from nas_jax.budgets import Budgets
+from nas_jax.spaces.base import Space
+from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
+from nas_jax.strategies.rungs import Bracket, Rung, order_of, rung_budgets
+from nas_jax.trial import Budget, Genome, History
+
+
+class _Training(NamedTuple):
+    """How far a genome has come."""
+
+    first: int  # the rung at which it began
+    rung: int  # the highest that it has finished
+    row: int  # of that trial in the history
+
+
+@dataclass(frozen=True)
+class Asha:
+    """Promotes a genome as soon as it is among the best `1 / eta` of its rung, the highest rung first; else starts one.
+
+    Genomes that failed count among those of their rung, as the worst, and are never promoted.
+
+    Args:
+        budgets: Those of the evaluator.
+        eta: Of how many of a rung one goes on, and by what the budget grows.
+        smallest: The budget of the first rung; None for the smallest that there is.
+        num_brackets: In how many a rung is divided, the first of which begins at the first rung, the next one at the
+            second and so on. New genomes go to them in the proportions of Hyperband.
+
+    Raises:
+        ValueError: an evaluator with the full budget alone, or a number that is too small or too large.
+    """
+
+    space: Space
+    budgets: Budgets
+    eta: int = 3
+    smallest: int | None = None
+    num_brackets: int = 1
+
+    def __post_init__(self) -> None:
+        num_rungs = len(rung_budgets(self.budgets, self.eta, self.smallest))
+        if not 1 <= self.num_brackets <= num_rungs:
+            raise ValueError(f"num_brackets has to lie between 1 and {num_rungs}, the number of rungs: {self}")
+
+    @property
+    def num_random(self) -> int:
+        return self.eta
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """For each genome that comes to the end; there are as many as may be."""
+        each = self._each
+        brackets = [
+            Bracket(self.eta ** (len(each) - 1 - first), each[first:], self.eta) for first in range(self.num_brackets)
+        ]
+        return tuple(rung for number, bracket in enumerate(brackets) for rung in bracket.rungs(self.budgets, number))
+
+    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
+
+    def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
+        each = self._each
+        if (row := self._promotable(history, each)) is not None:
+            rung = _rungs_of(history, each)[history.budgets[row]]
+            return Proposal(history.genomes[row], each[rung + 1], continues=history.ids[row])
+        proposal = random_proposal(self.space, rng, history)
+        return proposal and proposal._replace(budget=each[self._bracket_of(len(history.known))])
+
+    def _promotable(self, history: History, each: tuple[Budget, ...]) -> int | None:
+        """The row of the trial that is to be continued, of the highest rung and there the best."""
+        trainings = _trainings(history, each)
+        keys = order_of(history)
+        under_way, failed = {*history.pending}, {*history.failed}
+        passed: dict[tuple[int, int], list[int]] = {}  # by bracket and rung: the rows that finished or went beyond
+        counts: dict[tuple[int, int], int] = {}
+        for genome, training in trainings.items():
+            for rung in range(training.first, training.rung + 1):
+                counts[training.first, rung] = counts.get((training.first, rung), 0) + 1
+            if genome in failed:
+                counts[training.first, training.rung + 1] = counts.get((training.first, training.rung + 1), 0) + 1
+        rung_at = _rungs_of(history, each)
+        for row, (genome, budget) in enumerate(zip(history.genomes, history.budgets, strict=True)):
+            passed.setdefault((trainings[genome].first, rung_at[budget]), []).append(row)
+        lost = len(failed - trainings.keys())  # in their first rung, most likely of the first bracket
+        for rung in range(len(each) - 2, -1, -1):
+            for first in range(min(rung + 1, self.num_brackets)):
+                num = counts.get((first, rung), 0) + (lost if first == rung == 0 else 0)
+                ranked = sorted(passed.get((first, rung), ()), key=lambda row: (keys[row], row))
+                for row in ranked[: num // self.eta]:
+                    genome = history.genomes[row]
+                    if trainings[genome].rung == rung and genome not in under_way and genome not in failed:
+                        return row
+        return None
+
+    def _bracket_of(self, number: int) -> int:
+        """Where the genome starts that is the `number`-th of all, so that at any time the proportions are right."""
+        size = len(self._each)
+        weights = [size * self.eta ** (size - 1 - first) / (size - first) for first in range(self.num_brackets)]
+        shares = np.array(weights) / sum(weights)
+        counts = np.zeros(self.num_brackets)
+        for _ in range(number if self.num_brackets > 1 else 0):
+            counts[np.argmin((counts + 1) / shares)] += 1
+        return int(np.argmin((counts + 1) / shares))
+
+    @property
+    def _each(self) -> tuple[Budget, ...]:
+        return rung_budgets(self.budgets, self.eta, self.smallest)
+
+
+def _trainings(history: History, each: tuple[Budget, ...]) -> dict[Genome, _Training]:
+    """Of the genomes that have finished any rung."""
+    rung_at = _rungs_of(history, each)
+    found: dict[Genome, _Training] = {}
+    for row, (genome, budget) in enumerate(zip(history.genomes, history.budgets, strict=True)):
+        rung, known = rung_at[budget], found.get(genome)
+        if known is None or rung > known.rung:
+            found[genome] = _Training(rung if known is None else known.first, rung, row)
+    return found
+
+
+def _rungs_of(history: History, each: tuple[Budget, ...]) -> dict[Budget | None, int]:
+    """For each budget of a history the highest rung that is passed with it; that of None is the last."""
+
+    def rung_of(budget: Budget) -> int:
+        return max((rung for rung, other in enumerate(each) if other.epochs <= budget.epochs), default=0)
+
+    return {budget: len(each) - 1 if budget is None else rung_of(budget) for budget in set(history.budgets)}
+
+
+make = Asha

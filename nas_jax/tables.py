@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,7 @@ class Table:
         Raises:
             UserError: the pattern has not one `{}`, or two columns have the same number.
         """
-        if pattern.count(PLACEHOLDER) != 1:
-            raise UserError(
-                f"a curve has one {PLACEHOLDER} where its columns have a number, as val_loss_{{}}: {pattern!r}"
-            )
-        expression = re.compile("([0-9]+)".join(map(re.escape, pattern.split(PLACEHOLDER))))
-        found: dict[int, str] = {}
-        for name in self.columns:
-            if match := expression.fullmatch(name):
-                if (place := int(match[1])) in found:
-                    raise UserError(f"{self.path}: the columns {found[place]!r} and {name!r} have the same number")
-                found[place] = name
-        return dict(sorted(found.items()))
+        return _numbered(self, pattern)
 
     def place(self, row: int) -> str:
         """Where a row is in the file, for a message: "line 7"."""
@@ -147,6 +137,20 @@ def _parquet_records(content: bytes) -> Records:
     from nas_jax.table_files.parquet import read_parquet
 
     return read_parquet(content)
+
+
+@cache
+def _numbered(table: Table, pattern: str) -> dict[int, str]:
+    if pattern.count(PLACEHOLDER) != 1:
+        raise UserError(f"a curve has one {PLACEHOLDER} where its columns have a number, as val_loss_{{}}: {pattern!r}")
+    expression = re.compile("([0-9]+)".join(map(re.escape, pattern.split(PLACEHOLDER))))
+    found: dict[int, str] = {}
+    for name in table.columns:
+        if match := expression.fullmatch(name):
+            if (place := int(match[1])) in found:
+                raise UserError(f"{table.path}: the columns {found[place]!r} and {name!r} have the same number")
+            found[place] = name
+    return dict(sorted(found.items()))
 
 
 def name_of(pattern: str) -> str:

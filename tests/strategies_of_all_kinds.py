@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 import nas_jax.strategies
+from nas_jax.budgets import Budgets
 from nas_jax.build import build
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 
@@ -14,14 +15,18 @@ NAMES = [
 ]
 # Settings with which the few genomes below are enough to leave the initial phase.
 SECTIONS = {
+    "asha": {"num_brackets": 2},
     "bayesopt": {"num_initial": 4},
     "evolution": {"population_size": 4, "tournament_size": 2},
+    "hyperband": {"eta": 4},
     "local_search": {"num_initial": 3},
     "one_shot": {"num_random": 6, "num_candidates": 50},
+    "successive_halving": {"num_configs": 18},
 }
+BUDGETS = Budgets((1, 3, 9))
 SURROGATE = GaussianProcess(ard=False, hyperparameters="drawn", scale_inputs=False, warp="identity")
 
 
 def make(name, space):
-    provided = {"space": space, "surrogate": SURROGATE, "targets": "ranks"}
+    provided = {"space": space, "surrogate": SURROGATE, "targets": "ranks", "budgets": BUDGETS}
     return build("nas_jax.strategies", {"name": name, **SECTIONS.get(name, {})}, **provided)

@@ -5,7 +5,6 @@ Tuning", MLSys 2020 (algorithm 2, of the promotion type).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,15 +13,7 @@ from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.rungs import Bracket, Rung, order_of, rung_budgets
-from nas_jax.trial import Budget, Genome, History
-
-
-class _Training(NamedTuple):
-    """How far a genome has come."""
-
-    first: int  # the rung at which it began
-    rung: int  # the highest that it has finished
-    row: int  # of that trial in the history
+from nas_jax.trial import Budget, History
 
 
 @dataclass(frozen=True)
@@ -79,27 +70,26 @@ class Asha:
 
     def _promotable(self, history: History, each: tuple[Budget, ...]) -> int | None:
         """The row of the trial that is to be continued, of the highest rung and there the best."""
-        trainings = _trainings(history, each)
-        keys = order_of(history)
-        under_way, failed = {*history.pending}, {*history.failed}
-        passed: dict[tuple[int, int], list[int]] = {}  # by bracket and rung: the rows that finished or went beyond
-        counts: dict[tuple[int, int], int] = {}
-        for genome, training in trainings.items():
-            for rung in range(training.first, training.rung + 1):
-                counts[training.first, rung] = counts.get((training.first, rung), 0) + 1
-            if genome in failed:
-                counts[training.first, training.rung + 1] = counts.get((training.first, training.rung + 1), 0) + 1
+        num = len(history.genomes)
         rung_at = _rungs_of(history, each)
-        for row, (genome, budget) in enumerate(zip(history.genomes, history.budgets, strict=True)):
-            passed.setdefault((trainings[genome].first, rung_at[budget]), []).append(row)
-        lost = len(failed - trainings.keys())  # in their first rung, most likely of the first bracket
+        rungs = np.fromiter(map(rung_at.__getitem__, history.budgets), np.intp, num)
+        first_row = dict(zip(reversed(history.genomes), range(num - 1, -1, -1), strict=True))
+        last_row = dict(zip(history.genomes, range(num), strict=True))
+        starts = rungs[np.fromiter(map(first_row.__getitem__, history.genomes), np.intp, num)]
+        is_last = np.fromiter(map(last_row.__getitem__, history.genomes), np.intp, num) == np.arange(num)
+        keys, failed = order_of(history), {*history.failed}
+        counts = np.zeros((len(each), len(each) + 1), np.intp)  # of brackets and rungs
+        np.add.at(counts, (starts, rungs), 1)
+        for genome in failed:  # one that has finished nothing was in its first rung, most likely of the first bracket
+            row = last_row.get(genome)
+            counts[(0, 0) if row is None else (starts[row], rungs[row] + 1)] += 1
+        closed = failed.union(history.pending)
         for rung in range(len(each) - 2, -1, -1):
-            for first in range(min(rung + 1, self.num_brackets)):
-                num = counts.get((first, rung), 0) + (lost if first == rung == 0 else 0)
-                ranked = sorted(passed.get((first, rung), ()), key=lambda row: (keys[row], row))
-                for row in ranked[: num // self.eta]:
-                    genome = history.genomes[row]
-                    if trainings[genome].rung == rung and genome not in under_way and genome not in failed:
+            for start in range(rung + 1):
+                rows = np.flatnonzero((starts == start) & (rungs == rung))
+                ranked = rows[np.argsort(keys[rows], kind="stable")][: counts[start, rung] // self.eta]
+                for row in ranked[is_last[ranked]].tolist():
+                    if history.genomes[row] not in closed:
                         return row
         return None
 
@@ -116,17 +106,6 @@ class Asha:
     @property
     def _each(self) -> tuple[Budget, ...]:
         return rung_budgets(self.budgets, self.eta, self.smallest)
-
-
-def _trainings(history: History, each: tuple[Budget, ...]) -> dict[Genome, _Training]:
-    """Of the genomes that have finished any rung."""
-    rung_at = _rungs_of(history, each)
-    found: dict[Genome, _Training] = {}
-    for row, (genome, budget) in enumerate(zip(history.genomes, history.budgets, strict=True)):
-        rung, known = rung_at[budget], found.get(genome)
-        if known is None or rung > known.rung:
-            found[genome] = _Training(rung if known is None else known.first, rung, row)
-    return found
 
 
 def _rungs_of(history: History, each: tuple[Budget, ...]) -> dict[Budget | None, int]:

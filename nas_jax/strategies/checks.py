@@ -3,9 +3,9 @@
 The program's own histories (`Objectives.history`) pass as they are; this is for those that somebody has made by hand.
 """
 
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from nas_jax.errors import UserError
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Budget, Genome, History, freeze
 
+_MAX_CHECKED = 2**16  # genomes that are remembered
 _EACH = {"values": "objectives", "violations": "constraints"}
 
 # What the code of a space raises that is given something else than one of its genomes.
@@ -94,10 +95,32 @@ def _reason_against(space: Space, genome: Any) -> str:
 
 
 def _genomes(space: Space, name: str, genomes: Any) -> tuple[Genome, ...]:
+    checked = _checked_genomes(space)
+    try:
+        if isinstance(genomes, tuple) and len(genomes) > 1 and checked.issuperset(genomes[:-1]):
+            # as it is with every proposal after the first: at most the last one is new
+            return (*genomes[:-1], *_checked_one_by_one(space, name, genomes[-1:], len(genomes) - 1))
+    except TypeError:  # one of them does not hash
+        pass
+    return _checked_one_by_one(space, name, genomes, 0)
+
+
+def _checked_one_by_one(space: Space, name: str, genomes: Any, first: int) -> tuple[Genome, ...]:
+    """As `_genomes`; the first of these is at the place `first`."""
+    checked = _checked_genomes(space)
     listed = tuple(freeze(genome) if isinstance(genome, list) else genome for genome in _listed(name, genomes))
-    for place, genome in enumerate(listed):
+    for place, genome in enumerate(listed, start=first):
         check_genome(space, genome, f"history.{name}[{place}]")
+    if len(checked) > _MAX_CHECKED:
+        checked.clear()
+    checked.update(listed)
     return listed
+
+
+@lru_cache(maxsize=16)
+def _checked_genomes(space: Space) -> set[Genome]:
+    """Those that were found to be of the space, which need not be checked with each proposal."""
+    return set()
 
 
 def _numbers(name: str, values: Any, num: int, least: int = 0) -> Float[np.ndarray, "n k"]:
@@ -127,9 +150,9 @@ def _numbers(name: str, values: Any, num: int, least: int = 0) -> Float[np.ndarr
 
 def _ascending(name: str, numbers: Any, num: int) -> tuple[int, ...]:
     listed = _of_length(name, numbers, num)
-    if not all(isinstance(number, int | np.integer) for number in listed):
+    if not {*map(type, listed)} <= {int} and not all(isinstance(number, int | np.integer) for number in listed):
         raise UserError(f"history.{name}: whole numbers are wanted, not {listed!r}")
-    if any(later <= earlier for earlier, later in pairwise(listed)):
+    if any(map(operator.le, listed[1:], listed)):
         raise UserError(f"history.{name}: they have to ascend: {listed!r}")
     return listed
 

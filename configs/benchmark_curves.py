@@ -35,7 +35,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     path, curve = (config.evaluator.get_ref(name) for name in ("path", "curve"))
     config.space = ConfigDict({"name": "categorical", "path": path, "curve": curve, "continuous": True})
     config.objective = ConfigDict({"metric": FieldReference(curve, op=_Operation(name_of))})
-    config.strategy = ConfigDict({"name": "random_search"})
+    config.strategy = ConfigDict({"name": "asha"})
     config.search = ConfigDict({"max_cost": 20.0})
     config.search.num_trials = placeholder(int)
     # What the search would hand over, looked up at the end of its curve.

@@ -15,6 +15,7 @@ from nas_jax.record import check_workdir
 from nas_jax.spaces.stored import check_genomes
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Learning, Strategy
+from nas_jax.strategies.rungs import HasRungs, describe_rungs
 from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import check_files, claim_workdir, write_notes
@@ -74,6 +75,9 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         write_notes(workdir, notes)
         for note in notes:
             display.note(f"note: {note}")
+        if isinstance(parts.strategy, HasRungs):
+            for line in describe_rungs(parts.strategy.rungs):
+                display.note(line)
         tracking.open(workdir, config, parts, store.trials())
         listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
         yield Run(parts, store, listeners, workdir, config)

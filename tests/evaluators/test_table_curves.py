@@ -1,0 +1,75 @@
+"""Tables with learning curves: budgets, what they cost, and trainings that diverge."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from fakes import Numbers
+from written_tables import write_csv, write_curves
+
+from nas_jax.budgets import HasBudgets
+from nas_jax.errors import UserError
+from nas_jax.evaluators.tabular import Tabular
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.trial import Budget, Trial
+
+
+@pytest.fixture
+def tabular(tmp_path):
+    """Number 1 diverges after 3 epochs; accuracies in percent."""
+    rows = [("number 0", 10, 40, 50, 90, 8), ("number 1", 10, 60, 70, "", 8), ("number 2", 10, 0.5, 0.6, 0.7, 4)]
+    header = ("name", "val_accuracy_0", "val_accuracy_3", "val_accuracy_1", "val_accuracy_10", "time")
+    path = write_csv(tmp_path / "curves.csv", header, rows)
+    return Tabular(Numbers(), str(path), key="name", curve="val_accuracy_{}", seconds="time")
+
+
+def trial(number, id=0, epochs=None, continues=None):
+    return Trial(id, (number,), "", "search", 0, budget=epochs and Budget(epochs), continues=continues)
+
+
+def test_a_budget_is_a_column_and_the_curve_ends_there(tabular):
+    assert isinstance(tabular, HasBudgets)
+    assert tabular.budgets.each == (1, 3, 10)
+    assert tabular.metric_names == ("val_accuracy",)
+    part, whole, low = tabular.evaluate(iter([trial(0, epochs=3), trial(0), trial(2)]))
+    assert part.metrics["val_accuracy"] == 0.4
+    assert part.metrics["curve"] == {"val_accuracy": [0.5, 0.4]}
+    assert whole.metrics["curve"] == {"val_accuracy": [0.5, 0.4, 0.9]}
+    assert low.metrics["val_accuracy"] == pytest.approx(0.007)
+
+
+def test_a_training_fails_from_where_it_diverges(tabular):
+    finished, diverged = tabular.evaluate(iter([trial(1, epochs=3), trial(1, 1, 10, continues=0)]))
+    assert finished.status == "finished"
+    assert (diverged.status, diverged.failure) == ("failed", "non_finite")
+    assert any("diverged" in note for note in tabular.notes)
+
+
+def test_what_is_continued_takes_only_what_is_added(tabular):
+    ended = list(tabular.evaluate(iter([trial(0, 0, 1), trial(0, 1, 3, 0), trial(0, 2, 10, 1)])))
+    np.testing.assert_allclose([each.seconds["train"] for each in ended], [0.8, 1.6, 5.6])
+
+
+def test_without_seconds_the_clock_counts_whole_trainings(tabular):
+    clockless = dataclasses.replace(tabular, seconds=0.0, num_workers=2)
+    ended = clockless.evaluate(iter([trial(0, 0, 10), trial(2, 1, 3), trial(0, 2, 3), trial(2, 3, 10)]))
+    assert [each.id for each in ended] == [1, 2, 0, 3]
+
+
+def test_a_pattern_without_columns_is_refused(tabular):
+    with pytest.raises(UserError, match=r"evaluator.curve: .* has no column 'loss_\{\}' with a number above 0"):
+        dataclasses.replace(tabular, curve="loss_{}")
+
+
+def test_no_column_of_the_curve_is_a_gene_and_rates_are_ranks(tmp_path):
+    path = str(write_curves(tmp_path))
+    space = Categorical(path=path, curve="val_loss_{}", exclude="test_loss_{},seconds")
+    assert space.gene_names == ("rate", "decay", "width")
+    rates = [(rate, place) for place, rate in enumerate(np.geomspace(1e-4, 1, 30).tolist())]
+    table = str(write_csv(tmp_path / "rates.csv", ("rate", "loss_1"), rates))
+    with pytest.raises(ValueError, match="'rate' of .* has another value in every row"):
+        Categorical(path=table, curve="loss_{}")
+    continuous = Categorical(path=table, curve="loss_{}", continuous=True)
+    encoded = continuous.encode(list(continuous.genomes()))
+    np.testing.assert_allclose(encoded[:, 0], np.arange(30) / 29, rtol=1e-6)
+    assert encoded.shape == (30, len(continuous.feature_genes)) == (30, 1)

@@ -67,7 +67,7 @@ def test_no_column_of_the_curve_is_a_gene_and_rates_are_ranks(tmp_path):
     assert space.gene_names == ("rate", "decay", "width")
     rates = [(rate, place) for place, rate in enumerate(np.geomspace(1e-4, 1, 30).tolist())]
     table = str(write_csv(tmp_path / "rates.csv", ("rate", "loss_1"), rates))
-    with pytest.raises(ValueError, match="'rate' of .* has another value in every row"):
+    with pytest.raises(ValueError, match=r"'rate' of .* has another value in every row"):
         Categorical(path=table, curve="loss_{}")
     continuous = Categorical(path=table, curve="loss_{}", continuous=True)
     encoded = continuous.encode(list(continuous.genomes()))

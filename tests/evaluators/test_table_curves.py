@@ -65,11 +65,12 @@ def test_no_column_of_the_curve_is_a_gene_and_rates_are_ranks(tmp_path):
     path = str(write_curves(tmp_path))
     space = Categorical(path=path, curve="val_loss_{}", exclude="test_loss_{},seconds")
     assert space.gene_names == ("rate", "decay", "width")
-    rates = [(rate, place) for place, rate in enumerate(np.geomspace(1e-4, 1, 30).tolist())]
-    table = str(write_csv(tmp_path / "rates.csv", ("rate", "loss_1"), rates))
+    rates = [(rate, "ab"[place % 2], place) for place, rate in enumerate(np.geomspace(1e-4, 1, 30).tolist())]
+    table = str(write_csv(tmp_path / "rates.csv", ("rate", "op", "loss_1"), rates))
     with pytest.raises(ValueError, match=r"'rate' of .* has another value in every row"):
         Categorical(path=table, curve="loss_{}")
     continuous = Categorical(path=table, curve="loss_{}", continuous=True)
     encoded = continuous.encode(list(continuous.genomes()))
-    np.testing.assert_allclose(encoded[:, 0], np.arange(30) / 29, rtol=1e-6)
-    assert encoded.shape == (30, len(continuous.feature_genes)) == (30, 1)
+    assert continuous.feature_genes == ("op", "op", "rate")
+    assert encoded.shape == (30, 3)
+    np.testing.assert_allclose(encoded[:, 2], np.arange(30) / 29, rtol=1e-6)

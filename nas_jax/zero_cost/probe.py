@@ -1,0 +1,45 @@
+"""A network as it is before its training, and one batch: all that a zero-cost score may look at.
+
+Nothing is compiled as a whole. Each operation runs by itself, and XLA keeps its program by shape: networks of one space
+have most of their shapes in common, so that from the third or so on hardly anything is compiled, while a program of a
+whole network would be compiled for it alone.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+
+class Probe(NamedTuple):
+    """What is scored.
+
+    `variables` are a collection "params" and any others; `inputs` is what the network takes, of a batch; `loss` gives
+    the mean loss of that batch from the network's outputs.
+    """
+
+    network: nn.Module
+    variables: dict[str, Any]
+    inputs: Any
+    loss: Callable[[Any], Float[Array, ""]]
+
+    @property
+    def params(self) -> Any:
+        return self.variables["params"]
+
+    def outputs(self, params: Any, inputs: Any) -> Any:
+        """Of the network in training: batch normalisation uses the batch, dropout drops."""
+        statistics = {name: value for name, value in self.variables.items() if name != "params"}
+        rngs = {"dropout": jax.random.key(0)}
+        outputs, _ = self.network.apply(
+            {"params": params, **statistics}, inputs, train=True, mutable=list(statistics), rngs=rngs
+        )
+        return outputs
+
+
+def is_floating(inputs: Any) -> bool:
+    """Whether one can differentiate by all that a network takes; by tokens one cannot."""
+    return all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(inputs))

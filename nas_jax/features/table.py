@@ -88,8 +88,9 @@ class TableFeatures:
         if not self.key:
             columns = (read_column(self.table, gene) for gene in self._genes)
             return tuple(column.key(value) for column, value in zip(columns, genome, strict=True))
-        named = isinstance(self.space, BenchmarkSpace)
-        return self.space.benchmark_name(genome) if named else self.space.describe(genome)
+        if isinstance(self.space, BenchmarkSpace):
+            return self.space.benchmark_name(genome)
+        return self.space.describe(genome)
 
 
 @cache

@@ -141,7 +141,7 @@ class _Setting(NamedTuple):
     """What scores are of, beside the genome; `key` stands for all of it."""
 
     problem: Problem
-    batch: dict[str, np.ndarray]
+    batch: dict[str, Any]
     key: str
 
 
@@ -155,7 +155,7 @@ def _setting(part: ZeroCost) -> _Setting:
     content = hashlib.sha256(repr((VERSION, part.space, part.task)).encode())
     for name in sorted(batch):
         content.update(name.encode() + batch[name].tobytes())
-    return _Setting(problem, batch, content.hexdigest())
+    return _Setting(problem, jax.tree.map(jnp.asarray, batch), content.hexdigest())
 
 
 @cache

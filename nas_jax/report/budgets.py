@@ -1,6 +1,6 @@
 """The section of a report on budgets: which trainings were stopped and where, and what that saved."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from nas_jax.budgets import Budgets
 from nas_jax.objectives import title_of
@@ -44,7 +44,7 @@ def _verdict(searched: list[Trial], budgets: Budgets) -> str:
 
 def _rungs(searched: list[Trial], budgets: Budgets) -> Table:
     """A row a budget that a trial had."""
-    costs: Counter[int] = Counter()
+    costs: defaultdict[int, float] = defaultdict(float)
     counts: dict[str, Counter[int]] = {status: Counter() for status in ("finished", "failed", "pending")}
     went_on: Counter[int] = Counter()
     continued = {trial.continues for trial in searched}

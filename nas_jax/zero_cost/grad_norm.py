@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from nas_jax.zero_cost.probe import Probe
+from nas_jax.zero_cost.probe import Probe, run
 
 
 def grad_norm(probe: Probe) -> float:
@@ -21,5 +21,5 @@ def grad_norm(probe: Probe) -> float:
     def loss(params: Any) -> Float[Array, ""]:
         return probe.loss(probe.outputs(params, probe.inputs))
 
-    gradients = jax.tree.leaves(jax.grad(loss)(probe.params))
+    gradients = jax.tree.leaves(run(probe, jax.grad(loss), probe.params))
     return float(sum(np.linalg.norm(np.asarray(leaf, np.float64)) for leaf in gradients if leaf.ndim > 1))

@@ -4,12 +4,14 @@ Mellor, Turner, Storkey & Crowley, "Neural Architecture Search without Training"
 2020), section 3.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nas_jax.zero_cost.probe import Probe, is_floating
+from nas_jax.zero_cost.probe import Probe, is_floating, run
 
 _JITTER = 1e-5
 
@@ -18,8 +20,12 @@ def jacov(probe: Probe) -> float:
     """`score` of the gradients of the summed outputs by each input; NaN where one cannot differentiate by them."""
     if not is_floating(probe.inputs):
         return float("nan")
-    outputs, pull_back = jax.vjp(lambda inputs: probe.outputs(probe.params, inputs), probe.inputs)
-    (gradients,) = pull_back(jax.tree.map(jnp.ones_like, outputs))
+
+    def total(inputs: Any) -> jax.Array:
+        leaves = jax.tree.leaves(probe.outputs(probe.params, inputs))
+        return sum((leaf.sum() for leaf in leaves), jnp.float32(0))
+
+    gradients = run(probe, jax.grad(total), probe.inputs)
     rows = [np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in jax.tree.leaves(gradients)]
     return score(np.concatenate(rows, axis=1))
 

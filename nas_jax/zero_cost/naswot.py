@@ -4,13 +4,15 @@ Mellor, Turner, Storkey & Crowley, "Neural Architecture Search without Training"
 2; over all activations of the network, as the authors' program and NAS-Bench-Suite-Zero have it.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nas_jax.zero_cost.activations import visit_activations
-from nas_jax.zero_cost.probe import Probe
+from nas_jax.zero_cost.probe import Probe, run
 
 
 def naswot(probe: Probe) -> float:
@@ -19,14 +21,18 @@ def naswot(probe: Probe) -> float:
     NaN where K is singular: two examples switch the same units, or there are none.
     """
     num = len(jax.tree.leaves(probe.inputs)[0])
-    kernel = np.zeros((num, num))
 
-    def add(values: jax.Array) -> None:
-        if values.ndim > 0 and len(values) == num:
-            kernel[:] += np.asarray(agreements((values > 0).reshape(num, -1)), np.float64)
+    def kernel(params: Any, inputs: Any) -> jax.Array:
+        parts = [jnp.zeros((num, num))]
 
-    visit_activations(add, probe.outputs, probe.params, probe.inputs)
-    sign, log = np.linalg.slogdet(kernel)
+        def add(values: jax.Array) -> None:
+            if values.ndim > 0 and len(values) == num:
+                parts.append(parts.pop() + agreements((values > 0).reshape(num, -1)))
+
+        visit_activations(add, probe.outputs, params, inputs)
+        return parts[0]
+
+    sign, log = np.linalg.slogdet(np.asarray(run(probe, kernel, probe.params, probe.inputs), np.float64))
     return float(log) if sign > 0 and np.isfinite(log) else float("nan")
 
 

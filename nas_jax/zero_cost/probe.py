@@ -1,8 +1,8 @@
 """A network as it is before its training, and one batch: all that a zero-cost score may look at.
 
-Nothing is compiled as a whole. Each operation runs by itself, and XLA keeps its program by shape: networks of one space
-have most of their shapes in common, so that from the third or so on hardly anything is compiled, while a program of a
-whole network would be compiled for it alone.
+A network of a few layers is compiled as a whole, for each score. One of many layers, which mostly repeat, runs operation
+by operation: XLA keeps the program of each by its shape, and networks of one space have most shapes in common, so that
+from the third or so on hardly anything is compiled (`experiments/zero_cost`).
 """
 
 from collections.abc import Callable
@@ -38,6 +38,15 @@ class Probe(NamedTuple):
             {"params": params, **statistics}, inputs, train=True, mutable=list(statistics), rngs=rngs
         )
         return outputs
+
+
+_MAX_KERNELS = 20  # of a network that is compiled as a whole
+
+
+def run(probe: Probe, fn: Callable[..., Any], *args: Any) -> Any:
+    """`fn(*args)`, a function of the whole network."""
+    num_kernels = sum(leaf.ndim > 1 for leaf in jax.tree.leaves(probe.params))
+    return (jax.jit(fn) if num_kernels <= _MAX_KERNELS else fn)(*args)
 
 
 def is_floating(inputs: Any) -> bool:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from nas_jax.zero_cost.probe import Probe, is_floating
+from nas_jax.zero_cost.probe import Probe, is_floating, run
 
 _NORMALISATIONS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.InstanceNorm)
 _EXPONENTS = (0, 40, 80)  # of two, by which inputs and outputs are made small
@@ -43,7 +43,7 @@ def _flow(probe: Probe, exponent: int) -> float:
             outputs = probe.network.apply({**probe.variables, "params": params}, inputs, train=False)
         return factor * sum(leaf.sum() for leaf in jax.tree.leaves(outputs))
 
-    gradients = jax.grad(total)(params)
+    gradients = run(probe, jax.grad(total), params)
     flows = jax.tree.map(lambda param, gradient: jnp.sum(jnp.abs(param * gradient)), params, gradients)
     flow = float(np.sum(np.asarray(jax.tree.leaves(flows), np.float64)))
     return math.log(flow) + 2 * exponent * math.log(2) if 0 < flow < math.inf else float("nan")

@@ -116,6 +116,13 @@ def test_grad_norm_of_a_linear_layer():
     assert grad_norm(probe) == pytest.approx(np.linalg.norm(probe.inputs.mean(axis=0)) * math.sqrt(3), rel=1e-5)
 
 
+def test_compiled_as_a_whole_or_not_the_scores_are_the_same(monkeypatch):
+    probe = probe_of(Layers((9, 7, 4), normalise=True), inputs_of())
+    whole = scores_of(probe)
+    monkeypatch.setattr("nas_jax.zero_cost.probe._MAX_KERNELS", 0)
+    assert scores_of(probe) == pytest.approx(whole, rel=1e-4)
+
+
 def test_tokens_have_the_scores_that_need_no_derivative_by_them():
     class Words(nn.Module):
         @nn.compact

@@ -1,8 +1,8 @@
 """A network as it is before its training, and one batch: all that a zero-cost score may look at.
 
 A network of a few layers is compiled as a whole, for each score. One of many, which mostly repeat, runs operation by
-operation: XLA keeps the program of each by its shape, and networks of one space have most shapes in common, so that from
-the third or so on hardly anything is compiled (`experiments/zero_cost`).
+operation: XLA keeps the program of each by its shape, and networks of one space have most shapes in common, so that
+from the third or so on hardly anything is compiled (`experiments/zero_cost`).
 """
 
 from collections.abc import Callable

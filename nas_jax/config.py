@@ -38,11 +38,13 @@ PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "space": ("nas_jax.spaces", frozenset()),
     "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets"})),
     "surrogate": ("nas_jax.surrogates", frozenset()),
+    "features": ("nas_jax.features", frozenset({"space", "source", "task", "cache_dir"})),
     "evaluator": ("nas_jax.evaluators", frozenset({"space", "source", "task", "recipe", "checkpoint_dir"})),
     "execution": ("nas_jax.executors", frozenset({"evaluator"})),
 }
 SETTINGS = {"objective": Objective, "search": SearchSettings, "recipe": Recipe, "finalists": FinalistSettings}
 TRAINING = ("data", "task", "recipe", "execution")  # sections without which nothing is trained
+OPTIONAL = ("features",)
 STAGES = ("search", "finalists", "export", "card", "latency", "report")
 
 # A config without such a section has this one.
@@ -77,7 +79,8 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
         _leave_out(config, *TRAINING)
     is_training = bool(config.get("data"))
     for section in (*PARTS, *SETTINGS):
-        if not config.get(section) and section != "data" and (is_training or section not in TRAINING):
+        is_wanted = section not in ("data", *OPTIONAL) and (is_training or section not in TRAINING)
+        if not config.get(section) and is_wanted:
             config[section] = ConfigDict(RECOMMENDED.get(section, {}))
 
     if config.get("execution"):  # before the import of a surrogate's library, which may ask JAX for devices

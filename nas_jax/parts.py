@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
-from nas_jax.config import PARTS, SETTINGS, TRAINING, trains
+from nas_jax.config import OPTIONAL, PARTS, SETTINGS, TRAINING, trains
 from nas_jax.data.arrays import DataSource, check_seed, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.executors.devices import leave_devices_to
+from nas_jax.features.base import Features
+from nas_jax.features.space import with_features
 from nas_jax.hints import check_type
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
@@ -31,6 +33,7 @@ PROTOCOLS: dict[str, type] = {
     "space": Space,
     "strategy": Strategy,
     "surrogate": Surrogate,
+    "features": Features,
     "evaluator": Evaluator,
     "execution": Evaluator,
 }
@@ -53,7 +56,10 @@ class Finals(NamedTuple):
 
 
 class Parts(NamedTuple):
-    """Everything that a run is made of. Without training there is no problem to learn."""
+    """Everything that a run is made of. Without training there is no problem to learn.
+
+    The space of the strategy and of the learner is the run's, with features beside where a section asks for them.
+    """
 
     seed: int
     objectives: Objectives
@@ -73,7 +79,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     Args:
         config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the
             config itself, which sets several others by one.
-        checkpoint_dir: where the finalists' networks are left.
+        checkpoint_dir: where the finalists' networks are left; the scores of zero-cost features are kept beside it.
 
     Raises:
         UserError: a setting that is unknown, impossible, or at odds with another one.
@@ -89,7 +95,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     provided = training.provided if training else {}
     space = _build(config, "space", **(training.space_fields if training else {}))
     _check_targets(config["targets"], objectives, surrogate)
-    learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
+    seen = with_features(space, _build_features(config, space, provided, checkpoint_dir.with_name("features")))
+    learner = construct(Learner, "targets", {"targets": config["targets"]}, space=seen, surrogate=surrogate)
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
         evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
@@ -103,7 +110,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
 
     searching = build_evaluator(config["evaluator"], checkpoint_dir=None)
     budgets = budgets_of(searching)
-    strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"], budgets=budgets)
+    strategy = _build(config, "strategy", space=seen, surrogate=surrogate, targets=config["targets"], budgets=budgets)
     final_recipe = training and training.final_recipe
     return Parts(
         seed=config["seed"],
@@ -157,6 +164,20 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
                 "data.num_train"
             )
     return _Training(source, problem, recipe, final_recipe)
+
+
+def _build_features(
+    config: Mapping[str, Any], space: Space, provided: Mapping[str, Any], cache_dir: Path
+) -> Features | None:
+    if not config.get("features"):
+        return None
+    needed = {field.name for field in dataclasses.fields(find(PARTS["features"][0], config["features"]))}
+    if "source" in needed and not provided:
+        raise UserError(
+            f"features: {config['features']['name']!r} scores networks on data, and this config trains none; columns "
+            "of a table are --config.features=table"
+        )
+    return _build(config, "features", space=space, cache_dir=cache_dir, **provided)
 
 
 def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Objectives:
@@ -252,7 +273,7 @@ def _check_sections(config: Mapping[str, Any]) -> None:
             raise UserError(f"finalists.{name}: has to be a section of the config, but is {reprlib.repr(value)}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
     unknown = sections - {*PARTS, *SETTINGS}
-    missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *config}
+    missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *OPTIONAL, *config}
     if wrong := unknown | missing:
         raise UserError(
             f"the config has to have the fields seed, targets, {', '.join([*PARTS, *SETTINGS])}; see "

@@ -4,7 +4,7 @@ It starts without JAX, so that comparing runs takes no time.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,6 +163,22 @@ def score(trial: Trial, objective: Objective) -> float:
     """A trial's value; NaN where it has none that is finite."""
     value = objective.finite_value(trial)
     return math.nan if value is None else value
+
+
+def is_in_full(trials: Sequence[Trial]) -> list[bool]:
+    """Of each trial whether its value can be compared: it has the largest budget of all that have metrics.
+
+    A trial without metrics says so too. Of trials that continue each other one at most has the largest budget, so that
+    an architecture counts once.
+    """
+    spent = [math.inf if trial.budget is None else trial.budget.epochs for trial in trials]
+    largest = max((each for each, trial in zip(spent, trials, strict=True) if trial.metrics is not None), default=0)
+    return [trial.metrics is None or each == largest for each, trial in zip(spent, trials, strict=True)]
+
+
+def in_full(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that `is_in_full`."""
+    return [trial for trial, is_whole in zip(trials, is_in_full(trials), strict=True) if is_whole]
 
 
 def find_best(trials: Iterable[Trial], objectives: Objectives) -> Trial | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
+from nas_jax.features.space import FeaturedSpace
 from nas_jax.listeners import Listeners
 from nas_jax.notes import digests_of, notes_of
 from nas_jax.parts import Parts, build_parts
@@ -96,7 +97,11 @@ def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:
 
 def _digests(parts: Parts) -> dict[str, str]:
     searching, finals = parts.search.evaluator, parts.finals.evaluator
-    return digests_of({"space": parts.space, "evaluator": searching, "finalists.evaluator": finals})
+    seen = parts.learner.space
+    features = seen.features if isinstance(seen, FeaturedSpace) else None
+    return digests_of(
+        {"space": parts.space, "evaluator": searching, "finalists.evaluator": finals, "features": features}
+    )
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:
@@ -109,7 +114,7 @@ def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -
         return config
     if store.trials(*FULL):
         return ()
-    return ("finalists",) if isinstance(strategy, Learning) else ("surrogate", "targets", "finalists")
+    return ("finalists",) if isinstance(strategy, Learning) else ("surrogate", "targets", "features", "finalists")
 
 
 def unfinished(store: TrialStore, *stages: Stage) -> list[Trial]:

@@ -1,7 +1,10 @@
 """Runs that ended well: of a classification, and of a regression."""
 
+import numpy as np
 import pytest
 from run_files import CONFIG, finalist_records, finished, search_records, write
+
+RUNGS = (3, 9, 27)
 
 
 @pytest.fixture
@@ -21,6 +24,27 @@ def complete(tmp_path):
             "baselines": {"baseline": baseline["metrics"] | {"trial": 45, "test_accuracy": 0.66}},
         },
     )
+
+
+@pytest.fixture
+def stopped_early(tmp_path):
+    """27 architectures for 3 epochs, the best 9 of them for 9, the best 3 of these for 27; the lowest epochs flatter.
+
+    Values of the first rung are higher than any in full: what mixes budgets shows it.
+    """
+    rng, records = np.random.default_rng(0), []
+    genomes = [[int(gene) for gene in rng.integers(1, 9, 4)] for _ in range(27)]
+    group = [(None, genome) for genome in genomes]
+    for rung, epochs in enumerate(RUNGS):
+        ended = []
+        for before, genome in group:
+            accuracy = 0.9 - 0.2 * rung + 0.002 * sum(genome)
+            record = finished(len(records), genome, accuracy, budget={"epochs": epochs}, continues=before)
+            record["metrics"]["curve"] = {"val_accuracy": np.linspace(0.1, accuracy, epochs).tolist()}
+            records.append(record)
+            ended.append((accuracy, record["id"], genome))
+        group = [(id, genome) for _, id, genome in sorted(ended, reverse=True)[: len(ended) // 3]]
+    return write(tmp_path / "stopped", records)
 
 
 @pytest.fixture

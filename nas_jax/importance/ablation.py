@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas_jax.importance.of_run import gene_space
+from nas_jax.record import in_full
 from nas_jax.run import Run, unfinished
 from nas_jax.search.loop import measure_all, new_trial
 from nas_jax.spaces.base import GeneSpace
@@ -60,7 +61,7 @@ def ablate(run: Run, searched: Sequence[Trial], genome: Genome, num: int) -> lis
     parts, store = run.parts, run.store
     space = gene_space(parts.space)
     chosen = [genome, *pick_neighbors(space, genome, num, seed=parts.seed)]
-    known = [trial for trial in searched if parts.objectives.values(trial) is not None]
+    known = [trial for trial in in_full(searched) if parts.objectives.values(trial) is not None]
     known_genomes = {trial.genome for trial in [*known, *store.trials()]}
     missing = [each for each in chosen if each not in known_genomes]
     first = store.next_id()

@@ -7,6 +7,7 @@ from nas_jax.errors import UserError
 from nas_jax.importance.study import MIN_TRIALS, Study
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Parts
+from nas_jax.record import in_full
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Trial
 
@@ -15,14 +16,14 @@ def study_of(parts: Parts, searched: Sequence[Trial], objective: Objective, targ
     """The study of one objective.
 
     Args:
-        searched: the trials of the search.
+        searched: the trials of the search, of which those with the largest budget count.
         targets: what the surrogate learns, see `strategies/targets.py`; None: what it learned in the run.
 
     Raises:
         UserError: fewer than ten trials have a score, or a space without genes.
     """
     space = gene_space(parts.space)
-    history = Objectives((objective,)).history(searched)
+    history = Objectives((objective,)).history(in_full(searched))
     if len(history.genomes) < MIN_TRIALS:
         raise UserError(f"{len(history.genomes)} trials have a score, and importance needs {MIN_TRIALS} of them")
     learner = parts.learner if targets is None else dataclasses.replace(parts.learner, targets=targets)

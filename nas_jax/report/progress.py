@@ -5,7 +5,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nas_jax.objectives import Objective
-from nas_jax.record import score
+from nas_jax.record import is_in_full
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import (
     BLUE,
@@ -38,7 +38,7 @@ def section(subject: Subject) -> Section:
 
 
 def _verdict(subject: Subject, objective: Objective) -> str:
-    scores = np.array([score(trial, objective) for trial in subject.searched])
+    scores = subject.scores(objective)
     place = int(np.nanargmax(scores))
     of = f" of {objective.metric}" if len(subject.objectives) > 1 else ""
     return (
@@ -49,11 +49,12 @@ def _verdict(subject: Subject, objective: Objective) -> str:
 
 def _pictures(subject: Subject, objective: Objective) -> list[Picture]:
     searched, reference, label = subject.searched, random_reference(subject, objective), label_of(objective)
-    scores, num = np.array([score(trial, objective) for trial in searched]), len(searched)
+    scores, num = subject.scores(objective), len(searched)
     random = expectation_of(reference, num) if reference else None
     title = "Scores of the search trials and the best so far, by {}"
     by_trial = best_so_far(np.arange(1.0, num + 1), scores, label, random=random)
-    pictures = [Picture(by_trial, title.format("trial"), describe_reference(reference, num))]
+    caption = f"{_note_on_budgets(subject)}{describe_reference(reference, num)}"
+    pictures = [Picture(by_trial, title.format("trial"), caption)]
     hours = np.cumsum([sum((trial.seconds or {}).values()) for trial in searched]) / 3600
     if hours[-1] > 0:
         unit, factor = ("Hours", 1) if hours[-1] >= 1 else ("Minutes", 60)
@@ -61,6 +62,12 @@ def _pictures(subject: Subject, objective: Objective) -> list[Picture]:
         note = "Time is what trials took, one after the other: workers side by side need less."
         pictures.append(Picture(by_time, title.format("time"), note))
     return pictures
+
+
+def _note_on_budgets(subject: Subject) -> str:
+    if all(is_in_full(subject.searched)):
+        return ""
+    return "Only trials with the largest budget have a place here: others were measured after a part of a training. "
 
 
 @styled

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.objectives import Objective
-from nas_jax.record import score
+from nas_jax.record import is_in_full
 from nas_jax.report.subject import Subject
 
 _MIN_RANDOM = 4  # random trials without which there is no reference
@@ -27,9 +27,14 @@ class Expectation(NamedTuple):
 
 
 def random_reference(subject: Subject, objective: Objective) -> Reference | None:
-    """The trials of the search that owe nothing to earlier ones; None where they are not known, or too few."""
+    """The trials of the search that owe nothing to earlier ones; None where they are not known, or too few.
+
+    None as well where some trials had less than the largest budget.
+    """
     num = min(subject.num_random, len(subject.searched))
-    scores = np.array([score(trial, objective) for trial in subject.searched[: int(num)]])
+    if not all(is_in_full(subject.searched)):  # those that were trained in full were chosen
+        return None
+    scores = subject.scores(objective)[: int(num)]
     scores = scores[~np.isnan(scores)]
     if num == len(subject.searched):
         description = "all trials of this search, which are random"
@@ -60,7 +65,10 @@ def expectation_of(reference: Reference, num: int) -> Expectation:
 def describe_reference(reference: Reference | None, num: int) -> str:
     """In words, for a picture of `num` trials."""
     if reference is None:
-        return f"Random search is not drawn: fewer than {_MIN_RANDOM} trials of this search are known to be random."
+        return (
+            f"Random search is not drawn: fewer than {_MIN_RANDOM} trials of this search are known to be random, and "
+            "all measured in full."
+        )
     text = (
         "Random search is the expected best of as many draws, with replacement, from the scores of "
         f"{reference.description}."

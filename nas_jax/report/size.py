@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from nas_jax.objectives import Objective
-from nas_jax.record import score
+from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import INK, STAGES, ScoreLabel, finish, label_of, new_axes, styled, zoom
 from nas_jax.report.subject import Subject
@@ -27,7 +27,8 @@ def section(subject: Subject) -> Section:
 
 
 def _picture(subject: Subject, objective: Objective) -> Picture | None:
-    trials = [trial for trial in subject.record.trials if objective.finite_value(trial) is not None]
+    compared = [*in_full(subject.searched), *(each for each in subject.record.trials if each.stage != "search")]
+    trials = [trial for trial in compared if objective.finite_value(trial) is not None]
     shown = [trial for trial in trials if float((trial.metrics or {}).get("num_params") or 0) > 0]
     if not shown:
         return None

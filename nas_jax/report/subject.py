@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from nas_jax.budgets import Budgets
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Parts
-from nas_jax.record import Record, find_best, find_winner, read_record
+from nas_jax.record import Record, find_best, find_winner, in_full, is_in_full, read_record, score
 from nas_jax.report.rounds import Round, read_rounds
 from nas_jax.search.export import read_test_scores
 from nas_jax.spaces.base import Space
@@ -20,6 +22,7 @@ from nas_jax.strategies.learner import Learner
 from nas_jax.tasks.base import Task
 from nas_jax.trial import History, Trial
 
+NO_BUDGETS = Budgets((1,))  # but the full one
 _MAX_TRIALS = 200  # to which a surrogate is fitted anew, many times over
 
 
@@ -40,6 +43,7 @@ class Subject:
     num_random: int | float = 0  # infinity: all of them
     test_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
     task: Task | None = None
+    budgets: Budgets = NO_BUDGETS  # that a measurement of the search could have
 
     @property
     def seed(self) -> int:
@@ -65,8 +69,13 @@ class Subject:
         return {**((self.winner and self.winner.metrics) or {}), **self.record.best}
 
     def history(self, objective: Objective) -> History:
-        """The search, by one objective."""
-        return Objectives((objective,)).history(self.searched)
+        """The search, by one objective: trials of the largest budget, and those that failed."""
+        return Objectives((objective,)).history(in_full(self.searched))
+
+    def scores(self, objective: Objective) -> Float[np.ndarray, " n"]:
+        """The values of the search trials; NaN of one without, and of one with less than the largest budget."""
+        pairs = zip(self.searched, is_in_full(self.searched), strict=True)
+        return np.array([score(trial, objective) if is_whole else np.nan for trial, is_whole in pairs])
 
     def sample_of_history(self, objective: Objective) -> History:
         """The history; of more than 200 finished trials so many random ones, and as large a share of those that failed.
@@ -101,4 +110,5 @@ def read_subject(workdir: Path, parts: Parts) -> Subject:
         num_random=parts.strategy.num_random if isinstance(parts.strategy, RandomStart) else 0,
         test_scores=read_test_scores(workdir / "best"),
         task=parts.problem.task if parts.problem else None,
+        budgets=parts.search.budgets,
     )

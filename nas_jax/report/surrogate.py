@@ -7,7 +7,7 @@ search (`strategies/learner.py`).
 
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective
-from nas_jax.record import score
+from nas_jax.record import is_in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import label_of
 from nas_jax.report.predictions import (
@@ -53,12 +53,17 @@ def section(subject: Subject) -> Section:
 
 
 def predictions_in_advance(subject: Subject, place: int) -> Predictions:
-    """Those of the objective at `place` that search trials were proposed with, where they have a value now."""
+    """Those of the objective at `place` that search trials were proposed with, where they have a value now.
+
+    Of trials with less than the largest budget nothing is said: their values are of a part of a training.
+    """
     objective = subject.objectives.each[place]
     known = [
         (position, trial)
-        for position, trial in enumerate(subject.searched, start=1)
-        if trial.predictions and objective.finite_value(trial) is not None
+        for position, (trial, is_whole) in enumerate(
+            zip(subject.searched, is_in_full(subject.searched), strict=True), start=1
+        )
+        if is_whole and trial.predictions and objective.finite_value(trial) is not None
     ]
     return predictions_of(
         [trial.predictions[place] for _, trial in known],

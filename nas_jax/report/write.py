@@ -14,6 +14,7 @@ from nas_jax.parts import Parts
 from nas_jax.record import Record
 from nas_jax.report import (
     answer,
+    budgets,
     cost,
     curves,
     failures,
@@ -37,6 +38,7 @@ SECTIONS = (
     finalists,
     usage,
     progress,
+    budgets,
     importance,
     surrogate,
     curves,

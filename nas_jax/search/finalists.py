@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from nas_jax.errors import UserError
+from nas_jax.features.base import at_most
 from nas_jax.objectives import Objectives
 from nas_jax.parts import Parts
 from nas_jax.run import Run, unfinished
@@ -51,8 +52,9 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
         reason = f"; the last failure: {failures[-1]}" if failures else ""
         raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
     rng = np.random.default_rng((parts.seed, len(trials)))
-    fresh = parts.space.sample(rng, settings.num_candidates, exclude=history.known)
-    x = parts.space.encode([*history.genomes, *history.failed, *fresh])
+    space = parts.learner.space
+    fresh = space.sample(rng, at_most(space, settings.num_candidates), exclude=history.known)
+    x = space.encode([*history.genomes, *history.failed, *fresh])
     x = scale_of(x, is_by_spread(len(history.known)))(x)
     num, num_failed = len(history.genomes), len(history.failed)
     pool = [*history.genomes, *fresh]

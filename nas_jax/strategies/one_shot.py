@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
+from nas_jax.features.base import at_most
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
 from nas_jax.strategies.checks import checked_history
@@ -49,7 +50,7 @@ class OneShot:
         history = checked_history(self.space, history)
         if len(history.known) < self.num_random or len(history.genomes) < 2:
             return random_proposals(self.space, rng, history, num)
-        candidates = self.space.sample(rng, max(num, self.num_candidates), exclude=history.known)
+        candidates = self.space.sample(rng, max(num, at_most(self.space, self.num_candidates)), exclude=history.known)
         if not candidates:
             return []
         random = self._random_part(history)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nas_jax.features.base import at_most
 from nas_jax.spaces.base import Space
 from nas_jax.trial import Genome, History
 
@@ -36,10 +37,12 @@ def make_pool(
     """All untried genomes where the space has at most `max_enumerated`, else `num_candidates` promising ones.
 
     Rows of `known` are the history's finished, failed and pending genomes, in this order. Features are scaled over all
-    known genomes and candidates together, see `scale_of`.
+    known genomes and candidates together, see `scale_of`. Where the space takes a moment to encode a genome
+    (`features/base.py`) there are fewer candidates, by its limit.
     """
     order = (*history.genomes, *history.failed, *history.pending)
-    if space.num_genomes <= max_enumerated:
+    num_candidates = at_most(space, num_candidates)
+    if space.num_genomes <= min(max_enumerated, at_most(space, max_enumerated)):
         genomes, x, places = _enumerated(space, by_spread)
         rows = [places[genome] for genome in order if genome in places]
         if len(rows) == len(order):  # a log may hold genomes of a space that was larger
@@ -56,13 +59,14 @@ def make_pool(
 
 
 class Scale(NamedTuple):
-    """Features from zero, in units of their own."""
+    """Features from zero, in units of their own; the mean stands for one that is missing, which is NaN."""
 
     low: Float[np.ndarray, " d"]
     unit: Float[np.ndarray, " d"]  # one for a feature that does not vary
+    mean: Float[np.ndarray, " d"]
 
     def __call__(self, features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-        return (features - self.low) / self.unit
+        return (np.where(np.isnan(features), self.mean, features) - self.low) / self.unit
 
 
 def scale_of(features: Float[np.ndarray, "n d"], by_spread: bool = False) -> Scale:
@@ -70,15 +74,24 @@ def scale_of(features: Float[np.ndarray, "n d"], by_spread: bool = False) -> Sca
 
     In units of its spread, what few genomes have sets them further apart.
     """
-    spans = np.ptp(features, axis=0)
-    return Scale(features.min(axis=0), np.where(spans > 0, features.std(axis=0) if by_spread else spans, 1))
+    mean = _mean(features)
+    known = np.where(np.isnan(features), mean, features)
+    spans = np.ptp(known, axis=0)
+    return Scale(known.min(axis=0), np.where(spans > 0, known.std(axis=0) if by_spread else spans, 1), mean)
+
+
+def _mean(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+    """Of what is not NaN; zero where all is."""
+    is_known = ~np.isnan(features)
+    return np.where(is_known, features, 0).sum(axis=0) / np.maximum(is_known.sum(axis=0), 1)
 
 
 def scale_over_space(
     space: Space, rng: np.random.Generator, genomes: Sequence[Genome], by_spread: bool = False
 ) -> Scale:
-    """The scale over `genomes` and 1,000 random ones."""
-    return scale_of(space.encode([*genomes, *space.sample(rng, _NUM_RANDOM)]), by_spread)
+    """The scale over `genomes` and 1,000 random ones; over the former alone where encoding takes a moment each."""
+    num = _NUM_RANDOM if at_most(space, _NUM_RANDOM) == _NUM_RANDOM else 0
+    return scale_of(space.encode([*genomes, *space.sample(rng, num)]), by_spread)
 
 
 @lru_cache(maxsize=4)

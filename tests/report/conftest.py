@@ -1,5 +1,5 @@
 """The fixtures of these tests."""
 
-from finished_runs import complete, regression
+from finished_runs import complete, regression, stopped_early
 
-__all__ = ["complete", "regression"]
+__all__ = ["complete", "regression", "stopped_early"]

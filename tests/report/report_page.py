@@ -24,6 +24,7 @@ SECTIONS = [
     "finalists",
     "use",
     "progress",
+    "budgets",
     "importance",
     "surrogate",
     "curves",

@@ -1,0 +1,122 @@
+"""A report of a search with rungs: values of different budgets are never mixed, and it says what was stopped."""
+
+import json
+
+import numpy as np
+import pytest
+from report_page import report, subject
+from run_files import finished, search_records, write
+
+from nas_jax.budgets import Budgets
+from nas_jax.objectives import Objective
+from nas_jax.record import in_full, is_in_full, read_record
+from nas_jax.report import budgets, curves, progress, size, surrogate
+from nas_jax.report.curves import last_of_chains, stopped_trials
+from nas_jax.report.random_search import random_reference
+
+EACH = Budgets(tuple(range(1, 28)))
+OBJECTIVE = Objective()
+
+
+@pytest.fixture
+def about(stopped_early):
+    return subject(stopped_early, budgets=EACH, num_random=float("inf"))
+
+
+def test_only_the_largest_budget_is_compared(about):
+    assert [trial.budget.epochs for trial in in_full(about.searched)] == [27] * 3
+    history = about.history(OBJECTIVE)
+    assert len(history.genomes) == len(set(history.genomes)) == 3
+    scores = about.scores(OBJECTIVE)
+    assert np.flatnonzero(~np.isnan(scores)).tolist() == [36, 37, 38]
+    assert about.best_of_search.id == 36 + int(np.nanargmax(scores[36:]))
+    assert np.nanmax(scores) < 0.6 < min(trial.metrics["val_accuracy"] for trial in about.searched[:36])
+
+
+def test_trials_without_a_budget_are_all_compared_and_one_with_a_part_is_not(tmp_path):
+    records = list(search_records(5))
+    assert all(is_in_full(read_record(write(tmp_path / "a", records)).trials))
+    records[2]["budget"] = {"epochs": 3}
+    records.append(finished(5, [1, 1, 1, 1], 0.1, status="failed", budget={"epochs": 3}) | {"metrics": None})
+    assert is_in_full(read_record(write(tmp_path / "b", records)).trials) == [True, True, False, True, True, True]
+
+
+def test_chains_are_one_architecture(about):
+    last = last_of_chains(about.searched)
+    assert len(last) == len({trial.genome for trial in last}) == 27
+    assert sorted(trial.budget.epochs for trial in stopped_trials(about.searched)) == [3] * 18 + [9] * 6
+    assert all(len(trial.metrics["curve"]["val_accuracy"]) == trial.budget.epochs for trial in last)
+
+
+def test_the_rungs_are_counted_and_their_cost_is_that_of_the_epochs(about):
+    made = budgets.section(about)
+    rungs, stopped = made.tables
+    num_epochs = 27 * 3 + 9 * 6 + 3 * 18
+    assert [row[:5] for row in rungs.rows] == [
+        ("3", "27", "9", "18", "0"),
+        ("9", "9", "3", "6", "0"),
+        ("27", "3", "0", "3", "0"),
+    ]
+    assert sum(float(row[5]) for row in rungs.rows) == pytest.approx(num_epochs / 27)
+    assert (
+        f"27 architectures were begun and 3 measured in full, at the cost of {num_epochs / 27:.1f} full" in made.verdict
+    )
+    assert f"{1 - num_epochs / 27 / 27:.0%} was saved" in made.verdict
+    assert len(stopped.rows) == 20
+    assert stopped.caption.startswith("4 more were stopped")
+    assert [row[2] for row in stopped.rows] == ["9"] * 6 + ["3"] * 14
+
+
+def lines(section):
+    (picture,) = section.pictures
+    (axes,) = picture.figure.axes
+    return [(line.get_color(), line.get_xdata()) for line in axes.lines]
+
+
+@pytest.mark.parametrize("part", [budgets, curves])
+def test_curves_of_what_was_stopped_are_grey_and_each_architecture_has_one(about, part):
+    drawn = lines(part.section(about))
+    colours = [colour for colour, _ in drawn]
+    ends = [epochs[-1] for _, epochs in drawn]
+    assert len(drawn) == 27
+    assert {colour for colour, end in zip(colours, ends, strict=True) if end < 27}.isdisjoint(
+        colour for colour, end in zip(colours, ends, strict=True) if end == 27
+    )
+    assert sorted(ends) == [3] * 18 + [9] * 6 + [27] * 3
+
+
+def test_curves_of_a_table_lie_at_its_budgets(about):
+    (figure,) = (picture.figure for picture in budgets.section(about_by(about, 200)).pictures)
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "Budget"
+    assert max(line.get_xdata()[-1] for line in axes.lines) == 27 * 200
+
+
+def about_by(about, step):
+    return type(about)(**{**vars(about), "budgets": Budgets(tuple(step * each for each in EACH.each))})
+
+
+def test_no_other_section_mixes_budgets(about):
+    (axes,) = progress.section(about).pictures[0].figure.axes
+    heights = np.concatenate([np.ma.filled(each.get_offsets()[:, 1], np.nan) for each in axes.collections])
+    assert np.nanmax(heights) < 0.6
+    assert "of 3 scores" in progress.section(about).verdict
+    (axes,) = size.section(about).pictures[0].figure.axes
+    assert max(each.get_offsets()[:, 1].max() for each in axes.collections) < 0.6
+    assert "3 search trials have a score" in surrogate.section(about).verdict
+    assert random_reference(about, OBJECTIVE) is None
+
+
+def test_a_page_of_a_search_with_rungs_and_one_without(stopped_early, complete):
+    page = report(stopped_early, budgets=EACH)
+    assert "27 architectures were begun" in page.text("budgets")
+    assert "Every search trial had the full budget." in report(complete).text("budgets")
+
+
+def test_a_search_that_was_killed_within_a_rung(stopped_early):
+    path = stopped_early / "trials.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()][:31]
+    records[30] |= {"status": "pending", "metrics": None, "seconds": None}
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    text = report(stopped_early, budgets=EACH).text("budgets")
+    assert "27 architectures were begun and 0 measured in full" in text

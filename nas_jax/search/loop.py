@@ -4,6 +4,7 @@ The trial log is the only memory. What is proposed depends on the seed and on th
 killed goes on as if nothing had happened.
 """
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.search.states import kept_states
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
@@ -55,9 +57,11 @@ def search(run: Run) -> None:
     """
     settings = run.parts.search.settings
     run.begin("search", settings.num_trials, "search")
-    for trial in measure_all(run.store, run.parts.search.evaluator, _requests(run), run.listeners):
-        if trial.status == "failed":
-            _give_up_on_failures(run.store, settings.max_failures)
+    with kept_states(run) as drop_states:
+        for trial in measure_all(run.store, run.parts.search.evaluator, _requests(run), run.listeners):
+            drop_states()
+            if trial.status == "failed":
+                _give_up_on_failures(run.store, settings.max_failures)
 
 
 def measure_all(
@@ -79,14 +83,22 @@ def propose(parts: Proposing, searched: Sequence[Trial], num: int) -> list[Propo
 
 def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Proposal]) -> list[Trial]:
     """The proposals as pending trials of the search, which the store has when this returns."""
-    first = store.next_id()
+    first, seeds = store.next_id(), {trial.id: trial.seed for trial in store.trials()}
     trials = [new_trial(parts, first + place, proposal, "search") for place, proposal in enumerate(proposals)]
+    # One training has one seed: that of its first trial.
+    trials = [
+        trial if trial.continues is None else dataclasses.replace(trial, seed=seeds.get(trial.continues, trial.seed))
+        for trial in trials
+    ]
     store.put(*trials)
     return trials
 
 
 def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Trial:
-    """A pending trial. Its own seed depends on that of the run and on its id alone."""
+    """A pending trial. Its own seed depends on that of the run and on its id alone.
+
+    `store_pending` gives one that continues another the seed of that.
+    """
     genome, budget, continues, predictions, _ = proposal
     seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)
     description = parts.space.describe(genome)

@@ -75,8 +75,8 @@ def whole_curve(trial: Trial, trials: Iterable[Trial], curves: Mapping[int, Curv
         curves: as `read_curves` gives them.
     """
     by_id, chain = {each.id: each for each in trials}, [trial]
-    while (continued := by_id.get(chain[-1].continues)) is not None and continued not in chain:
-        chain.append(continued)
+    while (last := chain[-1]).continues in by_id and last.continues is not None:
+        chain.append(by_id[last.continues])
     whole: Curve = {}
     for each in reversed(chain):
         own = curves.get(each.id, {})

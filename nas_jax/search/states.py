@@ -71,7 +71,7 @@ class _Keeper:
     @property
     def summary(self) -> str:
         dropped = f"; {self._num_dropped} trainings lost theirs to search.max_state_gb" if self._num_dropped else ""
-        return f"states of stopped trainings took up to {self.most_bytes / _GB:.3g} GB{dropped}; they are removed"
+        return f"states of stopped trainings took up to {self.most_bytes / 2**20:.3g} MB{dropped}; they are removed"
 
     def drop(self) -> None:
         """Removes superseded states, those of trainings that nothing continues, and what is beyond the bound."""
@@ -130,7 +130,7 @@ class _Keeper:
 
     def _worth(self, training: _Training) -> tuple[float, float]:
         """How many epochs were trained, and what they gave by the first objective."""
-        epochs = max((file.num_epochs for file in training.files), default=0)
+        epochs = float(max((file.num_epochs for file in training.files), default=0))
         values = [self._run.parts.objectives.values(trial) for trial in training.trials]
         return epochs, next((float(value[0]) for value in reversed(values) if value is not None), -math.inf)
 

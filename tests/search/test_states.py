@@ -142,7 +142,7 @@ def test_states_are_kept_as_long_as_something_may_continue_them(calm):
     assert sizes == [1, 2, 3, 4, 5, 5, 4]
     assert not (folder / "states").exists()
     assert len(notes) == 1
-    assert notes[0].startswith("states of stopped trainings took up to 0.000")
+    assert notes[0].startswith("states of stopped trainings took up to 0.")
 
 
 @pytest.mark.parametrize("when", ["before", "within", "after"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_runs import make_parts
 
-from nas_jax.budgets import budgets_of
+from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.curve_log import CurveLog, read_curves, whole_curve
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.evaluators.base import evaluate_serially, ignore
@@ -202,10 +202,10 @@ def finished(id, seed, epochs, accuracy=0.5, status="finished", continues=None):
 
 
 def left(folder, trials, files, strategy=None, **settings):
-    """The names of the files that are left of those with so many epochs by seed, each of 1,000 bytes and some."""
+    """What is left of files with states, each of a seed and a number of epochs, and of 1,000 bytes and some."""
     store, notes = TrialStore(), []
     store.put(*trials)
-    parts = make_parts(strategy=strategy, search=SearchSettings(20, **settings), budgets=budgets_of(Budgeted()))
+    parts = make_parts(strategy=strategy, search=SearchSettings(20, **settings), budgets=Budgets(tuple(range(1, 10))))
     run = Run(parts, store, Listeners((Noted(notes),)), folder, state_dir=folder / "states")
     with kept_states(run) as drop_states:
         for seed, num_epochs in files:
@@ -213,14 +213,6 @@ def left(folder, trials, files, strategy=None, **settings):
             write_state(run.state_dir / str(seed), seed, stopped, "")
         drop_states()
         return sorted(tuple(map(int, path.stem.split("-"))) for path in run.state_dir.glob("*/*.state"))
-
-
-class Budgeted:
-    """What has the budgets 1 to 9."""
-
-    @property
-    def budgets(self):
-        return budgets_of(Training(SPACE, SOURCE, Classification(), replace(RECIPE, num_epochs=9)))
 
 
 def test_a_state_goes_once_a_later_one_of_its_training_is_stored(tmp_path):

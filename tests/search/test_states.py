@@ -243,7 +243,7 @@ def test_a_full_training_and_a_strategy_that_forgets_need_no_states(tmp_path):
 def test_beyond_the_bound_the_cheapest_and_worst_go_first(tmp_path):
     trials = [finished(0, 5, 1, 0.9), finished(1, 6, 1, 0.1), finished(2, 7, 3, 0.2), finished(3, 8, 1, 0.5)]
     files = [(5, 1), (6, 1), (7, 3), (8, 1)]
-    kept = {num: left(tmp_path / str(num), trials, files, max_state_gb=1500 * num / 2**30) for num in range(1, 5)}
+    kept = {num: left(tmp_path / str(num), trials, files, max_state_gb=1300 * num / 2**30) for num in range(1, 5)}
     assert kept == {1: [(7, 3)], 2: [(5, 1), (7, 3)], 3: [(5, 1), (7, 3), (8, 1)], 4: files}
 
 

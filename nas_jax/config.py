@@ -39,7 +39,10 @@ PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets"})),
     "surrogate": ("nas_jax.surrogates", frozenset()),
     "features": ("nas_jax.features", frozenset({"space", "source", "task", "cache_dir"})),
-    "evaluator": ("nas_jax.evaluators", frozenset({"space", "source", "task", "recipe", "checkpoint_dir"})),
+    "evaluator": (
+        "nas_jax.evaluators",
+        frozenset({"space", "source", "task", "recipe", "checkpoint_dir", "state_dir"}),
+    ),
     "execution": ("nas_jax.executors", frozenset({"evaluator"})),
 }
 SETTINGS = {"objective": Objective, "search": SearchSettings, "recipe": Recipe, "finalists": FinalistSettings}

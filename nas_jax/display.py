@@ -75,8 +75,11 @@ class Display:
         self._refresh()
 
     def progress(self, progress: Progress) -> None:
-        """A trial has come further, which a terminal shows."""
-        self._running[progress.trial] = progress
+        """A trial has come further, which a terminal shows, or has something to say."""
+        if progress.note is not None:
+            self.note(progress.note)
+        else:
+            self._running[progress.trial] = progress
         self._refresh()
 
     def trial(self, trial: Trial) -> None:
@@ -113,11 +116,17 @@ class Display:
         seconds = sum((trial.seconds or {}).values())
         return f"{self._objectives.describe(trial.metrics)}  {seconds:5.1f} s  {trial.description}"
 
+    def _so_far(self, progress: Progress) -> str:
+        """A trial that runs: its id, and what its last epoch gave."""
+        known = {name: progress.metrics[name] for name in self._objectives.metrics if name in progress.metrics}
+        values = "".join(f", {name} {digits(value, name)}" for name, value in known.items())
+        return f"{progress.trial} (epoch {progress.num_epochs}{values})"
+
     def _refresh(self) -> None:
         if self._live:
             rows = Table.grid(padding=(0, 1))
             if self._running:
-                epochs = ", ".join(f"{each.trial} (epoch {each.num_epochs})" for each in self._running.values())
+                epochs = ", ".join(self._so_far(each) for each in self._running.values())
                 rows.add_row(Text("running", style="dim"), Text(epochs))
             for name, trials in (("last", [self._last]), ("best", self._best[-_MAX_FRONT:])):
                 for trial in trials:

@@ -56,6 +56,13 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
+class Noting(Protocol):
+    """A listener that shows lines to a person."""
+
+    def note(self, text: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Listeners:
     """Several listeners, told in turn; none, if there is none."""
@@ -77,6 +84,11 @@ class Listeners:
     def round(self, round: Round) -> None:
         for listener in self.each:
             listener.round(round)
+
+    def note(self, text: str) -> None:
+        for listener in self.each:
+            if isinstance(listener, Noting):
+                listener.note(text)
 
     def end(self, outcome: Outcome) -> None:
         for listener in self.each:

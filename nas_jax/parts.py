@@ -71,7 +71,7 @@ class Parts(NamedTuple):
     problem: Problem | None = None
 
 
-def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
+def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path | None = None) -> Parts:
     """Builds every part, loading the data set if there is one, and checks that they fit together.
 
     Where the trials run in other processes, this one keeps to its CPU from now on.
@@ -80,6 +80,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         config: a complete one (`nas_jax.config`), as plain dictionaries. Fields beside its sections belong to the
             config itself, which sets several others by one.
         checkpoint_dir: where the finalists' networks are left; the scores of zero-cost features are kept beside it.
+        state_dir: where the search's trainings that stop leave what they need to go on; None for nowhere.
 
     Raises:
         UserError: a setting that is unknown, impossible, or at odds with another one.
@@ -108,10 +109,11 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     def executed(evaluator: Evaluator) -> Evaluator:
         return _executed(config, evaluator) if config.get("execution") else evaluator
 
-    searching = build_evaluator(config["evaluator"], checkpoint_dir=None)
+    searching = build_evaluator(config["evaluator"], checkpoint_dir=None, state_dir=state_dir)
     budgets = budgets_of(searching)
     strategy = _build(config, "strategy", space=seen, surrogate=surrogate, targets=config["targets"], budgets=budgets)
     final_recipe = training and training.final_recipe
+    final_folders = {"checkpoint_dir": checkpoint_dir, "state_dir": None}
     return Parts(
         seed=config["seed"],
         objectives=objectives,
@@ -121,7 +123,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         search=Searching(search_settings, executed(searching), budgets),
         finals=Finals(
             _finalist_settings(config, space),
-            executed(build_evaluator(_final_evaluator(config), recipe=final_recipe, checkpoint_dir=checkpoint_dir)),
+            executed(build_evaluator(_final_evaluator(config), recipe=final_recipe, **final_folders)),
             final_recipe if final_recipe is not None and trains(_final_evaluator(config)) else None,
         ),
         problem=training and training.problem,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas_jax.curve_log import CurveLog
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.features.space import FeaturedSpace
@@ -34,6 +35,7 @@ class Run:
     listeners: Listeners = dataclasses.field(default_factory=Listeners)
     workdir: Path = Path()
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    state_dir: Path | None = None  # where trainings leave what they need to go on, while the search lasts
 
     @property
     def checkpoint_dir(self) -> Path:
@@ -63,7 +65,8 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         UserError: a setting that is wrong, or a `workdir` that another run or another version of this package has.
     """
     check_workdir(workdir)
-    parts = build_parts(config, checkpoint_dir_of(workdir))
+    state_dir = (workdir / "states").absolute()
+    parts = build_parts(config, checkpoint_dir_of(workdir), state_dir)
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
         free = (*changeable(store, config, parts.strategy), "trackers", "stages")
@@ -80,8 +83,8 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
             for line in describe_rungs(parts.strategy.rungs):
                 display.note(line)
         tracking.open(workdir, config, parts, store.trials())
-        listeners = Listeners((display, tracking, Diagnostics(workdir / "diagnostics.jsonl")))
-        yield Run(parts, store, listeners, workdir, config)
+        logs = Diagnostics(workdir / "diagnostics.jsonl"), CurveLog(workdir / "curves.jsonl")
+        yield Run(parts, store, Listeners((display, tracking, *logs)), workdir, config, state_dir)
 
 
 def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:

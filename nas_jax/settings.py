@@ -15,6 +15,8 @@ class SearchSettings:
         max_cost: What they may cost together, in full measurements of the search; None for no limit. A trial that
             continues another one costs only what it adds. The search ends with the first proposal that would cost more
             than is left.
+        max_state_gb: What the states of stopped trainings may take on disk, in 2^30 bytes; None for no bound. Beyond it
+            trainings lose theirs, and begin again if they are continued. While trials run, each may add one on top.
 
     Raises:
         ValueError: a number that is too small, or no limit at all.
@@ -24,6 +26,7 @@ class SearchSettings:
     max_failures: int = 10
     batch_size: int = 1
     max_cost: float | None = None
+    max_state_gb: float | None = 10.0
 
     def __post_init__(self) -> None:
         if self.num_trials is None and self.max_cost is None:
@@ -32,6 +35,8 @@ class SearchSettings:
             raise ValueError(f"num_trials has to be at least 2, max_failures and batch_size at least 1: {self}")
         if self.max_cost is not None and self.max_cost <= 0:
             raise ValueError(f"max_cost has to be positive, got {self.max_cost}")
+        if self.max_state_gb is not None and self.max_state_gb < 0:
+            raise ValueError(f"max_state_gb has to be at least 0, got {self.max_state_gb}")
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class Trial:
     `metrics` is None until the trial has finished; `failure` says in what way it failed and `error` why. `seconds`
     splits the time into "compile" and "train". `seed` is all the randomness of the measurement. `predictions` has one
     for each objective, or none. `num_attempts` counts how often the trial was begun in the process that ended it: more
-    than once where machines failed. `continues` is the id of the trial whose training it takes further.
+    than once where machines failed. `continues` is the id of the trial whose training it takes further; its seed is the
+    same.
     """
 
     id: int

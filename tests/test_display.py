@@ -98,8 +98,19 @@ def test_a_terminal_shows_how_far_trials_have_come():
         display.trial(trial(0, 0.5))
 
     last_frame = shown(True, use).split("search")[-1]
-    assert "1 (epoch 2)" in last_frame
-    assert "0 (epoch 1)" not in last_frame
+    assert "1 (epoch 2, val_accuracy 0.2500)" in last_frame
+    assert "0 (epoch 1" not in last_frame
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_a_trial_has_to_say_stays(is_terminal):
+    def use(display):
+        display.begin("search", 3, [])
+        display.progress(Progress(0, 0, {}, "trial 0 found no state"))
+
+    output = shown(is_terminal, use)
+    assert output.count("trial 0 found no state\n") == 1
+    assert "epoch 0" not in output
 
 
 def test_of_two_objectives_each_is_shown_and_the_front_with_them():

@@ -17,7 +17,7 @@ ROWS = (
     "importance",
     "search",
     "run",
-    "display trackers diagnostics",
+    "display trackers diagnostics curve_log",
     "workdir",
     "parts listeners export record",
     "config",

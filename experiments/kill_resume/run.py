@@ -1,8 +1,9 @@
 """Kills a search at random moments and starts it again until it ends; its outcome must be that of a calm run.
 
     python experiments/kill_resume/run.py --num_kills=20 --num_workers=1
+    python experiments/kill_resume/run.py --config=experiments/kill_resume/rungs.py --results=rungs.csv
 
-Writes results.csv beside this file: one row a kill.
+Writes results.csv, or what `--results` names, beside this file: one row a kill.
 """
 
 import argparse
@@ -17,13 +18,26 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from nas_jax.curve_log import read_curves, whole_curve
 from nas_jax.store import read_trials
+
+ROOT = Path(__file__).parents[2]
 
 
 def outcome(workdir: Path) -> tuple:
     """What must not depend on interruptions: trials without their times, and the winner's metrics."""
     trials = [replace(trial, seconds=None) for trial in read_trials(workdir / "trials.jsonl")]
     return trials, json.loads((workdir / "best" / "metrics.json").read_text())
+
+
+def is_complete(workdir: Path) -> bool:
+    """Whether the log of curves has each epoch of the trials, and no state is left."""
+    trials, curves = read_trials(workdir / "trials.jsonl"), read_curves(workdir / "curves.jsonl")
+    for trial in (trial for trial in trials if trial.stage == "search" and trial.metrics):
+        epochs = whole_curve(trial, trials, curves)
+        if any([each[name] for each in epochs.values()] != values for name, values in trial.metrics["curve"].items()):
+            return False
+    return not (workdir / "states").exists()
 
 
 def num_endings(workdir: Path) -> Counter[int]:
@@ -38,6 +52,7 @@ def main() -> None:
     parser.add_argument("--num_kills", type=int, default=20)
     parser.add_argument("--num_workers", type=int, default=1)
     parser.add_argument("--longest", type=float, default=40.0, help="seconds that a run may live before it is killed")
+    parser.add_argument("--results", default="results.csv")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
@@ -45,7 +60,7 @@ def main() -> None:
     def start(workdir: Path) -> subprocess.Popen:
         flags = [f"--config={arguments.config}", f"--config.execution.num_workers={arguments.num_workers}"]
         command = [sys.executable, "-m", "nas_jax.main", *flags, f"--workdir={workdir}"]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
 
     with tempfile.TemporaryDirectory() as scratch:
         calm = Path(scratch) / "calm"
@@ -74,11 +89,13 @@ def main() -> None:
                 if code != 0:
                     sys.exit(f"run {num_runs} ended with exit code {code} after {time.monotonic() - begin:.0f} s")
                 break
-            is_same = outcome(workdir) == expected and set(num_endings(workdir).values()) == {1}
+            is_same = (
+                outcome(workdir) == expected and set(num_endings(workdir).values()) == {1} and is_complete(workdir)
+            )
             print(f"run {num_runs}: {'the same as' if is_same else 'DIFFERENT FROM'} the calm run", flush=True)
             if not is_same:
                 sys.exit(1)
-    with Path(__file__).with_name("results.csv").open("w", newline="") as file:
+    with Path(__file__).with_name(arguments.results).open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)

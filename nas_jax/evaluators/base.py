@@ -24,11 +24,12 @@ class Measurement(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a measurement has come: the metrics of an epoch, as soon as it has ended."""
+    """How far a measurement has come: the metrics of an epoch, as soon as it has ended; or a note, without metrics."""
 
     trial: int  # its id
     num_epochs: int  # that have ended
     metrics: dict[str, float]
+    note: str | None = None  # a line for a person
 
 
 Report: TypeAlias = Callable[[Progress], None]
@@ -127,7 +128,7 @@ def attempt(measure: Callable[[Trial, Report], Measurement], trial: Trial, repor
 
     def report_plain(progress: Progress) -> None:
         num_epochs = int(progress.num_epochs)
-        report(Progress(progress.trial, num_epochs, plain_metrics(progress.metrics)))
+        report(Progress(progress.trial, num_epochs, plain_metrics(progress.metrics), progress.note))
 
     try:
         measurement = measure(trial, report_plain)

@@ -1,5 +1,6 @@
 """Trains the network of a genome in this process."""
 
+import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nas_jax.budgets import Budgets
 from nas_jax.data.arrays import DataSource
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
@@ -18,7 +20,9 @@ from nas_jax.tasks.base import Problem, Task, load_problem
 from nas_jax.train import fit
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
+from nas_jax.train.schedules import num_trunk_epochs
 from nas_jax.train.seeds import over_seeds
+from nas_jax.train.states import read_state, write_state
 from nas_jax.trial import Trial
 
 _loading = threading.Lock()  # of the data set, which several threads may ask for at the same time
@@ -26,10 +30,14 @@ _loading = threading.Lock()  # of the data set, which several threads may ask fo
 
 @dataclass(frozen=True)
 class Training:
-    """Trains each genome on the task by `recipe`, in full, one after the other.
+    """Trains each genome on the task by `recipe`, one after the other, for the epochs of the trial's budget.
 
     Seeds of a genome train one after the other. An epoch is reported once every seed has ended it, with the means over
     the seeds, as the trial will have them too: the reports of a trial with several come while the last one trains.
+
+    A training that stops before the recipe's last epoch leaves its state in `state_dir/<seed of the trial>/`, if there
+    is a `state_dir`. A trial that continues another one has its seed, and goes on from the state that came furthest;
+    where there is none, it trains from the first epoch, which gives the same and takes longer.
 
     With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.
 
@@ -46,6 +54,7 @@ class Training:
     task: Task
     recipe: Recipe
     checkpoint_dir: Path | None = None
+    state_dir: Path | None = None
     num_seeds: int = 1
 
     def __post_init__(self) -> None:
@@ -61,18 +70,25 @@ class Training:
     def metric_names(self) -> tuple[str, ...]:
         return tuple(f"val_{name}" for name in self.task.metric_names)
 
+    @property
+    def budgets(self) -> Budgets:
+        """Every number of epochs up to the recipe's."""
+        return Budgets(tuple(range(1, self.recipe.num_epochs + 1)))
+
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
-        """The metrics of `train.fit.fit`, and `num_params` and `flops` of the genome.
+        """The metrics of `train.fit.fit` after the last epoch, and `num_params` and `flops` of the genome.
+
+        The curve begins with the first epoch of the first trial that was continued, the seconds are of this one alone.
 
         Raises:
-            UserError: the trial has a budget, or continues another one.
+            UserError: the recipe has fewer epochs than the trial's budget.
         """
         return self.prepare(trial)(report)
 
     def prepare(self, trial: Trial) -> Prepared:
         """Compiles the network of a trial, and returns what trains it. Errors are those of `measure`."""
         assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
-        _check_in_full(trial)
+        self._check_budget(trial)
         network = self.space.network(trial.genome, self.recipe.dtype)
         return partial(self._train, trial, fit.prepare(network, self._problem(), self.recipe))
 
@@ -83,10 +99,22 @@ class Training:
         with _loading:
             return load_problem(self.task, self.source)
 
+    def _check_budget(self, trial: Trial) -> None:
+        most = self.recipe.num_epochs
+        if trial.budget is not None and not 1 <= trial.budget.epochs <= most:
+            raise UserError(
+                f"trial {trial.id} asks for a budget of {trial.budget.epochs} epochs, and the recipe has 1 to {most}: "
+                "raise recipe.num_epochs, or choose other budgets for the strategy"
+            )
+
     def _train(self, trial: Trial, prepared: fit.Prepared, report: Report) -> Measurement:
         assert isinstance(self.space, NetworkSpace)
         seeds = seeds_of(trial, self.num_seeds)
-        fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report))
+        fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report), self._leg(trial))
+        if trial.continues is not None and any(each.start is None for each in fits):
+            text = f"trial {trial.id} found no state of trial {trial.continues}, and was trained from the first epoch"
+            report(Progress(trial.id, 0, {}, text))
+        self._keep(trial, dict(zip(seeds, fits, strict=True)), report)
         if self.checkpoint_dir is not None:
             for seed, each in zip(seeds, fits, strict=True):
                 save_variables(self.checkpoint_dir / str(trial.id) / str(seed), each.variables)
@@ -94,19 +122,44 @@ class Training:
         seconds = {name: sum(each.seconds[name] for each in fits) for name in fits[0].seconds}
         return Measurement({**self.space.cost(trial.genome)._asdict(), **metrics}, seconds)
 
+    def _leg(self, trial: Trial) -> fit.Leg:
+        """What a trial asks for. What it goes on with is looked for when a seed begins."""
+        num_epochs = trial.budget.epochs if trial.budget else self.recipe.num_epochs
+        folder = self._state_folder(trial)
+        if folder is None:
+            return fit.Leg(num_epochs)
+        is_kept = num_epochs < self.recipe.num_epochs
+        if trial.continues is None:
+            return fit.Leg(num_epochs, is_kept)
+        most, identity = num_trunk_epochs(self.recipe, num_epochs), self._identity(trial)
+        return fit.Leg(num_epochs, is_kept, lambda seed: read_state(folder, seed, most, identity))
+
+    def _keep(self, trial: Trial, fits: dict[int, fit.Fit], report: Report) -> None:
+        """Writes the states of a trial. One that cannot be written is lost, and nothing else."""
+        folder = self._state_folder(trial)
+        for seed, each in fits.items():
+            if folder is None or each.stopped is None:
+                continue
+            try:
+                write_state(folder, seed, each.stopped, self._identity(trial))
+            except OSError as error:
+                lost = f"the state of trial {trial.id} could not be kept ({error.strerror})"
+                report(Progress(trial.id, 0, {}, f"{lost}: what continues it trains that part again"))
+                return
+
+    def _state_folder(self, trial: Trial) -> Path | None:
+        """Where the states of a training are; None where none are kept, as on a machine without the run's folder."""
+        return self.state_dir / str(trial.seed) if self.state_dir is not None and self.state_dir.is_dir() else None
+
+    def _identity(self, trial: Trial) -> str:
+        """The same for all trials of a training, and for no others of the run."""
+        text = f"{trial.genome!r} {trial.seed} {self.recipe!r} {self.num_seeds}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
 
 def seeds_of(trial: Trial, num: int) -> list[int]:
     """The trial's own seed, then others that follow from it."""
     return [trial.seed, *np.random.SeedSequence(trial.seed).generate_state(num - 1).tolist()]
-
-
-def _check_in_full(trial: Trial) -> None:
-    if trial.budget is not None or trial.continues is not None:
-        asked = f"a budget of {trial.budget.epochs} epochs" if trial.budget else f"to continue trial {trial.continues}"
-        raise UserError(
-            f"trial {trial.id} asks for {asked}, and the evaluator training trains each trial in full, from the start: "
-            "choose a strategy that asks for neither"
-        )
 
 
 def _make_on_epoch(trial: Trial, num_seeds: int, report: Report) -> fit.OnEpoch:

@@ -20,6 +20,7 @@ from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
 from nas_jax.search.past import Past
+from nas_jax.search.states import kept_states
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
@@ -55,10 +56,12 @@ def search(run: Run) -> None:
     settings = run.parts.search.settings
     run.begin("search", settings.num_trials, "search")
     requests = _Requests(run)
-    while not requests.are_over:  # again, where all that ran has ended before a strategy that waits was asked again
-        for trial in measure_all(run.store, run.parts.search.evaluator, requests, run.listeners):
-            if trial.status == "failed":
-                _give_up_on_failures(run.store, settings.max_failures)
+    with kept_states(run) as drop_states:
+        while not requests.are_over:  # again, where all that ran has ended before a strategy that waits was asked again
+            for trial in measure_all(run.store, run.parts.search.evaluator, requests, run.listeners):
+                drop_states()
+                if trial.status == "failed":
+                    _give_up_on_failures(run.store, settings.max_failures)
 
 
 def measure_all(
@@ -98,7 +101,10 @@ def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Propo
 
 
 def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Trial:
-    """A pending trial. Its own seed depends on that of the run and on its id alone."""
+    """A pending trial. Its own seed depends on that of the run and on its id alone.
+
+    `store_pending` gives one that continues another the seed of that.
+    """
     genome, budget, continues, predictions, _ = proposal
     seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)
     description = parts.space.describe(genome)

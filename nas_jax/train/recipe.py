@@ -1,4 +1,4 @@
-"""How a network is trained: the numbers, the learning-rate schedule, the optimiser."""
+"""How a network is trained: the numbers, and the optimiser. What follows for each step is in `schedules.py`."""
 
 import functools
 import math
@@ -7,9 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,10 @@ class Recipe:
     "pmap" spreads each batch over `num_devices` devices of this machine, None for all (`parallel/`). `compilation` says
     what is compiled: "network", a program of the whole network; "layers", a program for each kind of layer, which all
     networks share; "auto", what takes less time (`programs.py`).
+
+    A training that stops early, by `schedule` "cut", has come so far on the cosine of the full one; by "constant" every
+    one, the full one too, has a constant rate after the warm-up, which falls to zero over the last `cooldown` of its
+    epochs, a fraction (`schedules.py`).
     """
 
     num_epochs: int
@@ -35,6 +37,8 @@ class Recipe:
     parallel: str = "none"
     num_devices: int | None = None
     compilation: str = "auto"
+    schedule: str = "cut"
+    cooldown: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size"):
@@ -49,7 +53,10 @@ class Recipe:
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) < limit:
                 raise ValueError(f"{name}={getattr(self, name)}: has to be at least 0 and below {limit}")
+        if not 0 <= self.cooldown < 1:
+            raise ValueError(f"cooldown={self.cooldown}: has to be at least 0 and below 1")
         for name, choices in (
+            ("schedule", ("cut", "constant")),
             ("compute_dtype", ("auto", "float32", "bfloat16")),
             ("parallel", ("none", "jit", "pmap")),
             ("compilation", ("auto", "network", "layers")),
@@ -67,24 +74,6 @@ class Recipe:
 
     def steps_per_epoch(self, num_examples: int) -> int:
         return num_examples // self.batch_size if self.drop_last else -(-num_examples // self.batch_size)
-
-
-def make_schedule(recipe: Recipe, steps_per_epoch: int) -> optax.Schedule:
-    """The learning rate of each step; the cosine is that of Loshchilov & Hutter 2017, without restarts."""
-    return optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if recipe.warmup_epochs else recipe.learning_rate,
-        peak_value=recipe.learning_rate,
-        warmup_steps=int(recipe.warmup_epochs * steps_per_epoch),
-        decay_steps=recipe.num_epochs * steps_per_epoch,
-    )
-
-
-@functools.lru_cache(maxsize=8)
-def learning_rates(recipe: Recipe, steps_per_epoch: int) -> Float[np.ndarray, "epochs steps"]:
-    """The schedule as numbers, computed once for all trainings of a process."""
-    schedule = make_schedule(recipe, steps_per_epoch)
-    steps = np.arange(recipe.num_epochs * steps_per_epoch, dtype=np.int32)
-    return np.asarray(jax.jit(jax.vmap(schedule))(steps), np.float32).reshape(recipe.num_epochs, steps_per_epoch)
 
 
 def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:

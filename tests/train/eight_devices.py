@@ -16,8 +16,9 @@ from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.fit import fit, prepare, train
 from nas_jax.train.parallel.placement import Placement, placement_of
-from nas_jax.train.recipe import Recipe, learning_rates, make_optimizer
+from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
+from nas_jax.train.schedules import learning_rates
 from nas_jax.train.step import initial_state, layout_of, make_train_step, state_shapes
 from nas_jax.train.variables import initialize, input_shapes, variable_shapes
 from nas_jax.train.whole import compile_steps

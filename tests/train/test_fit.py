@@ -18,8 +18,9 @@ from nas_jax.train.checkpoint import load_variables, save_variables
 from nas_jax.train.evaluation import compile_validation, measure
 from nas_jax.train.fit import NonFiniteLossError, fit, fit_seeds, prepare, train
 from nas_jax.train.parallel.placement import one_device
-from nas_jax.train.recipe import Recipe, learning_rates, make_optimizer, make_schedule
+from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
+from nas_jax.train.schedules import make_schedule
 from nas_jax.train.step import (
     descend,
     initial_state,
@@ -92,18 +93,6 @@ def test_initial_variables_have_the_shapes_of_flax_and_the_variance_of_he():
         assert abs(kernel.mean()) < 3 * np.sqrt(2 / fan_in / kernel.size)
     np.testing.assert_array_equal(ours["params"]["ConvBlock_0"]["BatchNorm_0"]["scale"], 1.0)
     np.testing.assert_array_equal(ours["batch_stats"]["ConvBlock_0"]["BatchNorm_0"]["var"], 1.0)
-
-
-def test_learning_rate_rises_linearly_and_falls_as_a_cosine():
-    schedule = make_schedule(Recipe(num_epochs=10, learning_rate=0.4, warmup_epochs=2.0), steps_per_epoch=5)
-    np.testing.assert_allclose([schedule(step) for step in (0, 5, 10, 30, 50)], [0, 0.2, 0.4, 0.2, 0], atol=1e-6)
-
-
-def test_the_numbers_of_the_schedule_are_in_the_order_of_the_steps():
-    recipe = Recipe(num_epochs=3, learning_rate=0.4, warmup_epochs=0.5)
-    schedule = make_schedule(recipe, steps_per_epoch=4)
-    expected = [[schedule(4 * epoch + step) for step in range(4)] for epoch in range(3)]
-    np.testing.assert_allclose(learning_rates(recipe, 4), expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

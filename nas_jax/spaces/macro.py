@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -172,6 +173,8 @@ class NasBenchMacro:
     Raises:
         ValueError: no filters.
     """
+
+    signatures: ClassVar[tuple[str, ...]] = ("image -> vector",)
 
     image_shape: tuple[int, int, int]
     num_outputs: int

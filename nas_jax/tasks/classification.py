@@ -42,6 +42,7 @@ class Classification:
     label_smoothing: float = 0.0
 
     input_name: ClassVar[str] = "image"
+    signature: ClassVar[str] = "image -> vector"
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
     maximize: ClassVar[bool] = True
 

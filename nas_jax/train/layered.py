@@ -105,9 +105,9 @@ class LayeredNetwork:
     def variables(self, state: ChainState) -> Variables:
         variables: Variables = {}
         for layer, (params, statistics, opt_state) in zip(self.full.layers, jax.device_get(state.layers), strict=True):
-            params = self.optimizer.final(params, opt_state)
+            final = self.optimizer.final(params, opt_state)
             for name in layer.plan:
-                variables.setdefault(name, {})[layer.name] = params if name == "params" else statistics[name]
+                variables.setdefault(name, {})[layer.name] = final if name == "params" else statistics[name]
         return variables
 
 

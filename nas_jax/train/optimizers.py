@@ -25,11 +25,11 @@ Settings: TypeAlias = tuple[tuple[str, Any], ...]
 Reach: TypeAlias = Literal["number", "array", "network"]
 _REACH: dict[str, Reach] = {
     **dict.fromkeys(
-        ("sgd", "adam", "adamw", "adamax", "adamaxw", "adabelief", "adadelta", "adagrad", "adan", "amsgrad", "lion")
-        + ("nadam", "nadamw", "radam", "rmsprop", "sign_sgd", "yogi"),
+        ["sgd", "adam", "adamw", "adamax", "adamaxw", "adabelief", "adadelta", "adagrad", "adan", "amsgrad", "lion"],
         "number",
     ),
-    **dict.fromkeys(("adafactor", "lamb", "lars", "fromage", "novograd", "sm3"), "array"),
+    **dict.fromkeys(["nadam", "nadamw", "radam", "rmsprop", "sign_sgd", "yogi"], "number"),
+    **dict.fromkeys(["adafactor", "lamb", "lars", "fromage", "novograd", "sm3"], "array"),
 }
 _MASKS = ("mask", "weight_decay_mask")
 _OWN = ("learning_rate", "weight_decay", *_MASKS)  # what the recipe itself says

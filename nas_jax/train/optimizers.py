@@ -23,14 +23,12 @@ Settings: TypeAlias = tuple[tuple[str, Any], ...]
 # What one number's step may depend on: that number alone, all of its array, or all of the network. Who is not listed
 # is taken to be of the last kind, which is always right: it is then given the arrays as the network has them.
 Reach: TypeAlias = Literal["number", "array", "network"]
-_REACH: dict[str, Reach] = {
-    **dict.fromkeys(
-        ["sgd", "adam", "adamw", "adamax", "adamaxw", "adabelief", "adadelta", "adagrad", "adan", "amsgrad", "lion"],
-        "number",
-    ),
-    **dict.fromkeys(["nadam", "nadamw", "radam", "rmsprop", "sign_sgd", "yogi"], "number"),
-    **dict.fromkeys(["adafactor", "lamb", "lars", "fromage", "novograd", "sm3"], "array"),
-}
+_BY_NUMBER = (
+    *("sgd", "adam", "adamw", "adamax", "adamaxw", "adabelief", "adadelta", "adagrad", "adan", "amsgrad", "lion"),
+    *("nadam", "nadamw", "radam", "rmsprop", "sign_sgd", "yogi"),
+)
+_BY_ARRAY = ("adafactor", "lamb", "lars", "fromage", "novograd", "sm3")
+_REACH: dict[str, Reach] = {**dict.fromkeys(_BY_NUMBER, "number"), **dict.fromkeys(_BY_ARRAY, "array")}
 _MASKS = ("mask", "weight_decay_mask")
 _OWN = ("learning_rate", "weight_decay", *_MASKS)  # what the recipe itself says
 # They ask for the loss itself, or for other parameters to evaluate than those that they train.

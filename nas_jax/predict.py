@@ -4,9 +4,9 @@
     python -m nas_jax.predict --workdir=runs/text "The variance of the sum of two random numbers."
 
 prints what the task has to say of each; of a classifier, the five most probable classes. A language model continues
-each text by `--num_tokens` tokens, drawn at random from `--seed`; a lower `--temperature` makes them more probable. A network whose space
-or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 0 done, 2 bad input, before anything is
-printed.
+each text by `--num_tokens` tokens, drawn at random from `--seed`; a lower `--temperature` makes them more probable. A
+network whose space or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 0 done, 2 bad input,
+before anything is printed.
 """
 
 if __name__ == "__main__":  # first of all: the other imports take seconds
@@ -23,8 +23,8 @@ from absl import flags, logging
 from jaxtyping import UInt8
 
 from nas_jax.cli import define_path, expand, start
-from nas_jax.errors import UserError
 from nas_jax.data.tokens import PADDING, UNKNOWN, encode, input_of, text_of
+from nas_jax.errors import UserError
 from nas_jax.export import Predictor, load_best
 from nas_jax.pictures import open_picture
 from nas_jax.tasks.base import one_example

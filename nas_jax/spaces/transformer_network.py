@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class TransformerNetwork(nn.Module):
-    """Embedding and places, blocks, and a linear layer: for the pooled vectors, or each token, which sees none after it."""
+    """Embedding and places, blocks, and a linear layer: for the pooled vectors, or for each token and those before."""
 
     settings: TransformerSettings
     num_tokens: int

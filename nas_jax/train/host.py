@@ -21,7 +21,7 @@ class UnknownOperationError(NotImplementedError):
 
 
 class Key(NamedTuple):
-    """Stands for a key of JAX: the numbers from which NumPy draws, and the stream that all kernels of `he_kernel` share.
+    """Stands for a key of JAX: the numbers from which NumPy draws, and the stream that kernels of `he_kernel` share.
 
     The first fold is the place of a variable in its network, which is among the numbers already.
     """

@@ -34,12 +34,12 @@ class Written(nn.Module):
 class One(nn.Module):
     """A parameter with the given initialiser."""
 
-    init: object
+    initializer: object
     shape: tuple[int, ...]
 
     @nn.compact
     def __call__(self, x, train=False):
-        return x.sum() + self.param("w", self.init, self.shape, jnp.float32).sum()
+        return x.sum() + self.param("w", self.initializer, self.shape, jnp.float32).sum()
 
 
 def drawn(network, seed=0, inputs=TOKENS):

@@ -118,18 +118,17 @@ def read_lines(file: Path, label: int | str, text: int | str) -> Lines:
         UserError: it is no UTF-8, or a row lacks a column.
     """
     lines = Lines([], [])
-    columns = [label, text]
+    places: list[int] = []
     try:
         with file.open(encoding="utf-8", newline="") as opened:
             is_tabbed = file.suffix == ".tsv"
             rows = csv.reader(opened, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tabbed else csv.reader(opened)
             for number, row in enumerate(rows, start=1):
-                if number == 1 and any(isinstance(column, str) for column in columns):
-                    columns = [row.index(column) if isinstance(column, str) else column for column in columns]
-                    continue
-                if row:
-                    lines.labels.append(row[columns[0]].strip())
-                    lines.texts.append(row[columns[1]].strip())
+                if number == 1:
+                    places = [row.index(column) if isinstance(column, str) else column for column in (label, text)]
+                if row and (number > 1 or (not isinstance(label, str) and not isinstance(text, str))):
+                    lines.labels.append(row[places[0]].strip())
+                    lines.texts.append(row[places[1]].strip())
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
     except (IndexError, ValueError) as error:

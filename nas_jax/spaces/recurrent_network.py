@@ -1,6 +1,6 @@
 """The Flax network of the space `recurrent`, and its cost."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import jax.typing
@@ -11,7 +11,7 @@ from nas_jax.spaces.base import Cost
 from nas_jax.spaces.text_layers import is_token, pool
 
 # Products of an input with kernels, and of a state; numbers of biases. By Flax's cells.
-CELLS: dict[str, tuple[type[nn.RNNCellBase], int, int]] = {
+CELLS: dict[str, tuple[Any, int, int]] = {
     "lstm": (nn.OptimizedLSTMCell, 4, 4),  # Hochreiter & Schmidhuber 1997
     "gru": (nn.GRUCell, 3, 4),  # Cho et al. 2014
     "mgu": (nn.MGUCell, 2, 3),  # Zhou et al. 2016: minimal gated unit
@@ -52,7 +52,7 @@ class RecurrentNetwork(nn.Module):
         x = nn.Embed(self.num_tokens, chosen.embedding, dtype=self.dtype, name="embedding")(tokens)
         for number in range(chosen.num_layers):
             x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
-            ways = [
+            ways: list[Any] = [
                 nn.RNN(
                     CELLS[chosen.cell][0](chosen.width, dtype=self.dtype, name=f"{way}_{number}"),
                     reverse=way == "backward",

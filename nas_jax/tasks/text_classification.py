@@ -12,7 +12,14 @@ from jaxtyping import Array, Bool, Float, Int
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.doubts import doubts_about_labels
 from nas_jax.tasks.base import Words
-from nas_jax.tasks.classification import Classification, cross_entropy, is_correct
+from nas_jax.tasks.classification import (
+    EXAMPLE,
+    UNCALIBRATED,
+    Classification,
+    cross_entropy,
+    is_correct,
+    listed_classes,
+)
 from nas_jax.tasks.texts import check_tokens, text_of_tokens
 
 
@@ -98,15 +105,20 @@ class TextClassification:
         return Classification().describe(prediction, spec)
 
     def words(self, spec: Spec) -> Words:
-        of_images = Classification().words(spec)
-        return of_images._replace(
+        num = len(spec.class_names)
+        return Words(
             title="A classifier of text",
             takes=text_of_tokens(spec),
+            gives=f"a probability to each of {num} classes",
             inputs="texts",
+            predictions="probabilities",
+            type=f"float32 [n, {num}]",
+            example=EXAMPLE,
+            facts=(("Classes", listed_classes(spec.class_names)),),
             limits=(
                 "It knows only its classes: every text gets one of them, whatever it says.",
                 "It reads the beginning of a text that is longer than what it takes.",
-                of_images.limits[1],
+                UNCALIBRATED,
             ),
         )
 

@@ -15,6 +15,8 @@ from jax.extend import core
 
 from nas_jax.layers import he_kernel
 
+HE_KERNEL = he_kernel.__wrapped__.__name__  # as which a jaxpr calls it
+
 
 class UnknownOperationError(NotImplementedError):
     """A primitive that is not known here."""
@@ -66,7 +68,10 @@ def run_equations(equations: Iterable[Any], values: dict[Any, Any]) -> None:
 
 
 def value_of(var: Any, values: Mapping[Any, Any]) -> Any:
-    return np.asarray(var.val, var.aval.dtype) if isinstance(var, core.Literal) else values[var]
+    if not isinstance(var, core.Literal):
+        return values[var]
+    aval: Any = var.aval
+    return np.asarray(var.val, aval.dtype)
 
 
 def evaluate(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -100,7 +105,7 @@ def _apply(equation: Any, inputs: list[Any]) -> Sequence[Any]:
     name, params = equation.primitive.name, equation.params
     if name in ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"):
         called = params.get("name")
-        if called == he_kernel.__name__:
+        if called == HE_KERNEL:
             return [_he_kernel(inputs[0].item().stream, equation.outvars[0].aval.shape)]
         if called == "diagonal" and inputs[0].ndim == 2:  # a gather otherwise
             return [np.diagonal(inputs[0])]

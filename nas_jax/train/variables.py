@@ -94,7 +94,7 @@ def plan_variables(network: nn.Module, inputs: Any) -> Plan:
     key = jax.eval_shape(lambda: jax.random.key(0))
 
     def init(key: jax.Array, given: Any) -> Variables:
-        return network.init(key, given, train=False)
+        return dict(network.init(key, given, train=False))
 
     closed, shapes = jax.make_jaxpr(init, return_shape=True)(key, inputs)
     jaxpr = closed.jaxpr

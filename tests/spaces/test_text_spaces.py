@@ -27,9 +27,8 @@ def product_flops(jaxpr):
         times = equation.params["length"] if equation.primitive.name == "scan" else 1
         for value in equation.params.values():
             for inner in value if isinstance(value, tuple | list) else [value]:
-                inner = getattr(inner, "jaxpr", inner)
-                if hasattr(inner, "eqns"):
-                    total += times * product_flops(inner)
+                body = getattr(inner, "jaxpr", inner)
+                total += times * product_flops(body) if hasattr(body, "eqns") else 0
     return total
 
 

@@ -75,9 +75,9 @@ class TransformerNetwork(nn.Module):
         embedding = nn.Embed(self.num_tokens, chosen.width, dtype=self.dtype, embedding_init=init, name="embedding")
         x = embedding(tokens) * chosen.width**0.5
         if chosen.position == "learned":
-            x = x + self.param("position", nn.initializers.normal(0.02), (length, chosen.width)).astype(self.dtype)
+            x = x + self.param("position", nn.initializers.normal(0.02), (1, length, chosen.width)).astype(self.dtype)
         if chosen.position == "sinusoidal":
-            x = x + jnp.asarray(sinusoids(length, chosen.width), self.dtype)
+            x = x + jnp.asarray(sinusoids(length, chosen.width)[None], self.dtype)
         x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
         for number in range(chosen.num_layers):
             x = Block(chosen, self.dtype, name=f"block_{number}")(x, mask, train)

@@ -31,8 +31,8 @@ _BY_ARRAY = ("adafactor", "lamb", "lars", "fromage", "novograd", "sm3")
 _REACH: dict[str, Reach] = {**dict.fromkeys(_BY_NUMBER, "number"), **dict.fromkeys(_BY_ARRAY, "array")}
 _MASKS = ("mask", "weight_decay_mask")
 _OWN = ("learning_rate", "weight_decay", *_MASKS)  # what the recipe itself says
-# They ask for the loss itself, or for other parameters to evaluate than those that they train.
-_UNFIT = ("lbfgs", "momo", "momo_adam", "schedule_free_adamw", "schedule_free_sgd", "sophia")
+# They ask for the loss itself, for a key, or for other parameters to evaluate than those that they train.
+_UNFIT = ("lbfgs", "noisy_sgd", "momo", "momo_adam", "schedule_free_adamw", "schedule_free_sgd", "sophia")
 
 
 class Rule(NamedTuple):

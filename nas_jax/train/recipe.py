@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,8 @@ def _pairs(settings: Any) -> optimizers.Settings:
     Raises:
         ValueError: it is neither.
     """
-    pairs = tuple(settings.items() if isinstance(settings, Mapping) else settings or ())
+    given = settings.items() if isinstance(settings, Mapping) else settings or ()
+    pairs = tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
         raise ValueError(f"optimizer_settings={settings!r}: has to be a mapping, as {{'b2': 0.99}}")
     return tuple(sorted((name, freeze(value)) for name, value in pairs))

@@ -21,7 +21,7 @@ class Written(nn.Module):
     @nn.compact
     def __call__(self, tokens, train=False):
         embedding = nn.Embed(50, 64, name="embedding")
-        x = embedding(tokens) + self.param("position", init.normal(0.02), (tokens.shape[1], 64))
+        x = embedding(tokens) + self.param("position", init.normal(0.02), (1, tokens.shape[1], 64))
         x = x + nn.MultiHeadDotProductAttention(4, name="attention")(x)
         x = x + nn.Dense(64, kernel_init=init.zeros, name="zero")(nn.gelu(x))
         x = nn.BatchNorm(use_running_average=not train, name="norm")(x)

@@ -31,7 +31,8 @@ class TableText:
         path: A folder or a file; values are between tabs in `.tsv`, between commas in `.csv`.
         label, text: Columns: numbers from 0 (negative ones count from the end), or names, for files with a header.
         unit: What tokens are: "words" (lower case), "characters" or "bytes".
-        min_count: How often a token has to be in the training text to have a place of its own.
+        min_count: How often a token has to be in the training text to have a place of its own. With 1 there is no
+            unknown token to learn from.
         length: Tokens of an example; longer ones are cut. 0: what 99 % of the training lines have at most.
         num_train: How many of the training lines to use; None: all that are left.
         val_share, test_share: Of the training lines, where there is no such file.
@@ -41,7 +42,7 @@ class TableText:
     label: int | str = 0
     text: int | str = -1
     unit: str = "words"
-    min_count: int = 1
+    min_count: int = 2
     length: int = 0
     num_train: int | None = None
     val_share: float = 0.1

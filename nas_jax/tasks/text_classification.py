@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.doubts import doubts_about_labels
+from nas_jax.data.tokens import PADDING, UNKNOWN
 from nas_jax.tasks.base import Words
 from nas_jax.tasks.classification import (
     EXAMPLE,
@@ -36,10 +37,12 @@ class Sums(NamedTuple):
 class TextClassification:
     """Names the class of a text: arrays "tokens", int32 [n, length], and "label", places in `class_names`.
 
+    In training each token is an unknown one with the probability `token_dropout` (Iyyer et al. 2015, section 3.3).
     `macro_f1` is the mean over classes of 2 hits / (said + are), 0 for a class that is neither said nor there.
     """
 
     label_smoothing: float = 0.0
+    token_dropout: float = 0.0
 
     input_name: ClassVar[str] = "tokens"
     signature: ClassVar[str] = "tokens -> vector"
@@ -48,6 +51,8 @@ class TextClassification:
 
     def __post_init__(self) -> None:
         Classification(self.label_smoothing)
+        if not 0 <= self.token_dropout < 1:
+            raise ValueError(f"token_dropout={self.token_dropout}: has to be at least 0 and below 1")
 
     def check(self, dataset: Dataset) -> None:
         check_tokens(dataset)
@@ -65,11 +70,15 @@ class TextClassification:
     def num_outputs(self, spec: Spec) -> int:
         return len(spec.class_names)
 
-    def draw(self, key: jax.Array, num: int, augmentation: Augmentation) -> tuple[()]:
-        return ()
+    def draw(self, key: jax.Array, num: int, augmentation: Augmentation) -> Any:
+        return jax.random.split(key, num) if self.token_dropout else ()
 
     def augment(self, batch: Batch, draws: Any, augmentation: Augmentation) -> Batch:
-        return batch
+        if not self.token_dropout:
+            return batch
+        tokens = jnp.asarray(batch["tokens"])
+        lost = jax.vmap(lambda key: jax.random.bernoulli(key, self.token_dropout, tokens.shape[1:]))(draws)
+        return {**batch, "tokens": jnp.where(lost & (tokens != PADDING), UNKNOWN, tokens)}
 
     def inputs(self, batch: Batch, spec: Spec, dtype: jax.typing.DTypeLike) -> Int[Array, "b length"]:
         return jnp.asarray(batch["tokens"])

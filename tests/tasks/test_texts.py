@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from nas_jax.data.arrays import Dataset
-from nas_jax.data.tokens import make_vocabulary
+from nas_jax.data.arrays import Augmentation, Dataset
+from nas_jax.data.tokens import UNKNOWN, make_vocabulary
 from nas_jax.tasks.base import Problem, Task
 from nas_jax.tasks.language_model import LanguageModel, sample_next
 from nas_jax.tasks.text_classification import TextClassification
@@ -51,6 +51,17 @@ def test_classes_are_counted_as_scikit_learn_does():
     assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(labels, said))
     probabilities = np.asarray(TextClassification().predict(jnp.asarray(outputs)))
     assert found["loss"] == pytest.approx(sklearn.metrics.log_loss(labels, probabilities, labels=range(6)), rel=1e-5)
+
+
+def test_tokens_are_lost_at_the_rate_that_is_asked_for_and_padding_never():
+    task = TextClassification(token_dropout=0.3)
+    tokens = np.tile(np.array([[2, 3, 4, 0]], np.int32), (2000, 1))
+    draws = task.draw(jax.random.key(0), 2000, Augmentation())
+    lost = np.asarray(task.augment({"tokens": tokens}, draws, Augmentation())["tokens"])
+    np.testing.assert_allclose((lost == UNKNOWN).mean(0), [0.3, 0.3, 0.3, 0], atol=0.05)
+    assert ((lost == tokens) | (lost == UNKNOWN)).all()
+    assert (lost[1:] != lost[:-1]).any(1).mean() > 0.5
+    assert TextClassification().augment({"tokens": tokens}, (), Augmentation())["tokens"] is tokens
 
 
 def test_every_token_of_a_language_model_has_equal_weight():

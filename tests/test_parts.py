@@ -142,7 +142,7 @@ def test_targets_that_do_not_fit_are_refused_before_anything_is_trained(trained,
         (
             "text",
             "chain",
-            "space 'chain': its networks are image -> vector, and the task TextClassification needs tokens",
+            "space 'chain': its networks are image -> vector, and the task TextClassification needs",
         ),
         ("quickstart", "recurrent", "space 'recurrent': its networks are tokens -> vector or tokens -> sequence, and"),
     ],

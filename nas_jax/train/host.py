@@ -45,14 +45,22 @@ def number_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def needed_equations(jaxpr: core.Jaxpr, var: Any) -> tuple[Any, ...]:
-    """The equations on which a variable depends, in their order."""
-    wanted, found = {var}, []
-    for equation in reversed(jaxpr.eqns):
-        if any(out in wanted for out in equation.outvars):
-            found.append(equation)
-            wanted.update(each for each in equation.invars if not isinstance(each, core.Literal))
-    return tuple(reversed(found))
+def needed_equations(jaxpr: core.Jaxpr, outputs: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Of each of `outputs` the equations on which it depends, in their order."""
+    places = {out: place for place, equation in enumerate(jaxpr.eqns) for out in equation.outvars}
+
+    def needed(output: Any) -> tuple[Any, ...]:
+        found: set[int] = set()
+        wanted = [output]
+        while wanted:
+            var = wanted.pop()
+            place = None if isinstance(var, core.Literal) else places.get(var)
+            if place is not None and place not in found:
+                found.add(place)
+                wanted.extend(jaxpr.eqns[place].invars)
+        return tuple(jaxpr.eqns[place] for place in sorted(found))
+
+    return [needed(output) for output in outputs]
 
 
 def run_equations(equations: Iterable[Any], values: dict[Any, Any]) -> None:

@@ -99,11 +99,12 @@ def plan_variables(network: nn.Module, inputs: Any) -> Plan:
     closed, shapes = jax.make_jaxpr(init, return_shape=True)(key, inputs)
     jaxpr = closed.jaxpr
     known = dict(zip(jaxpr.constvars, closed.consts, strict=True))
-    known |= {var: np.zeros(var.aval.shape, var.aval.dtype) for var in jaxpr.invars[1:]}
+    given: list[Any] = jaxpr.invars[1:]
+    known |= {var: np.zeros(var.aval.shape, var.aval.dtype) for var in given}
     leaves, structure = jax.tree.flatten(shapes)
     planned = []
-    for leaf, var in zip(leaves, jaxpr.outvars, strict=True):
-        equations = () if isinstance(var, core.Literal) else needed_equations(jaxpr, var)
+    needed = needed_equations(jaxpr, jaxpr.outvars)
+    for leaf, var, equations in zip(leaves, jaxpr.outvars, needed, strict=True):
         used = {each for equation in equations for each in equation.invars if not isinstance(each, core.Literal)}
         own = {each: value for each, value in known.items() if each in used or each is var}
         struct = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)

@@ -33,7 +33,9 @@ def added_up(task, outputs, batch, sizes):
     for size in sizes:
         part = jax.tree.map(lambda array, s=start, n=size: np.resize(array[s : s + n], (n, *array.shape[1:])), batch)
         logits = np.resize(outputs[start : start + size], (size, *outputs.shape[1:]))
-        sums = task.metric_sums(jnp.asarray(logits), part, jnp.arange(size) < len(outputs) - start)
+        sums = task.metric_sums(
+            jnp.asarray(logits), jax.tree.map(jnp.asarray, part), jnp.arange(size) < len(outputs) - start
+        )
         total = sums if total is None else jax.tree.map(jnp.add, total, sums)
         start += size
     return task.metrics(jax.device_get(total), len(outputs))
@@ -77,7 +79,7 @@ def test_every_token_of_a_language_model_has_equal_weight():
     assert found["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
     hits = (outputs.argmax(-1) == targets)[targets >= 0]
     assert found["accuracy"] == pytest.approx(hits.mean())
-    losses = LanguageModel().loss(jnp.asarray(outputs), {"next": targets})
+    losses = LanguageModel().loss(jnp.asarray(outputs), {"next": jnp.asarray(targets)})
     counts = (targets >= 0).sum(1)
     assert float((losses * counts).sum()) == pytest.approx(np.sum(nats), rel=1e-5)
 

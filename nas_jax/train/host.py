@@ -4,6 +4,7 @@ Initialisers are such functions: random bits, a handful of arithmetic and a resh
 compiled for each shape, which costs a new network more than all of its numbers do.
 """
 
+import inspect
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from jax.extend import core
 
 from nas_jax.layers import he_kernel
 
-HE_KERNEL = he_kernel.__wrapped__.__name__  # as which a jaxpr calls it
+HE_KERNEL = inspect.unwrap(he_kernel).__name__  # as which a jaxpr calls it
 
 
 class UnknownOperationError(NotImplementedError):

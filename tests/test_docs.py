@@ -27,18 +27,18 @@ from nas_jax.train.variables import draw_variables, initialize, input_shapes, pl
 ROOT = Path(__file__).parents[1]
 
 
-def first_block(page):
-    return re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[1]
+def first_block(page, place=0):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[place]
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes the first example of a page to a module of the package `my_lab`, as a reader would."""
+    """Writes an example of a page, the first one unless told otherwise, to a module of the package `my_lab`, as a reader would."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_lab").mkdir()
 
-    def write(page, name):
-        (tmp_path / "my_lab" / f"{name}.py").write_text(first_block(page))
+    def write(page, name, place=0):
+        (tmp_path / "my_lab" / f"{name}.py").write_text(first_block(page, place))
         return f"my_lab.{name}"
 
     yield write
@@ -61,16 +61,13 @@ def test_a_space_of_your_own(module):
     assert num_params == space.cost(genomes[0]).num_params
 
 
-def test_a_space_with_what_people_write_trains(tmp_path, monkeypatch):
+def test_a_space_with_what_people_write_trains(module, tmp_path):
     """The page's second space: it learns, its residuals begin at zero, and no task on images takes it."""
-    (tmp_path / "mixers.py").write_text(
-        re.findall(r"```python\n(.*?)```", (ROOT / "docs/space.md").read_text(), re.DOTALL)[-1]
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    name = module("docs/space.md", "mixers", place=-1)
     text = PlainText(str(tmp_path / "text.txt"), length=8)
     (tmp_path / "text.txt").write_text("the cat sat on the mat, and the dog sat on the cat. " * 60)
     problem = load_problem(LanguageModel(), text)
-    space = build("nas_jax.spaces", {"name": "mixers"}, **space_fields(problem.task, problem.dataset.spec))
+    space = build("nas_jax.spaces", {"name": name}, **space_fields(problem.task, problem.dataset.spec))
     assert isinstance(space, NetworkSpace)
     network = space.network((2, 16), jnp.float32)
     variables = draw_variables(plan_variables(network, input_shapes(problem)), 0)

@@ -33,7 +33,7 @@ def first_block(page, place=0):
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes an example of a page, the first one unless told otherwise, to a module of the package `my_lab`, as a reader would."""
+    """Writes an example of a page, by default the first, to a module of the package `my_lab`, as a reader would."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_lab").mkdir()
 

@@ -7,7 +7,7 @@ arithmetic on slices here on every device (ties share the gradient); convolution
 """
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,15 @@ def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) 
     return conv_on_cpu(x, kernel) if jax.default_backend() == "cpu" else xla_conv(x, kernel)
 
 
+@partial(jax.jit, static_argnums=(1, 2))
+def he_kernel(key: jax.Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> jax.Array:
+    """An initialiser: normal with variance 2 / fan-in (He et al. 2015, eq. 10), all but the last axis being the fan-in.
+
+    `train/variables.py` draws all such kernels of a network from one stream of random numbers.
+    """
+    return jax.random.normal(key, shape, dtype) * np.sqrt(2 / int(np.prod(shape[:-1]))).astype(dtype)
+
+
 class ConvBlock(nn.Module):
     """Convolution with 'same' padding, batch normalisation, ReLU."""
 
@@ -34,7 +43,7 @@ class ConvBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.filters)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        kernel = self.param("kernel", he_kernel, shape)
         x = conv2d(x.astype(self.dtype), kernel.astype(self.dtype))
         x = nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
         return nn.relu(x)
@@ -48,7 +57,7 @@ class Dense(nn.Module):
     dtype: jax.typing.DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        self.dense = nn.Dense(self.units, dtype=self.dtype)
+        self.dense = nn.Dense(self.units, dtype=self.dtype, kernel_init=he_kernel)
         nn.share_scope(self, self.dense)  # its variables are this layer's own
 
     def __call__(self, x: Float[jax.Array, "b _"], train: bool) -> Float[jax.Array, "b units"]:

@@ -18,12 +18,12 @@ from nas_jax.features.space import with_features
 from nas_jax.hints import check_type
 from nas_jax.objectives import Objective, Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
-from nas_jax.spaces.base import Space
+from nas_jax.spaces.base import Offering, Space
 from nas_jax.spaces.names import find_genome
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
-from nas_jax.tasks.base import Problem, Task, load_problem, space_fields
+from nas_jax.tasks.base import Problem, Signed, Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
 
 # What a part of each section has to be.
@@ -94,6 +94,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
     provided = training.provided if training else {}
+    if training:
+        _check_signatures(config["space"], training.problem.task)
     space = _build(config, "space", **(training.space_fields if training else {}))
     _check_targets(config["targets"], objectives, surrogate)
     seen = with_features(space, _build_features(config, space, provided, checkpoint_dir.with_name("features")))
@@ -186,6 +188,16 @@ def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) ->
     """Of one section, or of a list of them (`nas_jax.search.ask_tell` may have several objectives)."""
     sections = [given] if isinstance(given, Mapping) else given
     return Objectives(tuple(construct(Objective, "objective", section) for section in sections))
+
+
+def _check_signatures(section: Mapping[str, Any], task: Task) -> None:
+    """Refuses a space whose networks take or give something else than the task needs."""
+    make = find(PARTS["space"][0], section)
+    if isinstance(make, Offering) and isinstance(task, Signed) and task.signature not in make.signatures:
+        raise UserError(
+            f"space {section['name']!r}: its networks are {' or '.join(make.signatures)}, and the task "
+            f"{type(task).__name__} needs {task.signature}; choose another space, or another task"
+        )
 
 
 def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:

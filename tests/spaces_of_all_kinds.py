@@ -10,6 +10,8 @@ from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
 from nas_jax.spaces.macro import NasBenchMacro
 from nas_jax.spaces.nb201 import NasBench201
+from nas_jax.spaces.recurrent import Recurrent
+from nas_jax.spaces.transformer import Transformer
 
 IMAGE_SHAPE, NUM_OUTPUTS = (8, 8, 3), 5
 DEPTHS, WIDTHS, OPERATIONS = (1, 2, 4), (0.5, 1.0, 2.0), ("conv", "pool", "skip")
@@ -26,6 +28,15 @@ def _nb201(tmp_path: Path) -> NasBench201:
 
 def _macro(tmp_path: Path) -> NasBenchMacro:
     return NasBenchMacro(IMAGE_SHAPE, NUM_OUTPUTS, filters=2)
+
+
+def _recurrent(tmp_path: Path) -> Recurrent:
+    return Recurrent(6, 11, NUM_OUTPUTS, "tokens -> vector", widths=(4, 8), embeddings=(4,), dropouts=(0.0, 0.5))
+
+
+def _transformer(tmp_path: Path) -> Transformer:
+    more = {"factors": (1, 2), "positions": ("learned", "none"), "dropouts": (0.0,)}
+    return Transformer(6, 11, 11, "tokens -> sequence", num_layers=(1, 2), widths=(4, 8), num_heads=(1, 2), **more)
 
 
 def _categorical(tmp_path: Path) -> Categorical:
@@ -63,6 +74,8 @@ _MAKERS: dict[str, Callable[[Path], Space]] = {
     "chain": _chain,
     "nb201": _nb201,
     "macro": _macro,
+    "recurrent": _recurrent,
+    "transformer": _transformer,
     "categorical": _categorical,
     "by_value": _by_value,
     "table": _table,

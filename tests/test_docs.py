@@ -7,32 +7,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nas_jax.build import build
 from nas_jax.data.arrays import DataSource, load, num_examples
-from nas_jax.spaces.base import Space
+from nas_jax.data.plain_text import PlainText
+from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.store import read_trials
+from nas_jax.tasks.base import load_problem, space_fields
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.variables import initialize
+from nas_jax.tasks.language_model import LanguageModel
+from nas_jax.train.fit import fit
+from nas_jax.train.recipe import Recipe
+from nas_jax.train.variables import draw_variables, initialize, input_shapes, plan_variables
 
 ROOT = Path(__file__).parents[1]
 
 
-def first_block(page):
-    return re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[1]
+def first_block(page, place=0):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[place]
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """Writes the first example of a page to a module of the package `my_lab`, as a reader would."""
+    """Writes an example of a page, by default the first, to a module of the package `my_lab`, as a reader would."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_lab").mkdir()
 
-    def write(page, name):
-        (tmp_path / "my_lab" / f"{name}.py").write_text(first_block(page))
+    def write(page, name, place=0):
+        (tmp_path / "my_lab" / f"{name}.py").write_text(first_block(page, place))
         return f"my_lab.{name}"
 
     yield write
@@ -53,6 +59,26 @@ def test_a_space_of_your_own(module):
     variables = initialize(space.network(genomes[0], jnp.float32), (8, 8, 1), seed=0)
     num_params = sum(leaf.size for layer in variables["params"].values() for leaf in layer.values())
     assert num_params == space.cost(genomes[0]).num_params
+
+
+def test_a_space_with_what_people_write_trains(module, tmp_path):
+    """The page's second space: it learns, its residuals begin at zero, and no task on images takes it."""
+    name = module("docs/space.md", "mixers", place=-1)
+    text = PlainText(str(tmp_path / "text.txt"), length=8)
+    (tmp_path / "text.txt").write_text("the cat sat on the mat, and the dog sat on the cat. " * 60)
+    problem = load_problem(LanguageModel(), text)
+    space = build("nas_jax.spaces", {"name": name}, **space_fields(problem.task, problem.dataset.spec))
+    assert isinstance(space, NetworkSpace)
+    network = space.network((2, 16), jnp.float32)
+    variables = draw_variables(plan_variables(network, input_shapes(problem)), 0)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == space.cost((2, 16)).num_params
+    np.testing.assert_array_equal(variables["params"]["Dense_1"]["kernel"], 0.0)
+    assert variables["params"]["places"].std() == pytest.approx(0.02, rel=0.2)
+    recipe = Recipe(4, batch_size=32, optimizer="adamw", learning_rate=0.02, clip_norm=1.0, ema_decay=0.9)
+    fitted = fit(network, problem, recipe, 0)
+    assert np.abs(fitted.variables["params"]["Dense_1"]["kernel"]).max() > 0.01
+    losses = fitted.metrics["curve"]["val_nats_per_token"]
+    assert losses[-1] < 1.5 < np.log(len(problem.dataset.vocabulary)) < losses[0] + 1.5
 
 
 def test_your_own_data(module, tmp_path):

@@ -134,3 +134,21 @@ def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
 def test_targets_that_do_not_fit_are_refused_before_anything_is_trained(trained, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         build_parts(trained | changes, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "space", "message"),
+    [
+        (
+            "text",
+            "chain",
+            "space 'chain': its networks are image -> vector, and the task TextClassification needs",
+        ),
+        ("quickstart", "recurrent", "space 'recurrent': its networks are tokens -> vector or tokens -> sequence, and"),
+    ],
+)
+def test_a_space_for_another_kind_of_input_is_refused_in_one_line(config, space, message, tmp_path):
+    sections = complete(load_config(CONFIGS / f"{config}.py", "smoke"), {"space": space}).to_dict()
+    with pytest.raises(UserError, match=message) as caught:
+        build_parts(sections, tmp_path)
+    assert "\n" not in str(caught.value)

@@ -50,6 +50,7 @@ class Spec(NamedTuple):
     class_names: tuple[str, ...] = ()  # empty where there are no classes
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    vocabulary: tuple[str, ...] = ()  # of the array "tokens", see `nas_jax.data.tokens`; empty where there is no text
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -98,6 +99,7 @@ class Dataset:
     test: Split
     class_names: tuple[str, ...] = ()
     augmentation: Augmentation = Augmentation()
+    vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_names(self.name, self.class_names)
@@ -126,7 +128,7 @@ class Dataset:
         arrays = _array_specs(self.train)
         is_image = "image" in arrays and arrays["image"].dtype == "uint8" and len(arrays["image"].shape) == 3
         moments = _moments(self.train["image"]) if is_image else ((), ())
-        return Spec(self.name, arrays, self.class_names, *moments)
+        return Spec(self.name, arrays, self.class_names, *moments, self.vocabulary)
 
 
 def _check_names(name: Any, class_names: Any) -> None:

@@ -17,12 +17,13 @@ class Mapped:
     arrays: tuple[str, ...]  # their names
     class_names: tuple[str, ...]
     augmentation: Augmentation
+    vocabulary: tuple[str, ...] = ()
 
     def load(self) -> Dataset:
         train, val, test = (
             {name: np.load(_path(self.folder, part, name), mmap_mode="r") for name in self.arrays} for part in PARTS
         )
-        return Dataset(self.name, train, val, test, self.class_names, self.augmentation)
+        return Dataset(self.name, train, val, test, self.class_names, self.augmentation, self.vocabulary)
 
 
 def write_mapped(dataset: Dataset, folder: Path) -> Mapped:
@@ -30,7 +31,8 @@ def write_mapped(dataset: Dataset, folder: Path) -> Mapped:
     for part in PARTS:
         for name, array in getattr(dataset, part).items():
             np.save(_path(str(folder), part, name), array)
-    return Mapped(str(folder), dataset.name, tuple(dataset.train), dataset.class_names, dataset.augmentation)
+    names, classes = tuple(dataset.train), dataset.class_names
+    return Mapped(str(folder), dataset.name, names, classes, dataset.augmentation, dataset.vocabulary)
 
 
 def _path(folder: str, part: str, name: str) -> Path:

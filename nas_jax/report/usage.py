@@ -54,6 +54,9 @@ def section(subject: Subject) -> Section:
             f"python -m nas_jax.predict --workdir={folder}{' --allow=' + ','.join(own) if own else ''} picture.png"
         )
         codes.insert(0, Code("Predictions of pictures", command))
+    if task.input_name == "tokens":
+        command = f"python -m nas_jax.predict --workdir={shlex.quote(str(record.workdir))} 'A line of text.'"
+        codes.insert(0, Code("Predictions of texts", command))
     if (best / "program.bin").exists():
         program = _PROGRAM.substitute(code, path=repr(str(best / "program.bin")))
         codes.append(Code("With JAX alone, without this project", program))

@@ -86,6 +86,14 @@ class NetworkSpace(Space, Protocol):
 
 
 @runtime_checkable
+class Offering(Protocol):
+    """A space, or its class, that says what its networks take and give: "image -> vector", "tokens -> sequence"."""
+
+    @property
+    def signatures(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
 class GeneSpace(Space, Protocol):
     """A space that says what its genomes are made of, so that one can ask which part of them mattered.
 

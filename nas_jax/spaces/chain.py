@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import accumulate, product
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import jax.typing
@@ -37,6 +37,8 @@ class Chain:
     `image_shape` is (height, width, channels); it comes from the data set, and `num_outputs` from the task. With
     `free_features`, log10 of parameters and FLOPs are encoded as well, known without training.
     """
+
+    signatures: ClassVar[tuple[str, ...]] = ("image -> vector",)
 
     image_shape: tuple[int, int, int]
     num_outputs: int

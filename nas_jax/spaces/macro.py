@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
-from nas_jax.layers import ConvBlock, Dense, ReluMean
+from nas_jax.layers import ConvBlock, Dense, ReluMean, he_kernel
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
 from nas_jax.spaces.structure import Kind, Layer
@@ -94,7 +95,7 @@ class PointwiseNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
         x = x[:, :: self.stride, :: self.stride]
-        x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype)(x)
+        x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype, kernel_init=he_kernel)(x)
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
 
 
@@ -114,7 +115,7 @@ class InvertedBottleneck(nn.Module):
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
         hidden = self.expansion * x.shape[-1]
         y = nn.relu(PointwiseNorm(hidden, self.dtype)(x, train))
-        kernel = self.param("kernel", nn.initializers.he_normal(), (self.side, self.side, 1, hidden))
+        kernel = self.param("kernel", he_kernel, (self.side, self.side, 1, hidden))
         y = depthwise_conv2d(y, kernel.astype(self.dtype), self.stride)
         y = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(y))
         y = PointwiseNorm(self.filters, self.dtype)(y, train)
@@ -172,6 +173,8 @@ class NasBenchMacro:
     Raises:
         ValueError: no filters.
     """
+
+    signatures: ClassVar[tuple[str, ...]] = ("image -> vector",)
 
     image_shape: tuple[int, int, int]
     num_outputs: int

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import ClassVar
 
 import jax.numpy as jnp
 import jax.typing
@@ -121,6 +122,8 @@ class NasBench201:
     Raises:
         ValueError: an unknown encoding, or no cells or filters.
     """
+
+    signatures: ClassVar[tuple[str, ...]] = ("image -> vector",)
 
     image_shape: tuple[int, int, int]
     num_outputs: int

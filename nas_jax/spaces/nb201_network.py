@@ -9,7 +9,7 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.layers import Dense, Norm, ReluMean
+from nas_jax.layers import Dense, Norm, ReluMean, he_kernel
 from nas_jax.trial import Genome
 
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (target, source)
@@ -18,7 +18,7 @@ NUM_STAGES = 3
 
 
 def _conv(filters: int, side: int, stride: int, dtype: jax.typing.DTypeLike) -> nn.Conv:
-    return nn.Conv(filters, (side, side), stride, padding=side // 2, use_bias=False, dtype=dtype)
+    return nn.Conv(filters, (side, side), stride, side // 2, use_bias=False, dtype=dtype, kernel_init=he_kernel)
 
 
 def _norm(train: bool, dtype: jax.typing.DTypeLike) -> nn.BatchNorm:

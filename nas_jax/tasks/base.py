@@ -104,6 +104,16 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class Signed(Protocol):
+    """What a task can have beside: what its networks take and give, which a space has to offer (`spaces/base.py`)."""
+
+    @property
+    def signature(self) -> str:
+        """ "image -> vector", "tokens -> vector" or "tokens -> sequence"."""
+        ...
+
+
+@runtime_checkable
 class Doubting(Protocol):
     """What a task can have beside: it says what is odd about a data set, though it can be learned."""
 
@@ -149,8 +159,12 @@ def load_problem(task: Task, source: DataSource) -> Problem:
 
 def space_fields(task: Task, spec: Spec) -> dict[str, Any]:
     """What a space of networks has to know of a problem, by the names of its fields."""
-    shapes = {"image_shape": spec.image_shape} if "image" in spec.arrays else {}
-    return {**shapes, "num_outputs": task.num_outputs(spec)}
+    fields: dict[str, Any] = {"image_shape": spec.image_shape} if "image" in spec.arrays else {}
+    if "tokens" in spec.arrays:
+        fields |= {"length": spec.arrays["tokens"].shape[0], "num_tokens": len(spec.vocabulary)}
+    if isinstance(task, Signed):
+        fields["signature"] = task.signature
+    return {**fields, "num_outputs": task.num_outputs(spec)}
 
 
 def best_of(task: Task, values: list[float]) -> int:

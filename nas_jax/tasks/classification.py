@@ -1,5 +1,6 @@
 """Classification: one label an image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,10 +19,13 @@ from nas_jax.tasks.images import check_images, move_images, normalized_images, t
 
 _MAX_NAMES = 20  # of classes that a card lists
 _NUM_SHOWN = 5  # classes of a prediction in words
-_EXAMPLE = """\
+EXAMPLE = """\
 names = json.loads(Path("genome.json").read_text())["spec"]["class_names"]
 for row in probabilities:
     print(names[row.argmax()], row.max())"""
+
+
+UNCALIBRATED = "The probabilities are those of a softmax, and nobody has checked that they are calibrated."
 
 
 class Sums(NamedTuple):
@@ -42,6 +46,7 @@ class Classification:
     label_smoothing: float = 0.0
 
     input_name: ClassVar[str] = "image"
+    signature: ClassVar[str] = "image -> vector"
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
     maximize: ClassVar[bool] = True
 
@@ -103,8 +108,6 @@ class Classification:
 
     def words(self, spec: Spec) -> Words:
         names = spec.class_names
-        left = len(names) - _MAX_NAMES
-        listed = ", ".join(names[:_MAX_NAMES]) + (f" and {left:,} more, see genome.json" if left > 0 else "")
         return Words(
             title="A classifier of images",
             takes=text_of_images(spec),
@@ -112,13 +115,19 @@ class Classification:
             inputs="images",
             predictions="probabilities",
             type=f"float32 [n, {len(names)}]",
-            example=_EXAMPLE,
-            facts=(("Classes", listed),),
+            example=EXAMPLE,
+            facts=(("Classes", listed_classes(names)),),
             limits=(
                 "It knows only its classes: every image gets one of them, whatever it shows.",
-                "The probabilities are those of a softmax, and nobody has checked that they are calibrated.",
+                UNCALIBRATED,
             ),
         )
+
+
+def listed_classes(names: Sequence[str]) -> str:
+    """The first of them, and how many there are beside."""
+    left = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {left:,} more, see genome.json" if left > 0 else "")
 
 
 def cross_entropy(

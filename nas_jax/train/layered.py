@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-import optax
 from flax import linen as nn
 
 from nas_jax.data.arrays import EpochBatches, num_examples
@@ -14,10 +13,11 @@ from nas_jax.tasks.base import Problem
 from nas_jax.train.batch_programs import Compiled, compile_draw, compile_inputs, compile_loss, compile_sums
 from nas_jax.train.evaluation import metrics_of, padded_batches
 from nas_jax.train.layers import Layer, LayerState, compile_evaluation, compile_layers, state_of
+from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
-from nas_jax.train.variables import Variables, draw_variables
+from nas_jax.train.variables import Plan, Variables, draw_variables
 
 
 @runtime_checkable
@@ -48,7 +48,8 @@ class _Batches(NamedTuple):
         states, inputs, saved = state.layers, [], []
         for i, layer in enumerate(self.layers):
             inputs.append(x)
-            x, statistics, kept = layer.forward(states[i].params, states[i].statistics, x)
+            noise = state.seed, np.int32(state.step), np.int32(i)
+            x, statistics, kept = layer.forward(states[i].params, states[i].statistics, x, noise)
             states[i] = states[i]._replace(statistics=statistics)
             saved.append(kept)
         loss, gradient = self.loss(x, batch)
@@ -68,17 +69,17 @@ class LayeredNetwork:
 
     problem: Problem
     placement: Placement
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
     full: _Batches
     rest: _Batches | None
     validate: Callable[[Sequence[LayerState]], dict[str, float]]
 
     def start(self, seed: int) -> ChainState:
-        shapes: Variables = {}
+        plan: Plan = {}
         for layer in self.full.layers:
-            for name, own in layer.shapes.items():
-                shapes.setdefault(name, {})[layer.name] = own
-        variables = draw_variables(shapes, seed)
+            for name, own in layer.plan.items():
+                plan.setdefault(name, {})[layer.name] = own
+        variables = draw_variables(plan, seed)
         states = [state_of(layer, variables, self.optimizer) for layer in self.full.layers]
         return ChainState(0, np.uint32(seed), jax.device_put(states, self.placement.replicated))
 
@@ -98,13 +99,15 @@ class LayeredNetwork:
         return state, float(np.average(jax.device_get(losses), weights=sizes))
 
     def evaluate(self, state: ChainState) -> dict[str, float]:
-        return self.validate(state.layers)
+        final = self.optimizer.final
+        return self.validate([each._replace(params=final(each.params, each.opt_state)) for each in state.layers])
 
     def variables(self, state: ChainState) -> Variables:
         variables: Variables = {}
-        for layer, (params, statistics, _) in zip(self.full.layers, jax.device_get(state.layers), strict=True):
-            for name in layer.shapes:
-                variables.setdefault(name, {})[layer.name] = params if name == "params" else statistics[name]
+        for layer, (params, statistics, opt_state) in zip(self.full.layers, jax.device_get(state.layers), strict=True):
+            final = self.optimizer.final(params, opt_state)
+            for name in layer.plan:
+                variables.setdefault(name, {})[layer.name] = final if name == "params" else statistics[name]
         return variables
 
 

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import linen as nn
 
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.train.batch_programs import Compiled, shape_of
 from nas_jax.train.once import Once
-from nas_jax.train.step import descend, statistics_of, zeros_of
-from nas_jax.train.variables import Variables
+from nas_jax.train.optimizers import Optimizer
+from nas_jax.train.step import noise_key, rngs_of, statistics_of
+from nas_jax.train.variables import Plan, Variables, plan_variables, shapes_of
 
 
 class LayerState(NamedTuple):
@@ -35,29 +35,31 @@ class LayerState(NamedTuple):
 class Layer(NamedTuple):
     """A layer that is compiled for inputs of one shape.
 
-    `forward(params, statistics, x) -> (y, statistics, saved)`.
+    `forward(params, statistics, x, noise) -> (y, statistics, saved)`; noise is seed, step and the layer's place.
     `backward(saved, x, dy, params, opt_state, learning_rate) -> (dx, params, opt_state)`; params and opt_state are used
     up. Without anything to learn in this layer or before it there is no `backward`.
     """
 
     name: str
-    shapes: Variables
+    plan: Plan
     outputs: Any
     forward: Compiled
     backward: Compiled | None
+
+    @property
+    def shapes(self) -> Variables:
+        return shapes_of(self.plan)
 
 
 _TRAINING: Once[Layer] = Once()
 _EVALUATION: Once[tuple[Any, Compiled]] = Once()
 
 
-def compile_layers(
-    stages: Sequence[nn.Module], inputs: Any, optimizer: optax.GradientTransformation
-) -> tuple[Layer, ...]:
+def compile_layers(stages: Sequence[nn.Module], inputs: Any, optimizer: Optimizer) -> tuple[Layer, ...]:
     """The layers of a network for training on `inputs`, an example of a batch or its shapes."""
     layers: list[Layer] = []
     for stage in stages:
-        is_first = not any(layer.shapes.get("params") for layer in layers)
+        is_first = not any(layer.plan.get("params") for layer in layers)
         key = (nameless(stage), _shape_key(inputs), optimizer, is_first)
         layer = _TRAINING.get(key, lambda: _compile(nameless(stage), inputs, optimizer, is_first=is_first))  # noqa: B023
         layers.append(layer._replace(name=stage.name or ""))
@@ -87,17 +89,22 @@ def _shape_key(tree: Any) -> Hashable:
     return structure, tuple((leaf.shape, np.dtype(leaf.dtype).name) for leaf in leaves)
 
 
-def _compile(stage: nn.Module, x: Any, optimizer: optax.GradientTransformation, *, is_first: bool) -> Layer:
-    shapes = jax.eval_shape(lambda x: stage.init(jax.random.key(0), x, train=False), x)
+def _compile(stage: nn.Module, x: Any, optimizer: Optimizer, *, is_first: bool) -> Layer:
+    plan = plan_variables(stage, x)
+    shapes = shapes_of(plan)
     params, statistics = shapes.get("params", {}), statistics_of(shapes)
     is_learning = bool(params) or not is_first
     pullbacks: list[_Pullback] = []
 
-    def apply(params: Any, x: Any, statistics: Any) -> tuple[Any, Any]:
-        y, updated = stage.apply({"params": params, **statistics}, x, train=True, mutable=list(statistics))
-        return y, dict(updated)
+    def forward(params: Any, statistics: Any, x: Any, noise: Any) -> tuple[Any, Any, list[Any]]:
+        seed, step, place = noise
+        rngs = rngs_of(jax.random.fold_in(noise_key(seed, step), place))
 
-    def forward(params: Any, statistics: Any, x: Any) -> tuple[Any, Any, list[Any]]:
+        def apply(params: Any, x: Any, statistics: Any) -> tuple[Any, Any]:
+            variables = {"params": params, **statistics}
+            y, updated = stage.apply(variables, x, train=True, mutable=list(statistics), rngs=rngs)
+            return y, dict(updated)
+
         if not is_learning:
             return *apply(params, x, statistics), []
         if is_first:  # images have no gradient that anybody needs
@@ -110,20 +117,21 @@ def _compile(stage: nn.Module, x: Any, optimizer: optax.GradientTransformation, 
         pullbacks.append(_Pullback(structure, tuple(places)))
         return y, updated, [leaf for leaf, place in zip(leaves, places, strict=True) if place is None]
 
-    lowered = jax.jit(forward).lower(params, statistics, x)
+    noise = jax.ShapeDtypeStruct((), jnp.uint32), *[jax.ShapeDtypeStruct((), jnp.int32)] * 2
+    lowered = jax.jit(forward).lower(params, statistics, x, noise)
     y, _, saved = shape_of(lowered.out_info)
     compiled = lowered.compile(compiler_options())
     if not is_learning:
-        return Layer("", shapes, y, compiled, None)
+        return Layer("", plan, y, compiled, None)
 
     def backward(saved: Any, x: Any, dy: Any, params: Any, opt_state: Any, learning_rate: jax.Array) -> Any:
         gradients, *dx = pullbacks[0].restore(saved, (params, x))(dy)
-        return (*dx, None)[0], *descend(optimizer, gradients, opt_state, params, learning_rate)
+        return (*dx, None)[0], *optimizer.step(gradients, opt_state, params, learning_rate)
 
     opt_state = jax.eval_shape(optimizer.init, params)
     rate = jax.ShapeDtypeStruct((), jnp.float32)
     program = jax.jit(backward, donate_argnames=("params", "opt_state")).lower(saved, x, y, params, opt_state, rate)
-    return Layer("", shapes, y, compiled, program.compile(compiler_options()))
+    return Layer("", plan, y, compiled, program.compile(compiler_options()))
 
 
 class _Pullback(NamedTuple):
@@ -146,8 +154,8 @@ def _compile_evaluation(stage: nn.Module, x: Any, shapes: Variables) -> tuple[An
     return shape_of(lowered.out_info), lowered.compile(compiler_options())
 
 
-def state_of(layer: Layer, variables: Variables, optimizer: optax.GradientTransformation) -> LayerState:
+def state_of(layer: Layer, variables: Variables, optimizer: Optimizer) -> LayerState:
     """The layer's part of the variables of a network, before the first step, on the host."""
-    own = {name: variables[name][layer.name] for name in layer.shapes}
+    own = {name: variables[name][layer.name] for name in layer.plan}
     params = own.get("params", {})
-    return LayerState(params, statistics_of(own), zeros_of(optimizer, params))
+    return LayerState(params, statistics_of(own), optimizer.start(params))

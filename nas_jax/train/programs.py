@@ -11,7 +11,7 @@ from nas_jax.errors import UserError
 from nas_jax.tasks.base import Problem
 from nas_jax.train.layered import Staged, compile_layered
 from nas_jax.train.parallel.placement import placement_of
-from nas_jax.train.recipe import Recipe
+from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.variables import Variables
 from nas_jax.train.whole import compile_whole
 
@@ -71,6 +71,8 @@ def _is_by_layers(network: nn.Module, recipe: Recipe, *, is_worth_it: bool) -> b
     reason = None
     if recipe.parallel != "none":
         reason = f"parallel={recipe.parallel} trains whole networks"
+    elif not make_optimizer(recipe).is_by_arrays:
+        reason = f"optimizer={recipe.optimizer} or clip_norm looks at the gradients of all layers at once"
     elif not isinstance(network, Staged):
         reason = f"{type(network).__name__} has no method stages (docs/space.md)"
     if recipe.compilation == "layers" and reason:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nas_jax.train import optimizers
+from nas_jax.trial import freeze
+
 
 @dataclass(frozen=True)
 class Recipe:
     """Stochastic gradient descent with Nesterov momentum, linear warm-up and cosine decay to zero.
 
-    `learning_rate` is the peak, reached after `warmup_epochs`. `weight_decay` applies to kernels only.
+    `learning_rate` is the peak, reached after `warmup_epochs`. `weight_decay` applies to kernels only. `optimizer` is
+    "sgd" or any of optax by its name there ("adamw", "lion"), with `optimizer_settings` by name (`{"b2": 0.99}`);
+    `momentum` is of "sgd" alone. `clip_norm` limits the length of the gradient of all parameters. With an `ema_decay`
+    an exponential average of the parameters over the steps is evaluated and kept, and not the last ones.
     `compute_dtype` "auto" is bfloat16 on accelerators and float32 on CPUs; parameters are always float32. With
     `drop_last` the examples that fill no batch are left out of an epoch, other ones each time. `parallel` "jit" or
     "pmap" spreads each batch over `num_devices` devices of this machine, None for all (`parallel/`). `compilation` says
@@ -30,6 +37,10 @@ class Recipe:
     batch_size: int = 128
     learning_rate: float = 0.1
     momentum: float = 0.9
+    optimizer: str = "sgd"
+    optimizer_settings: Any = ()  # a mapping, or pairs of name and value, as which it is kept
+    clip_norm: float | None = None
+    ema_decay: float | None = None
     warmup_epochs: float = 1.0
     weight_decay: float = 5e-4
     compute_dtype: str = "auto"
@@ -49,6 +60,12 @@ class Recipe:
                 f"warmup_epochs={self.warmup_epochs}: has to be at least 0, and half an epoch less than "
                 f"num_epochs={self.num_epochs}"
             )
+        object.__setattr__(self, "optimizer_settings", _pairs(self.optimizer_settings))
+        optimizers.check(self.optimizer, self.optimizer_settings)
+        if self.clip_norm is not None and not 0 < self.clip_norm < math.inf:
+            raise ValueError(f"clip_norm={self.clip_norm}: has to be above 0; leave it out for gradients as they are")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay={self.ema_decay}: has to lie between 0 and 1; leave it out for no average")
         limits = {"learning_rate": math.inf, "weight_decay": math.inf, "momentum": 1}
         for name, limit in limits.items():
             if not 0 <= getattr(self, name) < limit:
@@ -76,21 +93,29 @@ class Recipe:
         return num_examples // self.batch_size if self.drop_last else -(-num_examples // self.batch_size)
 
 
-def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
-    """From gradients to the direction against which a step goes; how far is the learning rate's to say.
+def make_optimizer(recipe: Recipe) -> optimizers.Optimizer:
+    """What takes a step, for a learning rate that it is given.
 
     Recipes that differ in nothing of it have the same object, by which programs are told apart (`layers.py`).
     """
-    return _optimizer(recipe.momentum, recipe.weight_decay)
-
-
-@functools.cache
-def _optimizer(momentum: float, weight_decay: float) -> optax.GradientTransformation:
-    return optax.chain(
-        optax.add_decayed_weights(weight_decay, mask=_is_kernel),
-        optax.trace(momentum, nesterov=True),
+    return optimizers.optimizer_of(
+        recipe.optimizer,
+        recipe.optimizer_settings,
+        recipe.momentum,
+        recipe.weight_decay,
+        recipe.clip_norm,
+        recipe.ema_decay,
     )
 
 
-def _is_kernel(params: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
+def _pairs(settings: Any) -> optimizers.Settings:
+    """A mapping, or its pairs, as pairs in the order of their names.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    given = settings.items() if isinstance(settings, Mapping) else settings or ()
+    pairs = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+        raise ValueError(f"optimizer_settings={settings!r}: has to be a mapping, as {{'b2': 0.99}}")
+    return tuple(sorted((name, freeze(value)) for name, value in pairs))

@@ -9,15 +9,17 @@ import jax
 import jax.numpy as jnp
 import jax.typing
 import numpy as np
-import optax
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem, Task
+from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.packing import Packed, Packing, packing_of
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.variables import Variables
+
+_NOISE = 0xD0
 
 
 class TrainState(NamedTuple):
@@ -30,7 +32,7 @@ class TrainState(NamedTuple):
     seed: jax.typing.ArrayLike  # uint32
     params: Packed
     statistics: Packed
-    opt_state: optax.OptState
+    opt_state: Any
 
 
 class Layout(NamedTuple):
@@ -53,15 +55,15 @@ def statistics_of(variables: Variables) -> Variables:
     return {name: value for name, value in variables.items() if name != "params"}
 
 
-def initial_state(variables: Variables, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+def initial_state(variables: Variables, optimizer: Optimizer, seed: int) -> TrainState:
     """The state before the first step, on the host: NumPy's arrays, so that nothing is compiled for it."""
     layout = layout_of(variables)
     params = layout.params.pack(variables.get("params", {}), np.concatenate)
     statistics = layout.statistics.pack(statistics_of(variables), np.concatenate)
-    return TrainState(np.int32(0), np.uint32(seed), params, statistics, zeros_of(optimizer, params))
+    return TrainState(np.int32(0), np.uint32(seed), params, statistics, optimizer.start(params))
 
 
-def state_shapes(shapes: Variables, optimizer: optax.GradientTransformation) -> TrainState:
+def state_shapes(shapes: Variables, optimizer: Optimizer) -> TrainState:
     """As `initial_state` of variables of the given shapes, as `jax.ShapeDtypeStruct`s."""
     layout = layout_of(shapes)
 
@@ -73,17 +75,13 @@ def state_shapes(shapes: Variables, optimizer: optax.GradientTransformation) -> 
     return jax.eval_shape(start, shapes)
 
 
-def zeros_of(optimizer: optax.GradientTransformation, params: Any) -> optax.OptState:
-    """What `optimizer.init` gives, of an optimiser that begins with zeros, as momentum does."""
-    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(optimizer.init, params))
-
-
 @runtime_checkable
 class Sharing(Protocol):
     """How a step deals with a batch that is shared with other devices."""
 
     def draw(self, draw: Callable[[int], Any], num: int) -> Any: ...
     def mean(self, values: Any) -> Any: ...
+    def own_key(self, key: jax.Array) -> jax.Array: ...
     def sharing_statistics(self) -> AbstractContextManager[None]: ...
 
 
@@ -95,6 +93,9 @@ class Alone:
 
     def mean(self, values: Any) -> Any:
         return values
+
+    def own_key(self, key: jax.Array) -> jax.Array:
+        return key
 
     def sharing_statistics(self) -> AbstractContextManager[None]:
         return contextlib.nullcontext()
@@ -121,12 +122,22 @@ def make_draw_batch(
     return draw_batch
 
 
+def noise_key(seed: jax.typing.ArrayLike, step: jax.typing.ArrayLike) -> jax.Array:
+    """Of what is random within a network in one step, as dropout is. Augmentation has another one."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), step), _NOISE)
+
+
+def rngs_of(key: jax.Array) -> dict[str, jax.Array]:
+    """For `network.apply`: Flax takes this one for every name that a network asks for and that is not there."""
+    return {"params": key}
+
+
 def make_train_step(
     network: nn.Module,
     layout: Layout,
     problem: Problem,
     recipe: Recipe,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     sharing: Sharing = ALONE,
 ) -> Callable[..., tuple[TrainState, Float[Array, ""]]]:
     """Returns `(state, examples, indices, learning_rate) -> (state, loss)` for one mini-batch.
@@ -145,28 +156,21 @@ def make_train_step(
     ) -> tuple[TrainState, Float[Array, ""]]:
         inputs, batch = draw_batch(state.seed, state.step, examples, indices)
         statistics = layout.statistics.unpack(state.statistics)
+        rngs = rngs_of(sharing.own_key(noise_key(state.seed, state.step)))
 
         def loss_fn(params: Any) -> tuple[Float[Array, ""], Variables]:
             with sharing.sharing_statistics():
                 outputs, updated = network.apply(
-                    {"params": params, **statistics}, inputs, train=True, mutable=list(statistics)
+                    {"params": params, **statistics}, inputs, train=True, mutable=list(statistics), rngs=rngs
                 )
             return problem.task.loss(outputs, batch).mean(), dict(updated)
 
         (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(layout.params.unpack(state.params))
         loss, gradients = sharing.mean((loss, layout.params.pack(gradients)))
-        params, opt_state = descend(optimizer, gradients, state.opt_state, state.params, learning_rate)
+        params, opt_state = optimizer.step(gradients, state.opt_state, state.params, learning_rate)
         return TrainState(state.step + 1, state.seed, params, layout.statistics.pack(updated), opt_state), loss
 
     return train_step
-
-
-def descend(
-    optimizer: optax.GradientTransformation, gradients: Any, opt_state: Any, params: Any, learning_rate: jax.Array
-) -> tuple[Any, optax.OptState]:
-    """Parameters and the optimiser's state after a step against what the optimiser makes of `gradients`."""
-    directions, opt_state = optimizer.update(gradients, opt_state, params)
-    return jax.tree.map(lambda param, direction: param - learning_rate * direction, params, directions), opt_state
 
 
 Forward: TypeAlias = Callable[[Variables, Batch], Any]  # the outputs of a network for a batch

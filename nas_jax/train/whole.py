@@ -11,12 +11,12 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from flax import linen as nn
 
 from nas_jax.data.arrays import Batch, EpochBatches, num_examples
 from nas_jax.tasks.base import Problem
 from nas_jax.train.evaluation import compile_validation
+from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
@@ -30,7 +30,7 @@ from nas_jax.train.step import (
     make_train_step,
     state_shapes,
 )
-from nas_jax.train.variables import Variables, draw_variables, input_shapes, variable_shapes
+from nas_jax.train.variables import Plan, Variables, draw_variables, input_shapes, plan_variables, shapes_of
 
 Steps = Callable[[TrainState, Batch, np.ndarray, np.ndarray], tuple[TrainState, np.ndarray]]
 
@@ -41,15 +41,15 @@ class WholeNetwork:
 
     problem: Problem
     placement: Placement
-    optimizer: optax.GradientTransformation
-    shapes: Variables
+    optimizer: Optimizer
+    plan: Plan
     layout: Layout
     run_full: Steps
     run_rest: Steps | None
     validate: Callable[[Any], dict[str, float]]
 
     def start(self, seed: int) -> TrainState:
-        state = initial_state(draw_variables(self.shapes, seed), self.optimizer, seed)
+        state = initial_state(draw_variables(self.plan, seed), self.optimizer, seed)
         return jax.device_put(state, self.placement.replicated)
 
     def run_epoch(
@@ -66,19 +66,21 @@ class WholeNetwork:
         return state, mean + (float(last) - mean) * share
 
     def evaluate(self, state: TrainState) -> dict[str, float]:
-        return self.validate((state.params, state.statistics))
+        return self.validate((self.optimizer.final(state.params, state.opt_state), state.statistics))
 
     def variables(self, state: TrainState) -> Variables:
-        return self.layout.variables(jax.device_get(state))
+        state = jax.device_get(state)
+        return self.layout.variables(state._replace(params=self.optimizer.final(state.params, state.opt_state)))
 
 
 def compile_whole(
     network: nn.Module, problem: Problem, recipe: Recipe, placement: Placement, *, is_scanned: bool
 ) -> WholeNetwork:
     """Compiles the training of `network` and its evaluation. `is_scanned`: one call takes all steps of an epoch."""
-    optimizer = make_optimizer(recipe)
-    shapes = variable_shapes(network, input_shapes(problem))
+    plan = plan_variables(network, input_shapes(problem))
+    shapes = shapes_of(plan)
     layout = layout_of(shapes)
+    optimizer = make_optimizer(recipe).of_packed(layout.params)
     state = state_shapes(shapes, optimizer)
 
     def compile_batches(shape: tuple[int, int]) -> Steps:
@@ -96,7 +98,7 @@ def compile_whole(
         problem,
         placement,
         optimizer,
-        shapes,
+        plan,
         layout,
         compile_batches((num_full, recipe.batch_size)),
         compile_batches((1, num_left)) if num_left and not recipe.drop_last else None,

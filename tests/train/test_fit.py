@@ -22,13 +22,11 @@ from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.resident import training_arrays
 from nas_jax.train.schedules import make_schedule
 from nas_jax.train.step import (
-    descend,
     initial_state,
     layout_of,
     make_eval_step,
     make_forward,
     make_train_step,
-    zeros_of,
 )
 from nas_jax.train.variables import initialize
 from nas_jax.train.whole import compile_steps
@@ -76,7 +74,7 @@ def assert_close(first, second, atol=1e-5):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=atol), first, second)
 
 
-def test_initial_variables_have_the_shapes_of_flax_and_the_variance_of_he():
+def test_initial_variables_have_the_shapes_of_flax_and_the_variance_that_layers_say():
     class Wide(nn.Module):
         @nn.compact
         def __call__(self, x, train=False):
@@ -87,10 +85,11 @@ def test_initial_variables_have_the_shapes_of_flax_and_the_variance_of_he():
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), ours) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), theirs
     )
-    for module, fan_in in (("ConvBlock_0", 27), ("Dense_0", 200)):
+    # He's for ours, LeCun's for Flax's own.
+    for module, variance in (("ConvBlock_0", 2 / 27), ("Dense_0", 1 / 200)):
         kernel = np.asarray(ours["params"][module]["kernel"])
-        assert kernel.var() == pytest.approx(2 / fan_in, rel=0.05)
-        assert abs(kernel.mean()) < 3 * np.sqrt(2 / fan_in / kernel.size)
+        assert kernel.var() == pytest.approx(variance, rel=0.05)
+        assert abs(kernel.mean()) < 3 * np.sqrt(variance / kernel.size)
     np.testing.assert_array_equal(ours["params"]["ConvBlock_0"]["BatchNorm_0"]["scale"], 1.0)
     np.testing.assert_array_equal(ours["batch_stats"]["ConvBlock_0"]["BatchNorm_0"]["var"], 1.0)
 
@@ -106,10 +105,10 @@ def test_steps_are_those_of_optax_and_weight_decay_is_of_kernels_only(is_packed)
     reference = optax.chain(optax.add_decayed_weights(0.1, mask), optax.sgd(0.05, momentum=0.8, nesterov=True))
     reference_state = reference.init(theirs)
     pack, unpack = (LAYOUT.params.pack, LAYOUT.params.unpack) if is_packed else (lambda tree: tree,) * 2
-    ours, state = pack(params), zeros_of(optimizer, pack(params))
+    ours, state = pack(params), optimizer.start(pack(params))
     for _ in range(3):
         gradients = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), params)
-        ours, state = descend(optimizer, pack(gradients), state, ours, jnp.float32(0.05))
+        ours, state = optimizer.step(pack(gradients), state, ours, jnp.float32(0.05))
         updates, reference_state = reference.update(gradients, reference_state, theirs)
         theirs = optax.apply_updates(theirs, updates)
     assert_close(unpack(ours), theirs, atol=1e-6)

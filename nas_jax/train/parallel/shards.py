@@ -26,6 +26,10 @@ class Shards(NamedTuple):
         """Means over the whole batch, of means over this device's part."""
         return jax.lax.pmean(values, self.axis_name)
 
+    def own_key(self, key: jax.Array) -> jax.Array:
+        """What is random within a network is another one on each device, as on each example."""
+        return jax.random.fold_in(key, jax.lax.axis_index(self.axis_name))
+
     def sharing_statistics(self) -> AbstractContextManager[None]:
         """In it batch normalisation, in any network, averages over the whole batch.
 

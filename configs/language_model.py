@@ -1,0 +1,93 @@
+"""A language model of characters: Transformers that learn to write like the documentation of SciPy. Offline.
+
+    python -m nas_jax.main --config=configs/language_model.py
+    python -m nas_jax.predict --workdir=runs/language_model "The distribution "
+
+`--config.space=recurrent` searches recurrent networks in their place. `:shakespeare` is for text of one's own,
+`train.txt` and, if there are any, `val.txt` and `test.txt` (`docs/text.md`), of about a million characters:
+
+    python -m nas_jax.main --config=configs/language_model.py:shakespeare --config.data.path=FOLDER
+
+`:smoke` is the first in seconds, for tests.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("full", "shakespeare", "smoke")
+REFERENCE = (
+    "num_layers=2, width=64, num_heads=4, factor=4, position=learned, norm=before, activation=gelu, dropout=0.0, "
+    "is_tied=False"
+)
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.seed = 0
+    config.data = ConfigDict({"name": "docstring_text", "num_characters": 100_000})
+    config.task = ConfigDict({"name": "language_model"})
+    config.space = ConfigDict(
+        {
+            "name": "transformer",
+            "num_layers": (1, 2),
+            "widths": (32, 64),
+            "num_heads": (1, 2, 4),
+            "dropouts": (0.0, 0.1),
+        }
+    )
+    config.search = ConfigDict({"num_trials": 10})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.targets = "ranks"
+    config.execution = ConfigDict({"name": "workers"})
+    config.recipe = ConfigDict(
+        {
+            "num_epochs": 3,
+            "batch_size": 32,
+            "optimizer": "adamw",
+            "optimizer_settings": {"b2": 0.99},
+            "learning_rate": 0.003,
+            "weight_decay": 0.01,
+            "warmup_epochs": 0.5,
+            "clip_norm": 1.0,
+        }
+    )
+    config.finalists = ConfigDict(
+        {
+            "num_finalists": 2,
+            "reference": REFERENCE,  # what people would write
+            "evaluator": {"num_seeds": 1},
+            "recipe": {"num_epochs": 6},
+        }
+    )
+
+    if variant == "shakespeare":
+        config.data = ConfigDict({"name": "plain_text", "path": "", "length": 128, "stride": 64})
+        config.space.num_layers = (2, 3, 4)
+        config.space.widths = (64, 128)
+        config.space.num_heads = (2, 4)
+        config.space.dropouts = (0.0, 0.1, 0.2)
+        config.search.num_trials = 20
+        config.recipe.num_epochs = 1
+        config.recipe.warmup_epochs = 0.2
+        config.finalists.reference = REFERENCE.replace("layers=2, width=64", "layers=3, width=128")
+        config.finalists.evaluator.num_seeds = 3
+        config.finalists.recipe.num_epochs = 5
+    if variant == "smoke":
+        config.data = ConfigDict({"name": "docstring_text", "num_characters": 6000, "length": 8, "min_count": 1})
+        config.space.num_layers = (1,)
+        config.space.widths = (4, 8)
+        config.space.num_heads = (1, 2)
+        config.space.factors = (1,)
+        config.search.num_trials = 4
+        config.strategy.num_initial = 3
+        config.execution.name = "in_process"
+        config.recipe.num_epochs = 1
+        config.finalists.num_candidates = 20
+        config.finalists.num_finalists = 1
+        config.finalists.reference = (
+            "num_layers=1, width=8, num_heads=2, factor=1, position=learned, norm=before, activation=gelu, "
+            "dropout=0.0, is_tied=True"
+        )
+        config.finalists.recipe = ConfigDict({"num_epochs": 1})
+    return config

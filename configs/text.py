@@ -1,0 +1,82 @@
+"""Classification of text: recurrent networks that tell by a sentence which part of SciPy it documents. Offline.
+
+    python -m nas_jax.main --config=configs/text.py
+
+`--config.space=transformer` searches Transformers in their place. `:trec` and `:clinc150` are for text of one's own,
+lines with a class each in `train.tsv` and, if there are any, `val.tsv` and `test.tsv` (`docs/text.md`):
+
+    python -m nas_jax.main --config=configs/text.py:trec --config.data.path=FOLDER
+
+The two are for short questions in 6 classes and for requests in 150. `:smoke` is the first in seconds, for tests.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("full", "trec", "clinc150", "smoke")
+REFERENCE = "cell=lstm, num_layers=1, width=64, embedding=32, dropout=0.2, direction=both, pool=max"
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.seed = 0
+    config.data = ConfigDict({"name": "docstrings"})
+    config.task = ConfigDict({"name": "text_classification"})
+    config.space = ConfigDict({"name": "recurrent"})
+    config.search = ConfigDict({"num_trials": 12})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.execution = ConfigDict({"name": "workers"})
+    config.recipe = ConfigDict(
+        {
+            "num_epochs": 6,
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 0.004,
+            "weight_decay": 0.01,
+            "clip_norm": 1.0,
+        }
+    )
+    config.finalists = ConfigDict(
+        {
+            "num_finalists": 2,
+            "reference": REFERENCE,  # what people would write
+            "evaluator": {"num_seeds": 3},
+            "recipe": {"num_epochs": 8},
+        }
+    )
+
+    if variant in ("trec", "clinc150"):
+        config.data = ConfigDict({"name": "table_text", "path": ""})
+        config.space.widths = (64, 128, 256)
+        config.space.embeddings = (32, 64, 128)
+        config.space.dropouts = (0.2, 0.4, 0.6)
+        config.search.num_trials = 30
+        config.strategy.num_initial = 10
+        config.finalists.num_finalists = 3
+        config.finalists.reference = REFERENCE.replace("=64", "=128").replace("=32", "=64")
+        config.recipe.num_epochs = 8
+        config.finalists.recipe.num_epochs = 15
+    if variant == "clinc150":
+        config.recipe.num_epochs = 12
+        config.finalists.recipe.num_epochs = 25
+    if variant == "smoke":
+        config.data.num_sentences = 40
+        config.data.length = 8
+        config.space.cells = ("gru", "simple")
+        config.space.num_layers = (1,)
+        config.space.widths = (4, 8)
+        config.space.embeddings = (4,)
+        config.space.dropouts = (0.0, 0.5)
+        config.search.num_trials = 4
+        config.strategy.num_initial = 3
+        config.execution.name = "in_process"
+        config.recipe.num_epochs = 2
+        config.finalists.num_candidates = 20
+        config.finalists.num_finalists = 1
+        config.finalists.reference = (
+            "cell=gru, num_layers=1, width=8, embedding=4, dropout=0.5, direction=both, pool=max"
+        )
+        config.finalists.evaluator.num_seeds = 1
+        config.finalists.recipe = ConfigDict({"num_epochs": 2, "ema_decay": 0.9})
+    return config

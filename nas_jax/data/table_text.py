@@ -1,0 +1,144 @@
+"""Lines of text with a class each, in files of one's own: `train.tsv` or `train.csv`, and such of other parts.
+
+The folder may have `train`, `val` (or `validation`, `valid`, `dev`) and `test`. What is missing is drawn from the
+lines of `train`. A path to a file is a training file without the others.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nas_jax.data.arrays import Dataset, Split, check_seed
+from nas_jax.data.tokens import check_unit, encode_all, make_vocabulary, split
+from nas_jax.errors import UserError
+
+PART_NAMES = {"train": ("train",), "val": ("val", "validation", "valid", "dev"), "test": ("test",)}
+
+
+class Lines(NamedTuple):
+    texts: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A table without a header, or with one if columns are given by name.
+
+    Args:
+        path: A folder or a file; values are between tabs in `.tsv`, between commas in `.csv`.
+        label, text: Columns: numbers from 0 (negative ones count from the end), or names, for files with a header.
+        unit: What tokens are: "words" (lower case), "characters" or "bytes".
+        min_count: How often a token has to be in the training text to have a place of its own. With 1 there is no
+            unknown token to learn from.
+        length: Tokens of an example; longer ones are cut. 0: what 99 % of the training lines have at most.
+        num_train: How many of the training lines to use; None: all that are left.
+        val_share, test_share: Of the training lines, where there is no such file.
+    """
+
+    path: str = ""
+    label: int | str = 0
+    text: int | str = -1
+    unit: str = "words"
+    min_count: int = 2
+    length: int = 0
+    num_train: int | None = None
+    val_share: float = 0.1
+    test_share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_unit(self.unit)
+        check_seed(self.seed)
+        for name in ("val_share", "test_share"):
+            if not 0 < getattr(self, name) < 0.5:
+                raise ValueError(f"{name}={getattr(self, name)}: has to lie between 0 and 0.5")
+
+    def load(self) -> Dataset:
+        if not self.path:
+            raise UserError("data.path: name a folder with train.tsv, or a file: --config.data.path=…")
+        files = find_parts(Path(self.path), (".tsv", ".csv"))
+        parts = {part: read_lines(file, self.label, self.text) for part, file in files.items()}
+        return dataset_of(Path(self.path).name, parts, self)
+
+
+def dataset_of(name: str, parts: dict[str, Lines], settings: "TableText") -> Dataset:
+    """The data set of lines by part; parts that are missing are drawn from the training lines."""
+    order = np.random.default_rng(settings.seed).permutation(len(parts["train"].texts)).tolist()
+    for part, share in (("test", settings.test_share), ("val", settings.val_share)):
+        if part not in parts:
+            num = max(1, round(share * len(parts["train"].texts)))
+            chosen, order = order[:num], order[num:]
+            parts[part] = _picked(parts["train"], chosen)
+    if len(order) < (settings.num_train or 1):
+        raise UserError(f"num_train: {settings.num_train or 1} asked for, and there are {len(order)} training lines")
+    train = _picked(parts["train"], order[: settings.num_train])
+    class_names = tuple(sorted({label for lines in parts.values() for label in lines.labels}))
+    vocabulary = make_vocabulary(train.texts, settings.unit, settings.min_count)
+    lengths = [len(split(text, settings.unit)) for text in train.texts]
+    length = settings.length or max(1, int(np.percentile(lengths, 99)))
+
+    def arrays(lines: Lines) -> Split:
+        labels = np.array([class_names.index(label) for label in lines.labels], np.int32)
+        return {"tokens": encode_all(lines.texts, vocabulary, length), "label": labels}
+
+    return Dataset(name, arrays(train), arrays(parts["val"]), arrays(parts["test"]), class_names, vocabulary=vocabulary)
+
+
+def _picked(lines: Lines, places: list[int]) -> Lines:
+    return Lines([lines.texts[i] for i in places], [lines.labels[i] for i in places])
+
+
+def find_parts(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """The files of a folder by part, of which "train" has to be there; or the one file.
+
+    Raises:
+        UserError: there is nothing of the kind.
+    """
+    if path.is_file():
+        return {"train": path}
+    found = {
+        part: file
+        for part, names in PART_NAMES.items()
+        for name in reversed(names)
+        for suffix in reversed(suffixes)
+        if (file := path / f"{name}{suffix}").is_file()
+    }
+    if "train" not in found:
+        wanted = " or ".join(f"train{suffix}" for suffix in suffixes)
+        raise UserError(f"data.path={str(path)!r}: there is no {wanted}; name a folder that has one, or a file")
+    return found
+
+
+def read_lines(file: Path, label: int | str, text: int | str) -> Lines:
+    """The labels and texts of a table's rows.
+
+    Raises:
+        UserError: it is no UTF-8, or a row lacks a column.
+    """
+    lines = Lines([], [])
+    places: list[int] = []
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            is_tabbed = file.suffix == ".tsv"
+            rows = csv.reader(opened, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tabbed else csv.reader(opened)
+            for number, row in enumerate(rows, start=1):
+                if number == 1:
+                    places = [row.index(column) if isinstance(column, str) else column for column in (label, text)]
+                if row and (number > 1 or (not isinstance(label, str) and not isinstance(text, str))):
+                    lines.labels.append(row[places[0]].strip())
+                    lines.texts.append(row[places[1]].strip())
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
+    except (IndexError, ValueError) as error:
+        raise UserError(
+            f"{file}: row {number} has no column {label!r} or {text!r}; set data.label, data.text"
+        ) from error
+    if not lines.texts:
+        raise UserError(f"{file}: has no rows")
+    return lines
+
+
+make = TableText

@@ -1,0 +1,124 @@
+"""Text becomes numbers and back, and files of one's own become splits."""
+
+import numpy as np
+import pytest
+
+from nas_jax.data.arrays import load, spec_from_json, spec_to_json
+from nas_jax.data.docstring_text import DocstringText
+from nas_jax.data.docstrings import SUBJECTS, Docstrings
+from nas_jax.data.mapped import write_mapped
+from nas_jax.data.plain_text import IGNORED, PlainText, windows_of
+from nas_jax.data.table_text import TableText
+from nas_jax.data.tokens import PADDING, UNKNOWN, encode, input_of, make_vocabulary, text_of, unit_of
+from nas_jax.errors import UserError
+
+TEXT = "To be, or not to be: that is the question — naïve 北京"
+
+
+@pytest.mark.parametrize("unit", ["characters", "bytes"])
+def test_text_comes_back(unit):
+    vocabulary = make_vocabulary([TEXT], unit)
+    assert unit_of(vocabulary) == unit
+    tokens = encode(TEXT, vocabulary)
+    assert text_of(tokens.tolist(), vocabulary) == TEXT
+    assert len(tokens) == (len(TEXT) if unit == "characters" else len(TEXT.encode()))
+    assert tokens.min() > UNKNOWN
+
+
+def test_words_are_lower_case_and_in_the_order_of_their_counts():
+    vocabulary = make_vocabulary([TEXT, "To be!"], "words")
+    assert vocabulary[2:4] == ("be", "to")
+    assert text_of(encode("Be to, or", vocabulary).tolist(), vocabulary) == "be to , or"
+    assert encode("be, unheard", vocabulary)[-1] == UNKNOWN
+    assert "or" not in make_vocabulary([TEXT, "To be!"], "words", min_count=2)
+
+
+def test_every_token_but_the_first_is_a_target_once():
+    tokens = np.arange(100, 123, dtype=np.int32)
+    windows = windows_of(tokens, 5, 5)
+    is_target = windows["next"] != IGNORED
+    assert windows["next"][is_target].tolist() == tokens[1:].tolist()
+    np.testing.assert_array_equal(windows["next"][is_target], windows["tokens"][is_target] + 1)
+    assert (windows["tokens"][~is_target] == PADDING).all()
+    assert len(windows_of(tokens, 5, 2)["tokens"]) == 11
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = [f"c{i % 3}\tx\tword{i} is the text, number {i}" for i in range(60)]
+    (tmp_path / "train.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "test.tsv").write_text("c1\tx\ta test of it\nc9\tx\t\n")
+    return tmp_path
+
+
+def test_a_table_becomes_splits(table):
+    dataset = load(TableText(str(table)))
+    assert {name: len(dataset.train[name]) for name in dataset.train} == {"tokens": 54, "label": 54}
+    assert len(dataset.val["label"]) == 6
+    assert dataset.class_names == ("c0", "c1", "c2", "c9")
+    assert dataset.test["label"].tolist() == [1, 3]
+    assert dataset.test["tokens"][1, :2].tolist() == [UNKNOWN, PADDING]  # an empty text
+    texts = [
+        text_of(row.tolist(), dataset.vocabulary) for part in (dataset.train, dataset.val) for row in part["tokens"]
+    ]
+    assert len(set(texts)) > 50
+    assert all(text.endswith(text.split()[0].removeprefix("word")) for text in texts if text.startswith("word"))
+    again = load(TableText(str(table)))
+    np.testing.assert_array_equal(again.val["tokens"], dataset.val["tokens"])
+    assert len(load(TableText(str(table), num_train=20)).train["label"]) == 20
+
+
+def test_a_table_with_a_header_and_commas(tmp_path):
+    lines = ["text,kind", *[f'"a, {i}",{"ab"[i % 2]}' for i in range(20)]]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    dataset = load(TableText(str(tmp_path / "mine.csv"), label="kind", text="text", length=3))
+    assert dataset.class_names == ("a", "b")
+    sizes = [len(getattr(dataset, part)["label"]) for part in ("train", "val", "test")]
+    assert sizes == [16, 2, 2]
+    assert dataset.spec.arrays["tokens"].shape == (3,)
+
+
+def test_running_text_becomes_windows_and_what_is_missing_is_its_end(tmp_path):
+    text = "".join(chr(97 + i % 26) for i in range(1000))
+    (tmp_path / "train.txt").write_text(text)
+    (tmp_path / "validation.txt").write_text("abcab")
+    dataset = load(PlainText(str(tmp_path), length=10, test_share=0.1))
+    assert len(dataset.vocabulary) == 28
+    assert text_of(dataset.val["tokens"][0].tolist(), dataset.vocabulary) == "abca"
+    whole = [text_of(part["tokens"].ravel().tolist(), dataset.vocabulary) for part in (dataset.train, dataset.test)]
+    assert whole == [text[:899], text[900:999]]
+
+
+def test_what_comes_with_the_libraries_is_the_same_each_time():
+    dataset = load(Docstrings(num_sentences=30))
+    assert dataset.class_names == SUBJECTS
+    counts = sum(np.bincount(getattr(dataset, part)["label"]) for part in ("train", "val", "test"))
+    assert counts.tolist() == [30] * len(SUBJECTS)
+    np.testing.assert_array_equal(Docstrings(num_sentences=30).load().train["tokens"], dataset.train["tokens"])
+    text = load(DocstringText(num_characters=7000))
+    share = [(part["next"] != IGNORED).sum() for part in (text.train, text.val, text.test)]
+    assert share == [6299, 349, 349]
+
+
+def test_a_vocabulary_travels_with_its_data_set(tmp_path, table):
+    dataset = load(TableText(str(table)))
+    spec = spec_from_json(spec_to_json(dataset.spec))
+    assert spec == dataset.spec == load(write_mapped(dataset, tmp_path)).spec
+    assert text_of(input_of("Word3 IS unheard", spec).tolist(), spec.vocabulary) == "word3 is"
+
+
+def test_what_is_no_text_is_refused(tmp_path, table):
+    for source, message in (
+        (TableText(""), "data.path"),
+        (TableText(str(tmp_path / "missing")), "no train.tsv or train.csv"),
+        (TableText(str(table), label=7), "row 1 has no column 7"),
+        (TableText(str(table), num_train=900), "900 asked for"),
+        (PlainText(str(table)), "no train.txt"),
+    ):
+        with pytest.raises(UserError, match=message):
+            source.load()
+    (tmp_path / "bad.tsv").write_bytes(b"a\tb\xff\n")
+    with pytest.raises(UserError, match="no UTF-8"):
+        TableText(str(tmp_path / "bad.tsv")).load()
+    with pytest.raises(ValueError, match="choose from characters"):
+        TableText(unit="letters")

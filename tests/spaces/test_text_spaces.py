@@ -1,0 +1,128 @@
+"""Recurrent networks and Transformers of text: what they cost, and what they look at."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nas_jax.spaces.recurrent import Recurrent
+from nas_jax.spaces.text_layers import pool, sinusoids
+from nas_jax.spaces.transformer import Transformer
+from nas_jax.train.variables import draw_variables, plan_variables, variable_shapes
+
+LENGTH, NUM_TOKENS = 6, 11
+VECTOR, SEQUENCE = "tokens -> vector", "tokens -> sequence"
+NUM_OUTPUTS = {VECTOR: 5, SEQUENCE: NUM_TOKENS}
+SPACES = [cls(LENGTH, NUM_TOKENS, num, kind) for cls in (Recurrent, Transformer) for kind, num in NUM_OUTPUTS.items()]
+
+
+def product_flops(jaxpr):
+    """Two for each multiply-add of all products of matrices, those in loops as often as they run."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            total += 2 * equation.outvars[0].aval.size * int(np.prod([shape[axis] for axis in contracted]))
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else [value]:
+                body = getattr(inner, "jaxpr", inner)
+                total += times * product_flops(body) if hasattr(body, "eqns") else 0
+    return total
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: f"{type(space).__name__} {space.signature}")
+def test_cost_is_that_of_the_network(space):
+    genomes = space.sample(np.random.default_rng(0), 3)
+    tokens = jnp.ones((1, LENGTH), jnp.int32)
+    for genome in genomes:
+        network = space.network(genome, jnp.float32)
+        shapes = variable_shapes(network, tokens)
+        num_params = sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
+        outputs = jax.eval_shape(network.apply, shapes, tokens)
+        flops = product_flops(jax.make_jaxpr(network.apply)(shapes, tokens).jaxpr)
+        assert space.cost(genome) == (num_params, flops), space.describe(genome)
+        assert outputs.shape == (1, *((LENGTH,) if space.signature == SEQUENCE else ()), space.num_outputs)
+    x = space.encode(genomes)
+    np.testing.assert_allclose(10 ** x[:, -2:], [space.cost(genome) for genome in genomes], rtol=1e-4)
+
+
+def outputs_of(space, genome, tokens):
+    network = space.network(genome, jnp.float32)
+    variables = draw_variables(plan_variables(network, tokens[:1]), 0)
+    return np.asarray(jax.jit(network.apply)(variables, tokens))
+
+
+@pytest.mark.parametrize(
+    "space", [space for space in SPACES if space.signature == SEQUENCE], ids=lambda s: type(s).__name__
+)
+def test_no_token_sees_a_later_one(space):
+    first = np.random.default_rng(0).integers(2, NUM_TOKENS, (1, LENGTH), np.int32)
+    second = first.copy()
+    second[:, 4:] = (first[:, 4:] - 1) % 9 + 2
+    for genome in space.sample(np.random.default_rng(1), 2):
+        both = outputs_of(space, genome, np.concatenate([first, second]))
+        np.testing.assert_allclose(both[0, :4], both[1, :4], atol=1e-5)
+        assert not np.allclose(both[0, 4:], both[1, 4:], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "space", [space for space in SPACES if space.signature == VECTOR], ids=lambda s: type(s).__name__
+)
+def test_padding_changes_nothing(space):
+    """A text gives what it gives where there is no room for padding. All padding gives numbers too."""
+    text = np.random.default_rng(0).integers(2, NUM_TOKENS, (1, 4), np.int32)
+    padded = np.pad(text, ((0, 0), (0, 2)))
+    genomes = [g for g in space.sample(np.random.default_rng(2), 40) if space.genes_of(g).get("position") != "learned"]
+    for genome in genomes[:2]:
+        np.testing.assert_allclose(
+            outputs_of(space, genome, text),
+            outputs_of(space, genome, padded),
+            atol=1e-5,
+            err_msg=space.describe(genome),
+        )
+        assert np.isfinite(outputs_of(space, genome, np.zeros_like(padded))).all()
+
+
+def test_pools_are_over_what_is_no_padding():
+    rng = np.random.default_rng(0)
+    x, lengths = rng.normal(size=(3, 5, 2)).astype(np.float32), (5, 2, 1)
+    mask = np.arange(5) < np.array(lengths)[:, None]
+    for kind, function in {
+        "mean": lambda rows: rows.mean(0),
+        "max": lambda rows: rows.max(0),
+        "first": lambda rows: rows[0],
+        "last": lambda rows: rows[-1],
+    }.items():
+        expected = [function(row[:length]) for row, length in zip(x, lengths, strict=True)]
+        np.testing.assert_allclose(pool(jnp.asarray(x), jnp.asarray(mask), kind), expected, rtol=1e-5)
+
+
+def test_products_of_places_depend_on_their_distance_alone():
+    waves = sinusoids(30, 16)
+    products = waves @ waves.T
+    for distance in (0, 1, 5):
+        np.testing.assert_allclose(np.diagonal(products, distance), products[0, distance], rtol=1e-4, atol=1e-4)
+
+
+def test_a_tied_embedding_has_no_layer_of_outputs():
+    space = SPACES[3]
+    (genome,) = space.sample(np.random.default_rng(0), 1)
+    tied, untied = ((*genome[:-1], is_tied) for is_tied in (True, False))
+    sizes = [space.cost(each).num_params for each in (tied, untied)]
+    assert sizes[1] - sizes[0] == (space.settings(genome).width + 1) * NUM_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Recurrent(6, 11, 5, VECTOR, cells=("tanh",)), "cells: there is no 'tanh'; choose from lstm"),
+        (lambda: Transformer(6, 11, 5, VECTOR, widths=(6,), num_heads=(4,)), "divide"),
+        (lambda: Transformer(6, 11, 5, "image -> map"), "signature: there is no 'image -> map'"),
+        (lambda: Recurrent(6, 11, 5, VECTOR, dropouts=(1.0,)), "dropouts: 1.0"),
+    ],
+)
+def test_wrong_choices_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,6 +1,5 @@
 """How a network is trained: the numbers, and the optimiser. What follows for each step is in `schedules.py`."""
 
-import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from nas_jax.train import optimizers
 from nas_jax.trial import freeze

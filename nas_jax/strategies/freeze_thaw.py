@@ -1,12 +1,15 @@
-"""Freeze-thaw: at every step a surrogate of curves says which training to begin or to continue by one rung.
+"""Freeze-thaw: at every step a surrogate of curves says which training to begin, or to continue by one rung.
 
-What counts is what a training promises for its end. Swersky, Snoek & Adams, "Freeze-Thaw Bayesian Optimization" (2014);
-Wistuba, Kadra & Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations" (2022); Rakotoarison
-et al., "In-Context Freeze-Thaw Bayesian Optimization" (2024). Here two moves share the cost in equal parts. One explores: it takes
-the expected improvement of the full training over the largest posterior mean, per root of the cost of the next rung.
-The other one exploits: it continues the training that has the largest posterior mean, so that whenever the search ends
-the best is not left half trained. And each step sees the values in one of two ways, at random: by their ranks, which
-tell good from best, or as they are but for the worst fifth, where a plateau is a plateau.
+What counts is what a training promises for its end (Swersky, Snoek & Adams, "Freeze-Thaw Bayesian Optimization", 2014;
+Wistuba, Kadra & Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations", 2022; Rakotoarison et
+al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Two moves share the cost in equal parts. One explores: it
+takes the largest expected improvement of the full training over the best posterior mean, for the square root of what
+the next rung costs. The other one exploits: it continues the training with the best posterior mean, so that whenever
+the search ends the best is not left half trained.
+
+Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
+they are, but for the worst fifth, know that trainings on a plateau do not differ. Either alone gets stuck on some
+tables (`experiments/curves_benchmark`).
 """
 
 from collections.abc import Sequence
@@ -211,7 +214,7 @@ def _numbers_of(history: History) -> dict[Genome, int]:
 
 def _by_progress(history: History) -> History:
     """As values, how far a trial has come, and among those that came as far how good it was."""
-    order = np.lexsort((history.scores, [_epochs(budget) for budget in history.budgets]))
+    order = np.lexsort((history.scores, np.array([_epochs(budget) for budget in history.budgets])))
     values = np.empty(len(order))
     values[order] = np.arange(len(order))
     return history._replace(values=values[:, None])

@@ -173,7 +173,7 @@ def _covariance_and_noise(
 
 
 @jax.jit
-def _variances(coordinates: jax.Array, share: jax.Array) -> jax.Array:
+def _variances(coordinates: jax.Array, share: jax.Array) -> Any:
     """The diagonal of the covariance of points with themselves."""
     found = _hyperparameters(coordinates)
     constant = sum(found[name] ** 2 for name in ("trend_std", "feature_std", "own_std"))
@@ -222,7 +222,7 @@ def _pad(curves: Curves, y: Float[np.ndarray, " n"]) -> tuple[Curves, Rows]:
 
 
 def _num_varying(x: Float[np.ndarray, "n d"]) -> np.ndarray:
-    return np.asarray(float(max(1, np.count_nonzero(np.ptp(x, axis=0)))))
+    return np.asarray(max(1.0, float(np.count_nonzero(np.ptp(x, axis=0)))))
 
 
 def _spread(y: Float[np.ndarray, " n"]) -> float:

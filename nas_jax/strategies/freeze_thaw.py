@@ -1,0 +1,281 @@
+"""Freeze-thaw: at every step a surrogate of curves says which training to begin, or to continue by one rung.
+
+What counts is what a training promises for its end (Swersky, Snoek & Adams, "Freeze-Thaw Bayesian Optimization", 2014;
+Wistuba, Kadra & Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations", 2022; Rakotoarison et
+al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Two moves share the cost in equal parts. One explores: it
+takes the largest expected improvement of the full training over the best posterior mean, for the square root of what
+the next rung costs. The other one exploits: it continues the training with the best posterior mean, so that whenever
+the search ends the best is not left half trained.
+
+Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
+they are, but for the worst fifth, know that trainings on a plateau do not differ. Either alone gets stuck on some
+tables (`experiments/curves_benchmark`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.stats import norm
+
+from nas_jax.budgets import Budgets
+from nas_jax.spaces.base import GeneSpace, Space
+from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
+from nas_jax.strategies.checks import checked_history
+from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
+from nas_jax.strategies.rungs import rung_budgets
+from nas_jax.strategies.targets import Targets, targets_of
+from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.curve_process import CurveProcess, Curves, CurveState
+from nas_jax.trial import Budget, Genome, History
+
+_FEWEST = 27  # points
+_GROWTH = 1.4  # of the number of points between two searches for hyperparameters
+_WORST = 0.2  # the share of values that are not told apart where values count as they are
+
+
+@dataclass(frozen=True)
+class FreezeThaw:
+    """Settings of a freeze-thaw search. Pending trials count as measured, with their posterior mean as the result.
+
+    Args:
+        budgets: Those of the evaluator.
+        num_initial: Random genomes, measured with the smallest budget before the surrogate is asked.
+        eta: By what the budget grows from rung to rung.
+        smallest: The budget of the first rung; None for the smallest that there is.
+        num_candidates: New genomes to choose from where the space is too large to be enumerated.
+        max_enumerated: The largest number of genomes that are enumerated.
+
+    Raises:
+        ValueError: an evaluator with the full budget alone, or a number that is too small.
+    """
+
+    space: Space
+    budgets: Budgets
+    num_initial: int = 27
+    eta: int = 2
+    smallest: int | None = None
+    num_candidates: int = 1000
+    max_enumerated: int = 20_000
+
+    def __post_init__(self) -> None:
+        rung_budgets(self.budgets, self.eta, self.smallest)
+        if min(self.num_initial, self.num_candidates) < 1 or self.max_enumerated < 0:
+            raise ValueError(f"num_initial and num_candidates have to be at least 1, no number negative: {self}")
+
+    @property
+    def num_random(self) -> int:
+        return self.num_initial
+
+    def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
+        return one_by_one(self._next, rng, checked_history(self.space, history), num)
+
+    def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
+        each = rung_budgets(self.budgets, self.eta, self.smallest)
+        if len(history.known) < self.num_initial or not history.genomes:
+            proposal = random_proposal(self.space, rng, history)
+            return proposal and proposal._replace(budget=each[0])
+        by_rank = bool(rng.integers(2))
+        features = self._features(rng, history)
+        process = CurveProcess(_groups_of(self.space, features.known.shape[1]))
+        targets = _targets_of(_scores_of(history), by_rank=by_rank)
+        state = self._learn(process, features.known, history, targets, by_rank=by_rank)
+        choices = _choices_of(features, history, each, self.budgets)
+        if not choices.genomes:
+            return None
+        chosen, value = self._choose(rng, process, state, choices)
+        budget = choices.budgets[chosen]
+        at_budget = Curves(choices.x[[chosen]], _shares([budget], each), choices.training[[chosen]])
+        mean, std = (float(part[0]) for part in process.predict(state, at_budget))
+        return Proposal(
+            choices.genomes[chosen],
+            budget,
+            continues=choices.continues[chosen],
+            predictions=(targets.prediction(mean, std),),
+            details={"acquisition": "expected_improvement", "value": value},
+        )
+
+    def _features(self, rng: np.random.Generator, history: History) -> Pool:
+        """The genomes to choose from, and features in units that are the same at each step."""
+        pool = make_pool(self.space, rng, _by_progress(history), self.num_candidates, self.max_enumerated)
+        if self.space.num_genomes <= self.max_enumerated:
+            return pool
+        scale, known = _scale_of(self.space), (*history.genomes, *history.failed, *history.pending)
+        x, candidates = self.space.encode(list(known)), self.space.encode(list(pool.candidates))
+        return Pool(scale(x), pool.candidates, scale(candidates))
+
+    def _learn(
+        self,
+        process: CurveProcess,
+        x: Float[np.ndarray, "n d"],
+        history: History,
+        targets: Targets,
+        *,
+        by_rank: bool,
+    ) -> CurveState:
+        """What was measured, failures as the worst, and as if it were the posterior mean of what is pending."""
+        each, number = rung_budgets(self.budgets, self.eta, self.smallest), _numbers_of(history)
+        genomes = [*history.genomes, *history.failed]
+        shares = _shares([*history.budgets, *[each[0]] * len(history.failed)], each)
+        num, trainings = len(genomes), np.array([number[genome] for genome in genomes])
+        curves = Curves(x[:num], shares, trainings)
+        first = _size_of_fit(len(history.genomes))
+        begun = Curves(*(part[:first] for part in curves))
+        coordinates = _optimised(process, begun, _targets_of(history.scores[:first], by_rank=by_rank).values)
+        state = process.condition(curves, targets.values, coordinates)
+        if not history.pending:
+            return state
+        pending = Curves(
+            x[num:], _shares(history.pending_budgets, each), np.array([number[genome] for genome in history.pending])
+        )
+        expected = np.asarray(process.predict(state, pending).mean)
+        joined = Curves(*(np.concatenate(parts) for parts in zip(curves, pending, strict=True)))
+        return process.condition(joined, np.append(targets.values, expected), coordinates)
+
+    def _choose(
+        self, rng: np.random.Generator, process: CurveProcess, state: CurveState, choices: "_Choices"
+    ) -> tuple[int, float]:
+        """The place of a choice, and its expected improvement."""
+        posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
+        known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
+        mean, best = np.asarray(posterior.mean), np.asarray(known.mean).max()
+        improvement = _log_expected_improvement(posterior, float(best))
+        explores = int(np.argmax(improvement - 0.5 * np.log(choices.costs)))
+        exploits = int(np.argmax(np.where(choices.is_begun, mean, -np.inf)))
+        chosen = explores
+        if choices.is_begun[exploits] and mean[exploits] >= best - 1e-9 * abs(best):
+            share = choices.costs[explores] / (choices.costs[explores] + choices.costs[exploits])
+            chosen = exploits if rng.random() < share else explores
+        return chosen, float(np.exp(improvement[chosen]))
+
+
+make = FreezeThaw
+
+
+class _Choices(NamedTuple):
+    """Trainings that can go on, and those that can begin, each with its next budget."""
+
+    genomes: list[Genome]
+    continues: list[int | None]
+    budgets: list[Budget]
+    costs: Float[np.ndarray, " m"]  # of the next rung
+    x: Float[np.ndarray, "m d"]
+    training: Int[np.ndarray, " m"]
+    is_begun: Bool[np.ndarray, " m"]
+
+
+def _choices_of(features: Pool, history: History, each: tuple[Budget, ...], budgets: Budgets) -> _Choices:
+    number, last = _numbers_of(history), _last_rows(history)
+    closed = {*history.failed, *history.pending}
+    rows = [row for genome, row in last.items() if genome not in closed and _next_rung(history.budgets[row], each)]
+    known = features.known[rows]
+    new = list(features.candidates)
+    following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
+    costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
+    return _Choices(
+        genomes=[*(history.genomes[row] for row in rows), *new],
+        continues=[*(history.ids[row] for row in rows), *[None] * len(new)],
+        budgets=[*following, *[each[0]] * len(new)],
+        costs=np.array([*costs, *[budgets.cost(each[0])] * len(new)]),
+        x=np.concatenate([known, features.x]),
+        training=np.append([number[history.genomes[row]] for row in rows], len(number) + np.arange(len(new))).astype(
+            int
+        ),
+        is_begun=np.arange(len(rows) + len(new)) < len(rows),
+    )
+
+
+def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:
+    """The first rung beyond a budget, None where it is the full one."""
+    return None if reached is None else next((budget for budget in each if budget > reached), None)
+
+
+def _last_rows(history: History) -> dict[Genome, int]:
+    """The row of each genome's trial with the largest budget."""
+    last: dict[Genome, int] = {}
+    for row, genome in enumerate(history.genomes):
+        if genome not in last or _epochs(history.budgets[row]) >= _epochs(history.budgets[last[genome]]):
+            last[genome] = row
+    return last
+
+
+def _epochs(budget: Budget | None) -> float:
+    return np.inf if budget is None else budget.epochs
+
+
+def _numbers_of(history: History) -> dict[Genome, int]:
+    """A number for each genome that was ever begun."""
+    genomes = dict.fromkeys((*history.genomes, *history.failed, *history.pending))
+    return {genome: number for number, genome in enumerate(genomes)}
+
+
+def _by_progress(history: History) -> History:
+    """As values, how far a trial has come, and among those that came as far how good it was."""
+    order = np.lexsort((history.scores, np.array([_epochs(budget) for budget in history.budgets])))
+    values = np.empty(len(order))
+    values[order] = np.arange(len(order))
+    return history._replace(values=values[:, None])
+
+
+def _scores_of(history: History) -> Float[np.ndarray, " n"]:
+    """Of the finished trials, and of the failed ones the worst."""
+    scores = history.scores
+    if history.violations.shape[1]:
+        scores = np.where((history.violations > 0).any(axis=1), scores.min(), scores)
+    return np.append(scores, np.full(len(history.failed), scores.min()))
+
+
+def _targets_of(scores: Float[np.ndarray, " n"], *, by_rank: bool) -> Targets:
+    if by_rank:
+        return targets_of(scores, "ranks")
+    return Targets(np.maximum(scores, np.quantile(scores, _WORST)), lambda values: values)
+
+
+def _shares(budgets: Sequence[Budget | None], each: tuple[Budget, ...]) -> Float[np.ndarray, " n"]:
+    """How far trainings come with budgets, on a logarithmic scale from the first rung to the full budget."""
+    first, full = each[0].epochs, each[-1].epochs
+    epochs = np.array([(budget or each[-1]).epochs for budget in budgets], np.float64)
+    return np.clip(np.log(epochs / first) / np.log(full / first), 0.0, 1.0)
+
+
+def _size_of_fit(num: int) -> int:
+    """How many of the first points hyperparameters are sought for: so that one search serves many steps."""
+    size = num
+    if num > _FEWEST:
+        size = int(_FEWEST * _GROWTH ** np.floor(np.log(num / _FEWEST) / np.log(_GROWTH)))
+    return size
+
+
+def _groups_of(space: Space, num_features: int) -> tuple[str, ...] | None:
+    """Features of a gene share a lengthscale; all do where the space knows no genes."""
+    return tuple(space.feature_genes) if isinstance(space, GeneSpace) else None
+
+
+@lru_cache(maxsize=2)  # a space is a frozen dataclass
+def _scale_of(space: Space) -> Scale:
+    return scale_over_space(space, np.random.default_rng(0), [])
+
+
+def _optimised(process: CurveProcess, curves: Curves, y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+    """The hyperparameters of points, remembered: the next steps ask for them again."""
+    parts = (np.ascontiguousarray(part, np.float64) for part in (*curves, y))
+    return _optimised_bytes(process, len(y), *(part.tobytes() for part in parts))
+
+
+@lru_cache(maxsize=32)
+def _optimised_bytes(process: CurveProcess, num: int, *parts: bytes) -> Float[np.ndarray, " k"]:
+    x, share, training, y = (np.frombuffer(part) for part in parts)
+    return process.optimise(Curves(x.reshape(num, -1), share, training.astype(int)), y)
+
+
+def _log_expected_improvement(posterior: Posterior, best: float) -> Float[np.ndarray, " m"]:
+    """log E[max(y - best, 0)], by a bound where it underflows."""
+    mean, std = (np.asarray(part, np.float64) for part in posterior)
+    z = (mean - best) / std
+    with np.errstate(divide="ignore", under="ignore"):
+        direct = np.log(z * norm.cdf(z) + norm.pdf(z))
+    tail = norm.logpdf(z) - 2 * np.log(np.maximum(-z, 1.0))
+    return np.log(std) + np.where(z < -6, tail, direct)

@@ -137,7 +137,7 @@ class CurveProcess:
         return groups_of(self.groups, num_features, ard=self.groups is not None)
 
 
-def _hyperparameters(coordinates: jax.Array) -> dict[str, jax.Array]:
+def _hyperparameters(coordinates: jax.Array) -> dict[str, Any]:
     means, deviations = np.array(list(_PRIORS.values())).T
     values = means + deviations * coordinates[: len(_PRIORS)]
     return {
@@ -149,14 +149,14 @@ def _hyperparameters(coordinates: jax.Array) -> dict[str, jax.Array]:
 @jax.jit
 def _covariance_and_noise(
     coordinates: jax.Array, one: Curves, other: Curves, group: jax.Array, num_varying: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+) -> tuple[Any, Any]:
     """The covariance between two lists of points, and the variance of the noise."""
     found = _hyperparameters(coordinates)
     departures = coordinates[len(_PRIORS) :][group]
     lengthscales = jnp.exp(_LOG_LENGTHSCALE[0] + _LOG_LENGTHSCALE[1] * departures) * jnp.sqrt(num_varying)
     alike = correlation(stationary_kernel("matern52"), lengthscales, jnp.zeros(0), one.x, other.x)
 
-    def along(kernel: str, length: jax.Array) -> jax.Array:
+    def along(kernel: str, length: Any) -> Any:
         shares = one.share[:, None], other.share[:, None]
         return correlation(stationary_kernel(kernel), length[None], jnp.zeros(0), *shares)
 

@@ -13,12 +13,13 @@ NAMES = [
     for module in pkgutil.iter_modules(nas_jax.strategies.__path__)
     if hasattr(importlib.import_module(f"nas_jax.strategies.{module.name}"), "make")
 ]
-WITH_RUNGS = ("asha", "hyperband", "successive_halving")
+WITH_RUNGS = ("asha", "freeze_thaw", "hyperband", "successive_halving")
 # Settings with which the few genomes below are enough to leave the initial phase.
 SECTIONS = {
     "asha": {"num_brackets": 2},
     "bayesopt": {"num_initial": 4},
     "evolution": {"population_size": 4, "tournament_size": 2},
+    "freeze_thaw": {"num_initial": 4},
     "local_search": {"num_initial": 3},
     "one_shot": {"num_random": 6, "num_candidates": 50},
     "successive_halving": {"num_configs": 20},

@@ -203,7 +203,7 @@ def _last_rows(history: History) -> dict[Genome, int]:
 
 
 def _epochs(budget: Budget | None) -> float:
-    return np.inf if budget is None else budget.epochs
+    return np.inf if budget is None else float(budget.epochs)
 
 
 def _numbers_of(history: History) -> dict[Genome, int]:

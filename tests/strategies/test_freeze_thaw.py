@@ -1,0 +1,106 @@
+"""Freeze-thaw on curves that are known."""
+
+import numpy as np
+import pytest
+from histories import make_history
+from made_runs import make_run
+from scipy.integrate import quad
+from scipy.stats import norm
+from written_tables import write_csv
+
+from nas_jax.budgets import Budgets
+from nas_jax.evaluators.tabular import Tabular
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.search.loop import search
+from nas_jax.settings import SearchSettings
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies import freeze_thaw
+from nas_jax.strategies.freeze_thaw import FreezeThaw
+from nas_jax.surrogates.base import as_posterior
+from nas_jax.trial import Budget
+
+LOSS = Objectives((Objective("loss", maximize=False),))
+EPOCHS = (1, 2, 4, 8, 16, 32)
+SPACE = Categorical(genes=(("depth", tuple(range(1, 21))), ("width", (16, 32, 64, 128))))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A bowl over depth and width, with the same fall towards it; one training in ten diverges."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for depth in range(1, 21):
+        for width in (16, 32, 64, 128):
+            final = (depth - 12) ** 2 / 60 + (np.log2(width) - 6) ** 2 / 6 + 0.02 * rng.normal()
+            curve = [final + 2 / epochs + 0.02 * rng.normal() for epochs in EPOCHS]
+            length = int(rng.integers(1, 6)) if rng.random() < 0.1 else len(EPOCHS)
+            rows.append((depth, width, *curve[:length], *[""] * (len(EPOCHS) - length)))
+    header = ("depth", "width", *(f"loss_{epochs}" for epochs in EPOCHS))
+    return str(write_csv(tmp_path_factory.mktemp("losses") / "losses.csv", header, rows))
+
+
+def searched(path, seed=0, num_workers=1, max_cost=6.0):
+    space = Categorical(path=path, genes="depth,width")
+    evaluator = Tabular(space, path, curve="loss_{}", num_workers=num_workers)
+    run = make_run(
+        space=space,
+        strategy=FreezeThaw(space, evaluator.budgets, num_initial=10),
+        evaluator=evaluator,
+        objectives=LOSS,
+        search=SearchSettings(None, max_cost=max_cost),
+        budgets=evaluator.budgets,
+        seed=seed,
+    )
+    search(run)
+    return run.store.trials()
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_it_trains_the_best_in_full_at_the_cost_of_a_few(path, num_workers):
+    """The cost of six of eighty trainings: what it would hand over is among the best five."""
+    trials = searched(path, num_workers=num_workers)
+    table = Tabular(Categorical(path=path, genes="depth,width"), path, curve="loss_{}").table
+    finals = sorted(float(row["loss_32"]) for row in table.rows if row["loss_32"] not in ("", None))
+    best = LOSS.front(trials)[0]
+    assert best.budget == Budget(32)
+    assert best.metrics["loss"] <= finals[4]
+    assert sum(Budgets(EPOCHS).costs(trials)) <= 6
+
+
+def test_it_continues_what_has_ended_by_one_rung_and_nothing_twice(path):
+    trials = {trial.id: trial for trial in searched(path, num_workers=3)}
+    continued = [trial for trial in trials.values() if trial.continues is not None]
+    assert continued
+    for trial in continued:
+        before = trials[trial.continues]
+        assert before.status == "finished"
+        assert before.genome == trial.genome
+        assert EPOCHS.index(trial.budget.epochs) == EPOCHS.index(before.budget.epochs) + 1
+    assert len({(trial.genome, trial.budget) for trial in trials.values()}) == len(trials)
+    assert all(trial.budget == Budget(1) for trial in trials.values() if trial.continues is None)
+
+
+def test_proposals_do_not_depend_on_what_is_remembered():
+    genomes = SPACE.sample(np.random.default_rng(0), 30)
+    history = make_history(genomes, np.random.default_rng(1).normal(size=30))
+    history = history._replace(budgets=tuple(Budget(EPOCHS[place % 3]) for place in range(30)))
+    strategy = FreezeThaw(SPACE, Budgets(EPOCHS), num_initial=5)
+    first = strategy.propose(np.random.default_rng(2), history, 3)
+    freeze_thaw._optimised_bytes.cache_clear()
+    assert strategy.propose(np.random.default_rng(2), history, 3) == first
+
+
+def test_its_expected_improvement_is_that_of_quadrature():
+    mean, std, best = np.array([0.5, -1.0, -8.0]), np.array([1.0, 0.3, 1.0]), 0.2
+    expected = [
+        quad(lambda y, m=m, s=s: (y - best) * norm.pdf(y, m, s), best, best + 12 * s, epsabs=0, epsrel=1e-10)[0]
+        for m, s in zip(mean, std, strict=True)
+    ]
+    found = freeze_thaw._log_expected_improvement(as_posterior(mean, std, np.float64), best)
+    np.testing.assert_allclose(found[:2], np.log(expected[:2]), rtol=1e-6)
+    np.testing.assert_allclose(found[2], np.log(expected[2]), rtol=0.02)  # the tail is a bound
+
+
+def test_an_evaluator_without_budgets_is_refused():
+    with pytest.raises(ValueError, match="stops trainings early"):
+        FreezeThaw(SPACE, Budgets((1,)))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.executors.devices import leave_devices_to
 from nas_jax.hints import check_type
-from nas_jax.objectives import Objective, Objectives, is_fraction
+from nas_jax.objectives import Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
-from nas_jax.spaces.base import Space
+from nas_jax.spaces.base import Cost, NetworkSpace, Space
 from nas_jax.spaces.names import find_genome
+from nas_jax.stated import objectives_of, with_known
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
@@ -82,7 +83,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
         leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
-    objectives = _build_objectives(config["objective"])
+    objectives = objectives_of(config)
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
@@ -93,9 +94,12 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
         evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
-        for metric in objectives.metrics:
-            if metric not in evaluator.metric_names:
-                raise UserError(f"objective.metric: no {metric!r}; choose from {', '.join(evaluator.metric_names)}")
+        choices = dict.fromkeys((*evaluator.metric_names, *known_costs(space)))
+        for metric in objectives.needed:
+            if metric not in choices:
+                raise UserError(
+                    f"{_title_of(config, objectives, metric)}: no {metric!r}; choose from {', '.join(choices)}"
+                )
         return evaluator
 
     def executed(evaluator: Evaluator) -> Evaluator:
@@ -103,7 +107,16 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
 
     searching = build_evaluator(config["evaluator"], checkpoint_dir=None)
     budgets = budgets_of(searching)
-    strategy = _build(config, "strategy", space=space, surrogate=surrogate, targets=config["targets"], budgets=budgets)
+    objectives = with_known(objectives, [name for name in known_costs(space) if name not in searching.metric_names])
+    strategy = _build(
+        config,
+        "strategy",
+        space=space,
+        surrogate=surrogate,
+        targets=config["targets"],
+        budgets=budgets,
+        objectives=objectives,
+    )
     final_recipe = training and training.final_recipe
     return Parts(
         seed=config["seed"],
@@ -159,10 +172,16 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
     return _Training(source, problem, recipe, final_recipe)
 
 
-def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Objectives:
-    """Of one section, or of a list of them (`nas_jax.search.ask_tell` may have several objectives)."""
-    sections = [given] if isinstance(given, Mapping) else given
-    return Objectives(tuple(construct(Objective, "objective", section) for section in sections))
+def known_costs(space: Space) -> tuple[str, ...]:
+    """The metrics that a space tells before any measurement."""
+    return Cost._fields if isinstance(space, NetworkSpace) else ()
+
+
+def _title_of(config: Mapping[str, Any], objectives: Objectives, metric: str) -> str:
+    """The field of the config that names a metric."""
+    if metric not in objectives.metrics:
+        return "constraints"
+    return "objectives" if config.get("objectives") else "objective.metric"
 
 
 def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:

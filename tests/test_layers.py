@@ -24,10 +24,10 @@ ROWS = (
     "strategies executors",
     "assessment evaluators settings",
     "spaces train portable",
-    "surrogates layers tasks store cli tables units",
+    "surrogates layers tasks store cli tables units stated",
     "data objectives build cpu event_files pictures table_files",
     "json_files",
-    "hints budgets",
+    "hints budgets constraints fronts",
     "trial errors notes scratch signals",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

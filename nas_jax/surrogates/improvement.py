@@ -42,7 +42,7 @@ STRAIGHT = Line(np.zeros(1), np.zeros(1), 1.0, 1.0)
 
 
 class Marginal(NamedTuple):
-    """Predictions of one objective at m points: what `line` makes of Gaussians. A deviation of zero is a known value."""
+    """Predictions of one objective at m points: what `line` makes of Gaussians. Known values have deviation zero."""
 
     mean: Float[np.ndarray, " m"]
     std: Float[np.ndarray, " m"]

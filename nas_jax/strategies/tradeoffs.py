@@ -1,0 +1,134 @@
+"""How Bayesian optimisation weighs several objectives, or constraints that have to be learned.
+
+A candidate is worth what it is expected to add to the hypervolume (`surrogates/improvement.py`), times the probability
+that it is feasible (Gardner et al., "Bayesian Optimization with Inequality Constraints", 2014, eq. 5). Each objective
+and each constraint has a surrogate of its own; what the space knows before any measurement is no guess but taken as it
+is. The front is that of the posterior medians of all candidates and all that was measured, not that of the
+measurements, among which noise made some lucky: as for one objective, the question is what a candidate may add to what
+would be taken greedily.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from scipy.special import log_ndtr
+
+from nas_jax.fronts import nondominated
+from nas_jax.objectives import Objectives, inferred_reference
+from nas_jax.spaces.allowed import known_metrics
+from nas_jax.spaces.base import Space
+from nas_jax.strategies.learner import Learned
+from nas_jax.strategies.pools import Pool
+from nas_jax.surrogates.base import Surrogate
+from nas_jax.surrogates.improvement import Marginal, boxes_above, expected_hypervolume_improvement
+from nas_jax.trial import Genome, History, Prediction
+
+Learn = Callable[[jax.Array, Pool, History], Learned]
+
+_MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: the number of boxes grows with a power
+_LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
+_TINY = 1e-300
+
+
+class Tradeoffs(NamedTuple):
+    """What is believed of each objective and each learned constraint, at the known genomes and then the candidates."""
+
+    objectives: list[Marginal]
+    log_feasible: Float[np.ndarray, " n"]  # the logarithm of the probability that all learned constraints are kept
+    num_known: int
+
+    def values(self, reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, " m"]:
+        """The logarithm of what each candidate promises; higher is better."""
+        medians = np.stack([marginal.centre for marginal in self.objectives], axis=1)
+        likely = medians[self.log_feasible >= np.log(_LIKELY)]
+        boxes = boxes_above(_front(likely, reference), reference)
+        rows = np.arange(self.num_known, len(medians))
+        gains = expected_hypervolume_improvement([marginal.rows(rows) for marginal in self.objectives], boxes)
+        return np.log(np.maximum(gains, _TINY)) + self.log_feasible[rows]
+
+
+class Believing(NamedTuple):
+    """What beliefs come from: the space, its surrogate and how it learns one column of values."""
+
+    space: Space
+    surrogate: Surrogate
+    learn: Learn
+    objectives: Objectives | None
+
+    def tradeoffs(self, key: jax.Array, pool: Pool, history: History) -> Tradeoffs:
+        """Beliefs of everything at the known genomes and the candidates."""
+        x = np.concatenate([pool.known, pool.x])
+        genomes = [*history.genomes, *history.failed, *history.pending, *pool.candidates]
+        num_objectives = history.values.shape[1]
+        marginals = []
+        for place in range(num_objectives):
+            known = self._known(place, genomes)
+            marginals.append(
+                self._learned(jax.random.fold_in(key, place), pool, history.of(history.values[:, place]), x)
+                if known is None
+                else Marginal(known, np.zeros(len(known)))
+            )
+        log_feasible = np.zeros(len(x))
+        for place in self.learned_limits(history):
+            margin = history.of(-history.violations[:, place])
+            kept = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x)
+            log_feasible += _log_probability_positive(kept)
+        return Tradeoffs(marginals, log_feasible, len(pool.known))
+
+    def reference(self, history: History) -> Float[np.ndarray, " k"]:
+        """From where the hypervolume counts."""
+        if self.objectives is not None:
+            return self.objectives.reference(history)
+        return inferred_reference(history.values)
+
+    def _known(self, place: int, genomes: Sequence[Genome]) -> Float[np.ndarray, " n"] | None:
+        """The values of an objective that the space tells; None of one that has to be learned."""
+        if self.objectives is None or self.objectives.each[place].metric not in self.objectives.known:
+            return None
+        objective = self.objectives.each[place]
+        return objective.sign * known_metrics(self.space, genomes, objective.metric)
+
+    def learned_limits(self, history: History) -> list[int]:
+        """The columns of the violations that nothing tells before a measurement."""
+        if self.objectives is None:
+            return list(range(history.violations.shape[1]))
+        names = [each.metric for each in self.objectives.constraints for _ in range(each.num_limits)]
+        return [place for place, name in enumerate(names) if name not in self.objectives.known]
+
+    def _learned(self, key: jax.Array, pool: Pool, history: History, x: np.ndarray) -> Marginal:
+        learned = self.learn(key, pool, history)
+        mean, std = self.surrogate.predict(learned.state, x)
+        return Marginal(np.asarray(mean, np.float64), np.asarray(std, np.float64), learned.targets.line)
+
+
+def prediction_of(marginal: Marginal, row: int) -> Prediction:
+    """What is expected of one point, in units of the value: half the distance of the quantiles at one deviation."""
+    mean, std = marginal.mean[row], marginal.std[row]
+    low, centre, high = marginal.line(np.array([mean - std, mean, mean + std]))
+    return Prediction(float(centre), float(max(0.5 * (high - low), np.finfo(np.float32).tiny)))
+
+
+def _front(points: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, "f k"]:
+    """The front above the reference; of one with too many points those that are spread over its first objective."""
+    points = points[(points > reference).all(axis=1)]
+    front = points[nondominated(points)]
+    most = _MAX_POINTS.get(front.shape[1], 1000 if front.shape[1] < 2 else 6)
+    if len(front) <= most:
+        return front
+    order = np.argsort(front[:, 0], kind="stable")
+    return front[order[np.linspace(0, len(front) - 1, most).round().astype(int)]]
+
+
+def _log_probability_positive(marginal: Marginal) -> Float[np.ndarray, " n"]:
+    """The logarithm of the probability that the bent value is not negative."""
+    line = marginal.line
+    slopes = line.slopes
+    segment = int(np.searchsorted(line.heights, 0.0, side="left"))
+    anchor = max(segment - 1, 0)
+    if slopes[segment] <= 0:  # all values are the same
+        return np.full(len(marginal.mean), 0.0 if line.heights[anchor] >= 0 else np.log(0.5))
+    z = line.knots[anchor] - line.heights[anchor] / slopes[segment]
+    return log_ndtr((marginal.mean - z) / np.maximum(marginal.std, 1e-12))

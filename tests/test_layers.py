@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "nas_jax"
 
 # Modules and packages of nas_jax, in rows.
 ROWS = (
-    "main train_one predict dashboard",
+    "main train_one predict dashboard pick",
     "report compare",
     "importance",
     "search",
@@ -24,7 +24,7 @@ ROWS = (
     "strategies executors",
     "assessment evaluators settings",
     "spaces train portable",
-    "surrogates layers tasks store cli tables units stated",
+    "surrogates layers tasks store cli tables units stated choice front_files",
     "data objectives build cpu event_files pictures table_files",
     "json_files",
     "hints budgets constraints fronts",

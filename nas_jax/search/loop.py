@@ -19,6 +19,7 @@ from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.search.fronts import write_front_files
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
@@ -58,6 +59,7 @@ def search(run: Run) -> None:
     for trial in measure_all(run.store, run.parts.search.evaluator, _requests(run), run.listeners):
         if trial.status == "failed":
             _give_up_on_failures(run.store, settings.max_failures)
+    write_front_files(run)
 
 
 def measure_all(

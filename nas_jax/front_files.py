@@ -17,8 +17,8 @@ FRONT, VOLUMES, REFERENCE = "front.csv", "hypervolume.csv", "reference.json"
 def hypervolumes(objectives: Objectives, searched: Sequence[Trial]) -> list[tuple[Trial, float]]:
     """The trials of a search that have ended, in their order, each with the hypervolume of the front until then.
 
-    All of them are counted from one reference, that of the search as a whole. What is infeasible, failed or was measured
-    with less than the largest budget adds nothing.
+    All of them are counted from one reference, that of the search as a whole. What is infeasible, failed or was
+    measured with less than the largest budget adds nothing.
     """
     reference = objectives.reference(objectives.history(searched))
     valued = [(trial, values) for trial in searched if (values := objectives.values(trial)) is not None]

@@ -13,7 +13,7 @@ from nas_jax.errors import UserError
 from nas_jax.trial import History, Trial
 
 _NUM_FIRST = 8  # trials from which a reference point is inferred
-_MARGIN = 0.1  # of their spread, by which it lies below the worst of them
+_SHARE, _MARGIN = 0.25, 0.1  # of them that may lie below it, and the share of the rest's spread that is added
 
 
 def is_of_test_split(metric: str) -> bool:
@@ -239,6 +239,10 @@ def at_largest_budget(scored: Sequence[tuple[Trial, np.ndarray]]) -> list[tuple[
 
 
 def inferred_reference(values: np.ndarray) -> np.ndarray:
-    """The reference point `[k]` of a search whose first values are `[n, k]`: a little worse than the worst of them."""
-    low, span = values.min(axis=0), np.ptp(values, axis=0)
-    return low - _MARGIN * np.where(span > 0, span, np.maximum(np.abs(low), 1.0))
+    """The reference point `[k]` of a search whose first values are `[n, k]`: a little worse than most of them.
+
+    Not than the worst one: a network that failed to learn would make all that is worth having look alike.
+    """
+    low = np.quantile(values, _SHARE, axis=0)
+    span = values.max(axis=0) - low
+    return low - _MARGIN * np.where(span > 0, span, np.where(low == 0, 1.0, np.abs(low)))

@@ -108,16 +108,21 @@ class Bayesopt:
 
     @property
     def _believing(self) -> Believing:
-        return Believing(self.space, self.surrogate, self._learn, self.objectives)
+        return Believing(self.space, self.surrogate, self._learn, self.targets, self.objectives)
 
     def _weighed(self, rng: np.random.Generator, key: jax.Array, pool: Pool, history: History) -> Proposal:
         """The candidate that promises most to the front."""
         beliefs = self._believing.tradeoffs(key, pool, history)
-        values = beliefs.values(self._believing.reference(history))
+        is_of_targets = bool(rng.integers(2))
+        if is_of_targets:
+            values = beliefs.of_targets().values(beliefs.worst)
+        else:
+            values = beliefs.values(self._believing.reference(history))
         choice = int(rng.choice(np.flatnonzero(values == values.max())))
         row = len(pool.known) + choice
         details = {
             "acquisition": "expected_hypervolume_improvement",
+            "of": "targets" if is_of_targets else "values",
             "value": float(values[choice]),
             "log_feasible": float(beliefs.log_feasible[row]),
         }

@@ -6,6 +6,10 @@ and each constraint has a surrogate of its own; what the space knows before any 
 is. The front is that of the posterior medians of all candidates and all that was measured, not that of the
 measurements, among which noise made some lucky: as for one objective, the question is what a candidate may add to what
 would be taken greedily.
+
+By the toss of a coin the hypervolume is that of the values, from the reference, or that of the targets that the
+surrogates learn, from the worst of them. The one looks where most is to gain, the other where values crowd, such as
+among the best accuracies; `experiments/fronts` says what both together are worth.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +26,9 @@ from nas_jax.spaces.allowed import known_metrics
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.learner import Learned
 from nas_jax.strategies.pools import Pool
+from nas_jax.strategies.targets import targets_of
 from nas_jax.surrogates.base import Surrogate
-from nas_jax.surrogates.improvement import Marginal, boxes_above, expected_hypervolume_improvement
+from nas_jax.surrogates.improvement import STRAIGHT, Marginal, boxes_above, expected_hypervolume_improvement
 from nas_jax.trial import Genome, History, Prediction
 
 Learn = Callable[[jax.Array, Pool, History], Learned]
@@ -31,14 +36,20 @@ Learn = Callable[[jax.Array, Pool, History], Learned]
 _MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: the number of boxes grows with a power
 _LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
 _TINY = 1e-300
+_MARGIN = 0.1  # of the spread of the targets, by which their reference lies below the worst
 
 
 class Tradeoffs(NamedTuple):
     """What is believed of each objective and each learned constraint, at the known genomes and then the candidates."""
 
     objectives: list[Marginal]
+    worst: Float[np.ndarray, " k"]  # what is below all targets
     log_feasible: Float[np.ndarray, " n"]  # the logarithm of the probability that all learned constraints are kept
     num_known: int
+
+    def of_targets(self) -> "Tradeoffs":
+        """The same, in units of the targets."""
+        return self._replace(objectives=[each._replace(line=STRAIGHT) for each in self.objectives])
 
     def values(self, reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, " m"]:
         """The logarithm of what each candidate promises; higher is better."""
@@ -56,6 +67,7 @@ class Believing(NamedTuple):
     space: Space
     surrogate: Surrogate
     learn: Learn
+    targets: str
     objectives: Objectives | None
 
     def tradeoffs(self, key: jax.Array, pool: Pool, history: History) -> Tradeoffs:
@@ -63,20 +75,23 @@ class Believing(NamedTuple):
         x = np.concatenate([pool.known, pool.x])
         genomes = [*history.genomes, *history.failed, *history.pending, *pool.candidates]
         num_objectives = history.values.shape[1]
-        marginals = []
+        marginals, worst = [], []
         for place in range(num_objectives):
             known = self._known(place, genomes)
-            marginals.append(
-                self._learned(jax.random.fold_in(key, place), pool, history.of(history.values[:, place]), x)
-                if known is None
-                else Marginal(known, np.zeros(len(known)))
-            )
+            of_one = history.of(history.values[:, place])
+            if known is None:
+                marginal, targets = self._learned(jax.random.fold_in(key, place), pool, of_one, x)
+            else:
+                marginal = _marginal_of_known(known, of_one, self.targets)
+                targets = marginal.mean[: len(history.genomes)]
+            marginals.append(marginal)
+            worst.append(targets.min() - _MARGIN * np.ptp(targets))
         log_feasible = np.zeros(len(x))
         for place in self.learned_limits(history):
             margin = history.of(-history.violations[:, place])
-            kept = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x)
+            kept, _ = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x)
             log_feasible += _log_probability_positive(kept)
-        return Tradeoffs(marginals, log_feasible, len(pool.known))
+        return Tradeoffs(marginals, np.array(worst), log_feasible, len(pool.known))
 
     def reference(self, history: History) -> Float[np.ndarray, " k"]:
         """From where the hypervolume counts."""
@@ -98,10 +113,20 @@ class Believing(NamedTuple):
         names = [each.metric for each in self.objectives.constraints for _ in range(each.num_limits)]
         return [place for place, name in enumerate(names) if name not in self.objectives.known]
 
-    def _learned(self, key: jax.Array, pool: Pool, history: History, x: np.ndarray) -> Marginal:
+    def _learned(
+        self, key: jax.Array, pool: Pool, history: History, x: np.ndarray
+    ) -> tuple[Marginal, Float[np.ndarray, " n"]]:
+        """What is predicted, and the targets that were learned."""
         learned = self.learn(key, pool, history)
         mean, std = self.surrogate.predict(learned.state, x)
-        return Marginal(np.asarray(mean, np.float64), np.asarray(std, np.float64), learned.targets.line)
+        marginal = Marginal(np.asarray(mean, np.float64), np.asarray(std, np.float64), learned.targets.line)
+        return marginal, learned.targets.values
+
+
+def _marginal_of_known(values: Float[np.ndarray, " n"], history: History, targets: str) -> Marginal:
+    """Known values as targets with a line back, as those of the history would be learned."""
+    line = targets_of(history.scores, targets).line
+    return Marginal(line.inverse(values), np.zeros(len(values)), line)
 
 
 def prediction_of(marginal: Marginal, row: int) -> Prediction:
@@ -125,10 +150,7 @@ def _front(points: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"])
 def _log_probability_positive(marginal: Marginal) -> Float[np.ndarray, " n"]:
     """The logarithm of the probability that the bent value is not negative."""
     line = marginal.line
-    slopes = line.slopes
-    segment = int(np.searchsorted(line.heights, 0.0, side="left"))
-    anchor = max(segment - 1, 0)
-    if slopes[segment] <= 0:  # all values are the same
-        return np.full(len(marginal.mean), 0.0 if line.heights[anchor] >= 0 else np.log(0.5))
-    z = line.knots[anchor] - line.heights[anchor] / slopes[segment]
+    if line.slope_below == line.slope_above == 0:  # all values are the same
+        return np.full(len(marginal.mean), 0.0 if line.heights[0] >= 0 else np.log(0.5))
+    z = line.inverse(np.zeros(1))[0]
     return log_ndtr((marginal.mean - z) / np.maximum(marginal.std, 1e-12))

@@ -32,6 +32,12 @@ class Line(NamedTuple):
         below, above = np.minimum(z - self.knots[0], 0), np.maximum(z - self.knots[-1], 0)
         return inside + self.slope_below * below + self.slope_above * above
 
+    def inverse(self, heights: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+        """Where the line has these heights; where it is level, far out."""
+        segment = np.searchsorted(self.heights, heights, side="right")
+        anchor = np.maximum(segment - 1, 0)
+        return self.knots[anchor] + (heights - self.heights[anchor]) / np.maximum(self.slopes[segment], _TINY)
+
     @property
     def slopes(self) -> Float[np.ndarray, " q_plus_1"]:
         inner = np.diff(self.heights) / np.diff(self.knots)
@@ -67,9 +73,7 @@ class Marginal(NamedTuple):
         is_finite = np.isfinite(thresholds)
         finite = thresholds[is_finite]
         segment = np.searchsorted(self.line.heights, finite, side="right")  # of slopes
-        anchor = np.maximum(segment - 1, 0)
-        slope = np.maximum(slopes[segment], _TINY)
-        z = knots[anchor] + (finite - self.line.heights[anchor]) / slope
+        slope, z = np.maximum(slopes[segment], _TINY), self.line.inverse(finite)
         found = np.zeros((len(self.mean), len(thresholds)))
         found[:, is_finite] = slope * _hinges(self.mean, self.std, z) + above[:, segment]
         return np.maximum(found, 0)

@@ -38,7 +38,10 @@ PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "space": ("nas_jax.spaces", frozenset()),
     "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets", "objectives"})),
     "surrogate": ("nas_jax.surrogates", frozenset()),
-    "evaluator": ("nas_jax.evaluators", frozenset({"space", "source", "task", "recipe", "checkpoint_dir"})),
+    "evaluator": (
+        "nas_jax.evaluators",
+        frozenset({"space", "source", "task", "recipe", "checkpoint_dir", "objectives"}),
+    ),
     "execution": ("nas_jax.executors", frozenset({"evaluator"})),
 }
 SETTINGS = {"objective": Objective, "search": SearchSettings, "recipe": Recipe, "finalists": FinalistSettings}

@@ -81,8 +81,10 @@ class Objective:
 
     def finite_value(self, trial: Trial) -> float | None:
         """The value of a trial, None where it has none that is finite."""
-        value = None if trial.metrics is None else self.value(trial.metrics)
-        return value if value is not None and math.isfinite(value) else None
+        if trial.metrics is None or (self.metric not in trial.metrics and trial.metrics.get("is_infeasible")):
+            return None  # of what broke a constraint by what is known before training, nothing else was measured
+        value = self.value(trial.metrics)
+        return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,10 @@ class Objectives:
         """
         if trial.metrics is None:
             return None
+        if trial.metrics.get("is_infeasible"):
+            known = [each for each in self.constraints if each.metric in trial.metrics]
+            broken = [max(each.violations(trial.metrics)) for each in known]
+            return np.array([max(broken, default=math.inf)])  # nothing more is known of it
         broken = [each for constraint in self.constraints for each in constraint.violations(trial.metrics)]
         return np.array(broken, np.float64) if all(map(math.isfinite, broken)) else None
 

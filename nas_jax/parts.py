@@ -93,7 +93,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=space, surrogate=surrogate)
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
-        evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
+        provided_here = {**provided, "objectives": objectives, **more}
+        evaluator = _build({"evaluator": section}, "evaluator", space=space, **provided_here)
         choices = dict.fromkeys((*evaluator.metric_names, *known_costs(space)))
         for metric in objectives.needed:
             if metric not in choices:

@@ -107,7 +107,9 @@ def find_baselines(parts: Parts, trials: Sequence[Trial]) -> dict[Stage, Trial]:
     Args:
         trials: all of a run.
     """
-    measured = {trial.genome: trial for trial in trials if trial.stage in FULL and trial.metrics}
+    measured = {
+        trial.genome: trial for trial in trials if trial.stage in FULL and parts.objectives.values(trial) is not None
+    }
     picked = pick_baselines(parts, [trial for trial in trials if trial.stage == "search"])
     return {stage: measured[genome] for stage, genome in picked if genome in measured}
 

@@ -17,8 +17,8 @@ class Constraint:
     """
 
     metric: str
-    at_most: float | None = None
-    at_least: float | None = None
+    at_most: float | int | None = None
+    at_least: float | int | None = None
 
     def __post_init__(self) -> None:
         limits = [limit for limit in (self.at_most, self.at_least) if limit is not None]

@@ -54,7 +54,7 @@ class Objective:
 
     metric: str = "val_accuracy"
     maximize: bool = True
-    reference: float | None = None
+    reference: float | int | None = None
 
     def __post_init__(self) -> None:
         if is_of_test_split(self.metric):

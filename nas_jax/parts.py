@@ -18,7 +18,7 @@ from nas_jax.objectives import Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Cost, NetworkSpace, Space
 from nas_jax.spaces.names import find_genome
-from nas_jax.stated import objectives_of, with_known
+from nas_jax.stated import objectives_of, with_columns, with_known
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
@@ -84,6 +84,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path) -> Parts:
         leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
     objectives = objectives_of(config)
+    config = with_columns(config, objectives)
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
     training = _build_training(config)

@@ -30,6 +30,27 @@ def with_known(objectives: Objectives, known: Sequence[str]) -> Objectives:
     )
 
 
+def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str, Any]:
+    """The config of a search of a table, in which what objectives and constraints name is no gene but a metric.
+
+    That is so where the evaluator lists its metrics by the names of columns, and the space takes the other columns
+    of the same table as genes; any other config is returned as it is.
+    """
+    evaluator, space = dict(config["evaluator"]), dict(config["space"])
+    listed, excluded = evaluator.get("metrics"), space.get("exclude", "")
+    is_table = evaluator.get("name") == "tabular" and space.get("name") == "categorical" and space.get("path")
+    if not (is_table and isinstance(listed, str) and isinstance(excluded, str)):
+        return dict(config)
+    evaluator["metrics"] = _with_names(listed, objectives.needed)
+    space["exclude"] = _with_names(excluded, objectives.needed)
+    return {**config, "evaluator": evaluator, "space": space}
+
+
+def _with_names(listed: str, more: Sequence[str]) -> str:
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    return ",".join(dict.fromkeys((*names, *more)))
+
+
 def _joined(sections: Sequence[Any], constraints: Sequence[Any]) -> Objectives:
     try:
         return Objectives(

@@ -12,7 +12,7 @@ from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.trial import History, Trial
 
-_NUM_FIRST = 8  # trials from which a reference point is inferred
+NUM_FIRST = 8  # trials from which a reference point is inferred
 _SHARE, _MARGIN = 0.25, 0.1  # of them that may lie below it, and the share of the rest's spread that is added
 
 
@@ -178,7 +178,7 @@ class Objectives:
         What no objective gives is inferred from the first eight trials that finished, so it stays what it is from then
         on; of no trials it is zero.
         """
-        first = history.values[:_NUM_FIRST]
+        first = history.values[:NUM_FIRST]
         inferred = inferred_reference(first) if len(first) else np.zeros(len(self.each))
         given = [None if each.reference is None else each.sign * each.reference for each in self.each]
         return np.array([low if own is None else own for own, low in zip(given, inferred, strict=True)], np.float64)

@@ -1,11 +1,18 @@
 """Fronts, ranks and hypervolumes against brute force."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas_jax.constraints import Constraint
+from nas_jax.front_files import GrowingVolume, hypervolumes, write_front, write_hypervolumes
 from nas_jax.fronts import contributions, crowding, hypervolume, nondominated, ranks, spread
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.trial import Trial
 
 POINTS = st.integers(1, 3).flatmap(
     lambda k: st.lists(st.lists(st.integers(0, 5), min_size=k, max_size=k), min_size=1, max_size=9)
@@ -94,3 +101,53 @@ def test_the_spread_begins_with_the_largest_volume_and_takes_no_dominated_row():
     assert chosen[0] == 1
     assert set(chosen) == {0, 1, 2, 4}
     assert spread(values, np.full(2, 20.0), 3) == []
+
+
+def measured(id, accuracy, latency, size=1.0):
+    metrics = {"val_accuracy": accuracy, "latency_ms": latency, "num_params": size}
+    return Trial(id, (id,), f"number {id}", "search", seed=id, status="finished", metrics=metrics)
+
+
+AIMS = Objectives((Objective(), Objective("latency_ms", maximize=False)), (Constraint("num_params", at_most=2.0),))
+
+
+def some_trials(num=30):
+    rng = np.random.default_rng(1)
+    trials = [measured(i, rng.uniform(0.2, 0.9), rng.uniform(1, 9), rng.uniform(0, 3)) for i in range(num)]
+    trials[3] = Trial(3, (3,), "3", "search", seed=3, status="failed", error="no")
+    return trials
+
+
+def test_hypervolumes_are_those_of_the_fronts_so_far():
+    trials = some_trials()
+    reference = AIMS.reference(AIMS.history(trials))
+    found = hypervolumes(AIMS, trials)
+    assert [trial.id for trial, _ in found] == list(range(30))
+    for num in (1, 4, 12, 30):
+        fronts = np.array([AIMS.values(trial) for trial in AIMS.front(trials[:num])]).reshape(-1, 2)
+        assert found[num - 1][1] == pytest.approx(hypervolume(fronts, reference))
+
+
+def test_a_growing_volume_says_the_same_from_the_eighth_trial_on():
+    trials = some_trials()
+    growing = GrowingVolume(AIMS)
+    said = [growing.add(trial) for trial in trials]
+    assert said[:8] == [None] * 8  # one of them failed
+    np.testing.assert_allclose(said[8:], [volume for _, volume in hypervolumes(AIMS, trials)][8:])
+
+
+def test_files_of_a_front_are_read_back(tmp_path):
+    trials = some_trials()
+    write_front(tmp_path, AIMS, trials)
+    write_hypervolumes(tmp_path, AIMS, trials)
+    with (tmp_path / "front.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {int(row["trial"]) for row in rows} == {trial.id for trial in AIMS.front(trials)}
+    assert all(json.loads(row["genome"]) == [int(row["trial"])] for row in rows)
+    assert [float(row["val_accuracy"]) for row in rows] == sorted(float(row["val_accuracy"]) for row in rows)[::-1]
+    assert all(float(row["num_params"]) <= 2 for row in rows)
+    with (tmp_path / "hypervolume.csv").open(newline="") as file:
+        volumes = [float(row["hypervolume"]) for row in csv.DictReader(file)]
+    assert volumes == [volume for _, volume in hypervolumes(AIMS, trials)]
+    reference = json.loads((tmp_path / "reference.json").read_text())["reference"]
+    assert 1 < reference["latency_ms"] < 10

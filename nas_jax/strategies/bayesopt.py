@@ -22,7 +22,7 @@ from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
 from nas_jax.strategies.pools import Pool, make_pool
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
-from nas_jax.strategies.tradeoffs import Believing, prediction_of
+from nas_jax.strategies.tradeoffs import Believing, prediction_of, weigh
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, Surrogate
 from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
@@ -113,16 +113,11 @@ class Bayesopt:
     def _weighed(self, rng: np.random.Generator, key: jax.Array, pool: Pool, history: History) -> Proposal:
         """The candidate that promises most to the front."""
         beliefs = self._believing.tradeoffs(key, pool, history)
-        is_of_targets = bool(rng.integers(2))
-        if is_of_targets:
-            values = beliefs.of_targets().values(beliefs.worst)
-        else:
-            values = beliefs.values(self._believing.reference(history))
+        aim, values = weigh(rng, beliefs, self._believing.reference(history), self.beta)
         choice = int(rng.choice(np.flatnonzero(values == values.max())))
         row = len(pool.known) + choice
         details = {
-            "acquisition": "expected_hypervolume_improvement",
-            "of": "targets" if is_of_targets else "values",
+            "acquisition": aim,
             "value": float(values[choice]),
             "log_feasible": float(beliefs.log_feasible[row]),
         }

@@ -7,9 +7,10 @@ is. The front is that of the posterior medians of all candidates and all that wa
 measurements, among which noise made some lucky: as for one objective, the question is what a candidate may add to what
 would be taken greedily.
 
-By the toss of a coin the hypervolume is that of the values, from the reference, or that of the targets that the
-surrogates learn, from the worst of them. The one looks where most is to gain, the other where values crowd, such as
-among the best accuracies; `experiments/fronts` says what both together are worth.
+By the throw of a die the hypervolume is that of the values, from the reference, or that of the targets that the
+surrogates learn, from the worst of them; or one objective alone is followed to its end of the front, by an upper
+confidence bound. The first looks where most is to gain, the second where values crowd, such as among the best
+accuracies, and the third does not give up an end that is hard to find.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ Learn = Callable[[jax.Array, Pool, History], Learned]
 _MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: the number of boxes grows with a power
 _LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
 _TINY = 1e-300
+_SIDES = 4  # of the die: one end of the front, the targets, and twice the values
 _MARGIN = 0.1  # of the spread of the targets, by which their reference lies below the worst
 
 
@@ -50,6 +52,19 @@ class Tradeoffs(NamedTuple):
     def of_targets(self) -> "Tradeoffs":
         """The same, in units of the targets."""
         return self._replace(objectives=[each._replace(line=STRAIGHT) for each in self.objectives])
+
+    def bounds(self, place: int, reference: Float[np.ndarray, " k"], beta: float) -> Float[np.ndarray, " m"]:
+        """An upper confidence bound of one objective, of what is likely feasible and above the reference in the others.
+
+        What is not has minus infinity, unless nothing is.
+        """
+        marginal, rows = self.objectives[place], np.arange(self.num_known, len(self.log_feasible))
+        is_in = self.log_feasible[rows] >= np.log(_LIKELY)
+        for other, each in enumerate(self.objectives):
+            if other != place:
+                is_in &= each.centre[rows] > reference[other]
+        bound = marginal.mean[rows] + np.sqrt(beta) * marginal.std[rows]
+        return np.where(is_in, bound, -np.inf) if is_in.any() else bound + self.log_feasible[rows]
 
     def values(self, reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, " m"]:
         """The logarithm of what each candidate promises; higher is better."""
@@ -127,6 +142,19 @@ def _marginal_of_known(values: Float[np.ndarray, " n"], history: History, target
     """Known values as targets with a line back, as those of the history would be learned."""
     line = targets_of(history.scores, targets).line
     return Marginal(line.inverse(values), np.zeros(len(values)), line)
+
+
+def weigh(
+    rng: np.random.Generator, beliefs: Tradeoffs, reference: Float[np.ndarray, " k"], beta: float
+) -> tuple[str, Float[np.ndarray, " m"]]:
+    """What each candidate promises by one of the three ways, and the name of the way."""
+    learned = [place for place, each in enumerate(beliefs.objectives) if each.std.any()]
+    die = int(rng.integers(_SIDES))
+    if die == 0 and learned:
+        return "upper_confidence_bound", beliefs.bounds(int(rng.choice(learned)), reference, beta)
+    if die == 1:
+        return "expected_hypervolume_improvement of targets", beliefs.of_targets().values(beliefs.worst)
+    return "expected_hypervolume_improvement", beliefs.values(reference)
 
 
 def prediction_of(marginal: Marginal, row: int) -> Prediction:

@@ -167,7 +167,7 @@ class _Channel:
                 self._best[key] = max(value, self._best.get(key, value))
 
     def _points(self, trial: Trial) -> dict[str, float]:
-        """Each objective's metric, and its best value until now, where there is one; of several also the hypervolume."""
+        """Each objective's metric, and its best value until now, where there is one; of several the hypervolume too."""
         points: dict[str, float] = {}
         for objective in self._run.objectives:
             value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))

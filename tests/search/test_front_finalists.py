@@ -1,6 +1,7 @@
 """Finalists of a front, the files that say what it is, and the choice of the winner."""
 
 import csv
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_files_say_what_the_front_and_its_volume_are(tmp_path):
     assert all(measured[int(row["trial"])].description == row["description"] for row in rows)
     pairs = [(float(row["val_accuracy"]), float(row["cost"])) for row in rows]
     assert pairs == sorted(pairs, reverse=True)
-    assert all(first[1] > second[1] for first, second in zip(pairs, pairs[1:], strict=False))
+    assert all(first[1] > second[1] for first, second in itertools.pairwise(pairs))
     with (tmp_path / "hypervolume.csv").open(newline="") as file:
         volumes = [float(row["hypervolume"]) for row in csv.DictReader(file)]
     assert len(volumes) == 12

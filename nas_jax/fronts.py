@@ -65,7 +65,7 @@ def spread(values: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"],
     left, chosen = list(np.flatnonzero(nondominated(values))), list[int]()
     volume = 0.0
     while left and len(chosen) < num:
-        volumes = [hypervolume(values[[*chosen, row]], reference) for row in left]
+        volumes = [hypervolume(values[np.array([*chosen, row])], reference) for row in left]
         best = int(np.argmax(volumes))
         if volumes[best] <= volume:
             break

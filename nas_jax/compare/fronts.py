@@ -68,7 +68,9 @@ def attained(fronts: Sequence[np.ndarray], share: float) -> np.ndarray:
     if points.shape[1] == 2:
         first, second = (np.unique(column) for column in points.T)
         points = np.stack(np.meshgrid(first, second, indexing="ij"), -1).reshape(-1, 2)
-    counts = sum((front[None] >= points[:, None]).all(axis=2).any(axis=1).astype(int) for front in fronts)
+    counts = np.zeros(len(points), int)
+    for front in fronts:
+        counts += np.any(np.all(np.greater_equal(front[None], points[:, None]), axis=2), axis=1)
     reached = points[counts >= share * len(fronts)]
     corners = reached[nondominated(reached)]
     return corners[np.argsort(-corners[:, 0], kind="stable")]
@@ -81,9 +83,11 @@ def _reference(records: Sequence[Record]) -> np.ndarray:
 
 
 def _said(objectives: Objectives, corners: np.ndarray, most: int = 4) -> str:
-    rows = np.unique(np.linspace(0, len(corners) - 1, most).round().astype(int)) if len(corners) else []
+    if not len(corners):
+        return UNKNOWN
+    rows = np.unique(np.linspace(0, len(corners) - 1, most).round().astype(int))
     metrics = [
         " / ".join(in_units(each.sign * value, each.metric) for each, value in zip(objectives, corner, strict=True))
         for corner in corners[rows].tolist()
     ]
-    return ", ".join(metrics) or UNKNOWN
+    return ", ".join(metrics)

@@ -149,7 +149,7 @@ def _growth(subject: Subject) -> tuple[Picture, ...]:
     history = objectives.history(subject.searched)
     reference = objectives.reference(history)
     is_random = [place < subject.num_random for place in history.places]
-    is_kept = (history.violations <= 0).all(axis=1)
+    is_kept = np.asarray(np.all(history.violations <= 0, axis=1))
     random = history.values[is_random]
     random[~is_kept[is_random]] = reference
     signed = zip(objectives, reference.tolist(), strict=True)

@@ -145,5 +145,6 @@ def _maximal(points: np.ndarray) -> np.ndarray:
     points = np.unique(points, axis=0)
     if len(points) < 2:
         return points
-    is_beaten = (points[:, None] <= points[None]).all(axis=2) & (points[:, None] < points[None]).any(axis=2)
+    is_below = np.less_equal(points[:, None], points[None])
+    is_beaten = np.all(is_below, axis=2) & np.any(np.less(points[:, None], points[None]), axis=2)
     return points[~is_beaten.any(axis=1)]

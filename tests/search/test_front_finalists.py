@@ -47,7 +47,8 @@ def test_finalists_spread_over_the_front(tmp_path):
     run = finished(tmp_path)
     numbers = sorted(trial.genome[0] for trial in run.store.trials("final"))
     assert len(numbers) == 5
-    assert np.ptp(numbers) > 15
+    assert len(set(numbers)) == 5
+    assert np.ptp(numbers) > 8  # of 40; five in a row would have 4
     assert all(len(trial.predictions) == 2 for trial in run.store.trials("final"))
 
 

@@ -57,7 +57,7 @@ def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
         return Targets(errors, lambda values: FRACTION_BOUND - np.exp(-values), _line_of_logarithms(errors))
     values = norm.ppf((rankdata(scores) - 0.5) / len(scores))
     line = _line_of_ranks(values, scores)
-    return Targets(values, lambda new: line(new), line)
+    return Targets(values, line.__call__, line)
 
 
 def _line_of_logarithms(errors: Float[np.ndarray, " n"]) -> Line:

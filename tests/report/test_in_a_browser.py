@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 from html_page import Page
 from report_page import subject
+from run_files import search_records, write
 
 from nas_jax.objectives import Objective
 from nas_jax.report.write import write_page
@@ -62,9 +63,9 @@ def look(browser, path, width, scheme):
     context.close()
 
 
-def test_points_of_a_front_are_read_by_mouse_and_by_keyboard(browser, complete):
+def test_points_of_a_front_are_read_by_mouse_and_by_keyboard(browser, tmp_path):
     objectives = Objective(), Objective("num_params", maximize=False)
-    path = write_page(subject(complete, *objectives))
+    path = write_page(subject(write(tmp_path / "run", search_records(20)), *objectives))
     for width in (1280, 390):
         page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
         page.goto(path.as_uri())

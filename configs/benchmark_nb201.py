@@ -7,14 +7,20 @@ The table is a CSV or JSON file with a row for each cell: its string (`|nor_conv
 `--config.evaluator.key=arch_str --config.evaluator.metrics.val_accuracy=valid_acc`. The search sees the validation
 accuracy only. On two cores of an AMD EPYC it took 15 s (14.8 to 15.2, three runs), and found the best cell of all.
 `:smoke` has fewer trials, for tests.
+
+    python -m nas_jax.main --config=configs/benchmark_nb201.py:energy --config.evaluator.path=nb201.csv
+
+looks for accuracy against the energy of an inference on an edge GPU, a column "edgegpu_energy_mj", and leaves
+`front.csv` and `hypervolume.csv`; the hypervolume is counted from an accuracy of 80 % and 60 mJ. `:energy_smoke` is
+short.
 """
 
 from ml_collections import ConfigDict
 
 
 def get_config(variant: str = "full") -> ConfigDict:
-    if variant not in ("full", "smoke"):
-        raise ValueError(f"variant {variant!r}: choose from full, smoke")
+    if variant not in ("full", "smoke", "energy", "energy_smoke"):
+        raise ValueError(f"variant {variant!r}: choose from full, smoke, energy, energy_smoke")
     config = ConfigDict()
     config.seed = 0
 
@@ -30,7 +36,15 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
     config.finalists = ConfigDict({"num_finalists": 3})
 
-    if variant == "smoke":
+    if variant.startswith("energy"):
+        config.evaluator.metrics.energy_mj = "edgegpu_energy_mj"
+        config.objectives = (
+            {"metric": "val_accuracy", "reference": 0.8},
+            {"metric": "energy_mj", "maximize": False, "reference": 60.0},
+        )
+        config.finalists.num_finalists = 10
+
+    if variant.endswith("smoke"):
         config.search.num_trials = 6
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1

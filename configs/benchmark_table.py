@@ -5,6 +5,11 @@
 The genes are all columns but the target and those of `--config.exclude=params,latency`, or those that are named:
 `--config.genes=depth,width,operation`. A target that should be small: `--config.objective.maximize=false`. `:smoke`
 has fewer trials, for tests.
+
+Several objectives, and constraints, are columns too, and no genes:
+
+    --config.objectives='[{"metric": "accuracy"}, {"metric": "latency", "maximize": false}]'
+    --config.constraints='[{"metric": "params", "at_most": 500000}]'
 """
 
 from ml_collections import ConfigDict

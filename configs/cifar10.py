@@ -4,8 +4,11 @@
 
 needs a prepared data set (see the README) and an accelerator; it has not been timed on one. `:one_shot` is the
 baseline: 100 random chains, a surrogate of them, and the ten that rank best among those and 1,000 new ones. `:cpu` is
-that baseline with the training cut down, by examples and epochs (`experiments/seed_pipeline`). `:smoke` and
-`:wide_smoke` are for tests.
+that baseline with the training cut down, by examples and epochs (`experiments/seed_pipeline`). `:smoke`,
+`:wide_smoke` and `:latency_smoke` are for tests.
+
+`:latency` looks for accuracy against the milliseconds of one image on this machine, measured of the compiled network
+before it is trained, with the training cut down for two cores; it leaves a front in `front/`. It has not been timed.
 
 `:wide` is for one large GPU: 200 of 39 million chains of up to ten feature layers and 256 filters, with a recipe to
 match (batches of 512 at a learning rate of 0.4, label smoothing, cutout), and ten finalists with three seeds of 60
@@ -17,7 +20,7 @@ bfloat16. That it ends above 94 % test accuracy is expected of what is known of 
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("full", "one_shot", "cpu", "wide", "smoke", "wide_smoke")
+VARIANTS = ("full", "one_shot", "cpu", "latency", "wide", "smoke", "wide_smoke", "latency_smoke")
 
 
 def get_config(variant: str = "full") -> ConfigDict:
@@ -46,6 +49,15 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.data.num_val = 1500
         config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
         config.finalists.recipe = ConfigDict({"num_epochs": 6, "warmup_epochs": 1.0})
+    if variant in ("latency", "latency_smoke"):
+        config.objectives = ({"metric": "val_accuracy"}, {"metric": "latency_ms", "maximize": False})
+        config.execution = ConfigDict({"name": "in_process"})  # neighbours would slow what is measured
+        config.search.num_trials = 60
+        config.data.num_train = 4096
+        config.data.num_val = 2000
+        config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
+        config.finalists.evaluator.num_seeds = 1
+        config.finalists.recipe = ConfigDict({"num_epochs": 8, "warmup_epochs": 1.0})
     if variant in ("wide", "wide_smoke"):
         config.data.cutout = 8
         config.task = ConfigDict({"name": "classification", "label_smoothing": 0.1})
@@ -66,7 +78,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.finalists.reference = (
             "conv3x3-64, conv3x3-128, max, conv3x3-256, conv3x3-256, max, conv3x3-256, conv3x3-256, max, conv3x3-256"
         )
-    if variant in ("smoke", "wide_smoke"):
+    if variant in ("smoke", "wide_smoke", "latency_smoke"):
         config.data.num_train = 64
         config.data.num_val = 64
         config.data.num_test = 64

@@ -36,12 +36,12 @@ PARTS: dict[str, tuple[str, frozenset[str]]] = {
     "data": ("nas_jax.data", frozenset()),
     "task": ("nas_jax.tasks", frozenset()),
     "space": ("nas_jax.spaces", frozenset()),
-    "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets"})),
+    "strategy": ("nas_jax.strategies", frozenset({"space", "surrogate", "targets", "budgets", "objectives"})),
     "surrogate": ("nas_jax.surrogates", frozenset()),
     "features": ("nas_jax.features", frozenset({"space", "source", "task", "cache_dir"})),
     "evaluator": (
         "nas_jax.evaluators",
-        frozenset({"space", "source", "task", "recipe", "checkpoint_dir", "state_dir"}),
+        frozenset({"space", "source", "task", "recipe", "checkpoint_dir", "state_dir", "objectives"}),
     ),
     "execution": ("nas_jax.executors", frozenset({"evaluator"})),
 }
@@ -58,7 +58,9 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     "evaluator": {"name": "training"},
     "execution": {"name": "in_process"},
 }
-_FIELDS = {"seed": 0, "targets": TARGETS, "stages": STAGES, "trackers": ()}
+# Fields that are no sections; those of any type take a literal as a flag.
+_FIELDS = {"seed": 0, "targets": TARGETS, "stages": STAGES, "trackers": (), "objectives": (), "constraints": ()}
+_OF_ANY_TYPE = ("trackers", "objectives", "constraints")
 
 
 def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> ConfigDict:
@@ -75,8 +77,10 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
     """
     config.unlock()
     for name, value in _FIELDS.items():
-        if name not in config:
-            config[name] = FieldReference(value, field_type=object if name == "trackers" else None)
+        if name in ("objectives", "constraints") and name in config:
+            config[name] = _retyped(config, name)
+        elif name not in config:
+            config[name] = FieldReference(value, field_type=object if name in _OF_ANY_TYPE else None)
     replaced = [section for section, part in (named or {}).items() if _replace(config, section, part)]
     if "evaluator" in replaced and not trains(config.evaluator.to_dict()):
         _leave_out(config, *TRAINING)
@@ -118,6 +122,13 @@ def _complete_finalists(config: ConfigDict, replaced: Sequence[str]) -> None:
     own = "name" in finalists.evaluator
     named = finalists.evaluator if own else config.evaluator
     _fill(finalists.evaluator, find(package, named.to_dict()), provided, is_change=not own)
+
+
+def _retyped(config: ConfigDict, name: str) -> FieldReference:
+    """The field, so that a flag may set it to any literal or text."""
+    value = config[name]
+    del config[name]
+    return FieldReference(value.to_dict() if isinstance(value, ConfigDict) else value, field_type=object)
 
 
 def _leave_out(section: ConfigDict, *names: str) -> None:

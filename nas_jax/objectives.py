@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.trial import History, Trial
+
+NUM_FIRST = 8  # trials from which a reference point is inferred
+_SHARE, _MARGIN = 0.25, 0.1  # of them that may lie below it, and the share of the rest's spread that is added
 
 
 def is_of_test_split(metric: str) -> bool:
@@ -41,10 +45,16 @@ def digits(value: float | int, metric: str) -> str:
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric to make large, or small: its value is the metric with the sign with which higher is better."""
+    """A metric to make large, or small: its value is the metric with the sign with which higher is better.
+
+    Args:
+        reference: Of several objectives, the metric from which on a trial is worth something: the hypervolume is
+            counted from there. Inferred from the first trials unless given.
+    """
 
     metric: str = "val_accuracy"
     maximize: bool = True
+    reference: float | int | None = None
 
     def __post_init__(self) -> None:
         if is_of_test_split(self.metric):
@@ -71,39 +81,53 @@ class Objective:
 
     def finite_value(self, trial: Trial) -> float | None:
         """The value of a trial, None where it has none that is finite."""
-        value = None if trial.metrics is None else self.value(trial.metrics)
-        return value if value is not None and math.isfinite(value) else None
+        if trial.metrics is None or (self.metric not in trial.metrics and trial.metrics.get("is_infeasible")):
+            return None  # of what broke a constraint by what is known before training, nothing else was measured
+        value = self.value(trial.metrics)
+        return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
 class Objectives:
     """What a search maximises: whatever a strategy or a surrogate sees of a measurement comes from here.
 
+    Args:
+        constraints: What a trial has to keep to. A metric may be in an objective and in a constraint.
+        known: Metrics that the space tells before any measurement, exactly.
+
     Raises:
-        ValueError: there are none, or a metric is there twice.
+        ValueError: there are no objectives, or a metric is there twice.
     """
 
     each: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...] = ()
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for constraint in self.constraints:
+            if is_of_test_split(constraint.metric):
+                raise ValueError(f"constraints: {constraint.metric!r} is of the test split, which no search may see")
         metrics = [objective.metric for objective in self.each]
         if not metrics or len(set(metrics)) < len(metrics):
             raise ValueError(f"at least one metric is needed, and none twice; got {metrics}")
 
     @classmethod
-    def of(cls, given: Any) -> "Objectives":
+    def of(cls, given: Any, constraints: Sequence[Constraint] = ()) -> "Objectives":
         """The objectives for which the name of a metric to make large stands, an `Objective`, or a list of such.
 
         Raises:
             ValueError: anything else, a metric of the test split, none, or one that is there twice.
         """
+        for constraint in constraints:
+            if not isinstance(constraint, Constraint):
+                raise ValueError(f"constraints: {constraint!r} is no Constraint")
         if isinstance(given, Objectives):
             return given
         listed = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
         for one in listed:
             if not isinstance(one, str | Objective):
                 raise ValueError(f"objectives: {one!r} is neither the name of a metric nor an Objective")
-        return cls(tuple(Objective(one) if isinstance(one, str) else one for one in listed))
+        return cls(tuple(Objective(one) if isinstance(one, str) else one for one in listed), tuple(constraints))
 
     def __iter__(self) -> Iterator[Objective]:
         return iter(self.each)
@@ -115,6 +139,11 @@ class Objectives:
     def metrics(self) -> tuple[str, ...]:
         return tuple(objective.metric for objective in self.each)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The metrics of the objectives and of the constraints, each once."""
+        return tuple(dict.fromkeys((*self.metrics, *(constraint.metric for constraint in self.constraints))))
+
     def describe(self, metrics: Mapping[str, Any]) -> str:
         """The objectives' metrics as a person reads them."""
         return ", ".join(f"{metric} {digits(metrics[metric], metric)}" for metric in self.metrics)
@@ -124,17 +153,55 @@ class Objectives:
         values = [objective.finite_value(trial) for objective in self.each]
         return None if None in values else np.array(values, np.float64)
 
+    def violations(self, trial: Trial) -> np.ndarray | None:
+        """By how much a trial breaks each limit of the constraints `[c]`, see `Constraint`; None where that is unknown.
+
+        Not positive where it keeps the limit.
+        """
+        if trial.metrics is None:
+            return None
+        if trial.metrics.get("is_infeasible"):
+            known = [each for each in self.constraints if each.metric in trial.metrics]
+            broken = [max(each.violations(trial.metrics)) for each in known]
+            return np.array([max(broken, default=math.inf)])  # nothing more is known of it
+        broken = [each for constraint in self.constraints for each in constraint.violations(trial.metrics)]
+        return np.array(broken, np.float64) if all(map(math.isfinite, broken)) else None
+
+    def is_feasible(self, trial: Trial) -> bool:
+        """Whether a trial was measured and keeps all constraints."""
+        violations = self.violations(trial)
+        return violations is not None and bool(np.all(violations <= 0))
+
+    def reference(self, history: History) -> np.ndarray:
+        """The point `[k]`, in values, from which the hypervolume is counted.
+
+        What no objective gives is inferred from the first eight trials that finished, so it stays what it is from then
+        on; of no trials it is zero.
+        """
+        first = history.values[:NUM_FIRST]
+        inferred = inferred_reference(first) if len(first) else np.zeros(len(self.each))
+        given = [None if each.reference is None else each.sign * each.reference for each in self.each]
+        return np.array([low if own is None else own for own, low in zip(given, inferred, strict=True)], np.float64)
+
     def history(self, trials: Iterable[Trial]) -> History:
-        """The trials as a strategy may see them. A finished trial without finite values counts as failed."""
+        """The trials as a strategy may see them.
+
+        A finished trial without finite values, or with a constraint of which nothing finite is known, counts as failed.
+        """
         ordered = sorted(trials, key=lambda trial: trial.id)
-        valued = [(place, trial, self.values(trial)) for place, trial in enumerate(ordered)]
+        broken = [self.violations(trial) for trial in ordered]
+        valued = [
+            (place, trial, None if broken[place] is None else self.values(trial)) for place, trial in enumerate(ordered)
+        ]
         finished = [(place, trial, values) for place, trial, values in valued if values is not None]
         return History(
             ids=tuple(trial.id for _, trial, _ in finished),
             places=tuple(place for place, _, _ in finished),
             genomes=tuple(trial.genome for _, trial, _ in finished),
             values=np.array([values for _, _, values in finished], np.float64).reshape(-1, len(self.each)),
-            violations=np.zeros((len(finished), 0)),
+            violations=np.array([broken[place] for place, _, _ in finished], np.float64).reshape(
+                len(finished), sum(constraint.num_limits for constraint in self.constraints)
+            ),
             budgets=tuple(trial.budget for _, trial, _ in finished),
             curves=tuple(self.curve(trial) for _, trial, _ in finished),
             failed=tuple(t.genome for _, t, values in valued if values is None and t.status != "pending"),
@@ -156,13 +223,14 @@ class Objectives:
         return np.array(each, np.float64).T * signs
 
     def front(self, trials: Iterable[Trial]) -> list[Trial]:
-        """The trials that no other one dominates: at least as good in every objective, and better in one.
+        """The feasible trials that no other one dominates: at least as good in every objective, and better in one.
 
         Of equals the first one stays, so that one objective has a front of one trial, its best. Trials without
         values are left out, and so are those with less than the largest budget of any that has: after a part of a
         training a value says little of what the whole one gives.
         """
-        scored = at_largest_budget([(trial, values) for trial in trials if (values := self.values(trial)) is not None])
+        valued = [(trial, values) for trial in trials if (values := self.values(trial)) is not None]
+        scored = [(trial, values) for trial, values in at_largest_budget(valued) if self.is_feasible(trial)]
         front: list[tuple[Trial, np.ndarray]] = []
         for trial, values in scored:
             if not any(np.all(other >= values) for _, other in front):
@@ -174,3 +242,13 @@ def at_largest_budget(scored: Sequence[tuple[Trial, np.ndarray]]) -> list[tuple[
     """Those of the trials, each with its values, that have the largest budget of all of them."""
     spent = [math.inf if trial.budget is None else trial.budget.epochs for trial, _ in scored]
     return [each for each, epochs in zip(scored, spent, strict=True) if epochs == max(spent)]
+
+
+def inferred_reference(values: np.ndarray) -> np.ndarray:
+    """The reference point `[k]` of a search whose first values are `[n, k]`: a little worse than most of them.
+
+    Not than the worst one: a network that failed to learn would make all that is worth having look alike.
+    """
+    low = np.quantile(values, _SHARE, axis=0)
+    span = values.max(axis=0) - low
+    return low - _MARGIN * np.where(span > 0, span, np.where(low == 0, 1.0, np.abs(low)))

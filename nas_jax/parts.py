@@ -2,7 +2,7 @@
 
 import dataclasses
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ from nas_jax.executors.devices import leave_devices_to
 from nas_jax.features.base import Features
 from nas_jax.features.space import with_features
 from nas_jax.hints import check_type
-from nas_jax.objectives import Objective, Objectives, is_fraction
+from nas_jax.objectives import Objectives, is_fraction
 from nas_jax.settings import FinalistSettings, SearchSettings
-from nas_jax.spaces.base import Offering, Space
+from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
 from nas_jax.spaces.names import find_genome
+from nas_jax.stated import objectives_of, with_columns, with_known
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Bounded, Surrogate
@@ -89,7 +90,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
         leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
-    objectives = _build_objectives(config["objective"])
+    objectives = objectives_of(config)
+    config = with_columns(config, objectives)
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
     training = _build_training(config)
@@ -102,10 +104,14 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=seen, surrogate=surrogate)
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
-        evaluator = _build({"evaluator": section}, "evaluator", space=space, **{**provided, **more})
-        for metric in objectives.metrics:
-            if metric not in evaluator.metric_names:
-                raise UserError(f"objective.metric: no {metric!r}; choose from {', '.join(evaluator.metric_names)}")
+        provided_here = {**provided, "objectives": objectives, **more}
+        evaluator = _build({"evaluator": section}, "evaluator", space=space, **provided_here)
+        choices = dict.fromkeys((*evaluator.metric_names, *known_costs(space)))
+        for metric in objectives.needed:
+            if metric not in choices:
+                raise UserError(
+                    f"{_title_of(config, objectives, metric)}: no {metric!r}; choose from {', '.join(choices)}"
+                )
         return evaluator
 
     def executed(evaluator: Evaluator) -> Evaluator:
@@ -113,7 +119,16 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
 
     searching = build_evaluator(config["evaluator"], checkpoint_dir=None, state_dir=state_dir)
     budgets = budgets_of(searching)
-    strategy = _build(config, "strategy", space=seen, surrogate=surrogate, targets=config["targets"], budgets=budgets)
+    objectives = with_known(objectives, [name for name in known_costs(space) if name not in searching.metric_names])
+    strategy = _build(
+        config,
+        "strategy",
+        space=seen,
+        surrogate=surrogate,
+        targets=config["targets"],
+        budgets=budgets,
+        objectives=objectives,
+    )
     final_recipe = training and training.final_recipe
     final_folders = {"checkpoint_dir": checkpoint_dir, "state_dir": None}
     return Parts(
@@ -184,10 +199,16 @@ def _build_features(
     return _build(config, "features", space=space, cache_dir=cache_dir, **provided)
 
 
-def _build_objectives(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Objectives:
-    """Of one section, or of a list of them (`nas_jax.search.ask_tell` may have several objectives)."""
-    sections = [given] if isinstance(given, Mapping) else given
-    return Objectives(tuple(construct(Objective, "objective", section) for section in sections))
+def known_costs(space: Space) -> tuple[str, ...]:
+    """The metrics that a space tells before any measurement."""
+    return Cost._fields if isinstance(space, NetworkSpace) else ()
+
+
+def _title_of(config: Mapping[str, Any], objectives: Objectives, metric: str) -> str:
+    """The field of the config that names a metric."""
+    if metric not in objectives.metrics:
+        return "constraints"
+    return "objectives" if config.get("objectives") else "objective.metric"
 
 
 def _check_signatures(section: Mapping[str, Any], task: Task) -> None:

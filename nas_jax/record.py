@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.build import construct
 from nas_jax.errors import UserError
 from nas_jax.hints import check_type
 from nas_jax.json_files import REMEDY, read_json
 from nas_jax.objectives import Objective, Objectives
+from nas_jax.stated import objectives_of
 from nas_jax.store import FORMAT, read_trials
 from nas_jax.trial import CONTENDERS, Trial
 
@@ -57,13 +57,11 @@ class Record(NamedTuple):
 
     @property
     def objectives(self) -> Objectives:
-        """What the search maximised, as the config has it: one section `objective`, or a list of them."""
-        sections = self.config.get("objective") or {}
-        listed = [sections] if isinstance(sections, Mapping) else sections
+        """What the search maximised, as the config has it."""
         try:
-            return Objectives(tuple(construct(Objective, "objective", section) for section in listed))
-        except (AttributeError, TypeError, ValueError) as error:  # no mappings; none, or one twice
-            raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: objective: {error}") from error
+            return objectives_of(self.config)
+        except UserError as error:
+            raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: {error}") from error
 
     @property
     def is_table(self) -> bool:
@@ -124,9 +122,10 @@ def _hint_of_metric(name: str) -> Any:
 
 def _metrics_in(config: Mapping[str, Any]) -> list[str]:
     """The metrics of the objectives of a config, as far as it names any."""
-    sections = config.get("objective")
-    listed = sections if isinstance(sections, tuple) else [sections]
-    return [section["metric"] for section in listed if isinstance(section, Mapping) and "metric" in section]
+    try:
+        return list(objectives_of(config).needed)
+    except UserError:
+        return []
 
 
 def check_workdir(workdir: Path) -> None:

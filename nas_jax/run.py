@@ -47,6 +47,11 @@ class Run:
         """The folder to take home."""
         return self.workdir / "best"
 
+    @property
+    def front(self) -> Path:
+        """The points of the front of several objectives, a folder each."""
+        return self.workdir / "front"
+
     def begin(self, stage: str, num_trials: int | None, *stages: Stage) -> None:
         """Tells the listeners that a stage begins, whose trials are of `stages` in the store.
 

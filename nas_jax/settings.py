@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nas_jax.choice import parse_rule
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -49,25 +51,29 @@ class FinalistSettings:
         with_baseline: The best genome of the search is trained in full too, so that what the final choice adds can be
             told from what the search had found already; and the best of the trials that the search drew at random, to
             tell what the search itself adds.
+        choice: Which point of a front of several objectives is the winner: "knee", "max METRIC", "min METRIC" or
+            "at METRIC <= NUMBER", see `nas_jax.choice`.
         reference: A genome that owes nothing to the search: a network as people write them. A config names it as
             reports do.
         pick: "surrogate", or "incumbent": the best trials of the search, as `Objectives.front` compares them, those
             with the largest budget first. No surrogate is asked then, and no genome is fresh.
 
     Raises:
-        ValueError: a number that is too small, or another pick.
+        ValueError: a number that is too small, another pick, or a choice that is no rule.
     """
 
     num_candidates: int = 1000
     num_finalists: int = 10
     max_doublings: int = 5
     with_baseline: bool = True
+    choice: str = "knee"
     reference: Any = None
     pick: Literal["surrogate", "incumbent"] = "surrogate"
 
     def __post_init__(self) -> None:
         if self.pick not in ("surrogate", "incumbent"):
             raise ValueError(f"pick: choose from surrogate, incumbent; got {self.pick!r}")
+        parse_rule(self.choice)
         if min(self.num_candidates, self.max_doublings) < 0 or self.num_finalists < 1:
             raise ValueError(
                 f"num_candidates and max_doublings have to be at least 0, num_finalists at least 1: {self}"

@@ -98,6 +98,10 @@ class History(NamedTuple):
             raise ValueError(f"there are {self.values.shape[1]} objectives, and this strategy has room for one")
         return self.values[:, 0]
 
+    def of(self, values: np.ndarray) -> "History":
+        """The same trials with other values `[n]`, of one objective alone."""
+        return self._replace(values=np.reshape(values, (len(self.genomes), 1)))
+
     def keep(self, kept: Sequence[int], failed: tuple[Genome, ...]) -> "History":
         """Only those finished trials, by their rows in `values`, and `failed` in place of what failed."""
         rows = list(kept)

@@ -26,8 +26,9 @@ def smoke_config(path: Path, variant: str = "smoke"):
 
 
 SMOKE_CONFIGS = [pytest.param(partial(smoke_config, path), id=path.stem) for path in PATHS]
+MORE = {"cifar10": ("wide_smoke", "latency_smoke"), "benchmark_nb201": ("energy_smoke",)}
 SMOKE_CONFIGS += [
-    pytest.param(partial(smoke_config, path, "wide_smoke"), id="cifar10-wide")
+    pytest.param(partial(smoke_config, path, variant), id=f"{path.stem}-{variant.removesuffix('_smoke')}")
     for path in PATHS
-    if path.stem == "cifar10"
+    for variant in MORE.get(path.stem, ())
 ]

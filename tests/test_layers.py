@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / "nas_jax"
 
 # Modules and packages of nas_jax, in rows.
 ROWS = (
-    "main train_one predict dashboard",
+    "main train_one predict dashboard pick",
     "report compare",
     "importance",
     "search",
@@ -25,10 +25,10 @@ ROWS = (
     "features",
     "assessment evaluators settings",
     "spaces train portable",
-    "surrogates layers zero_cost tasks store cli tables units",
+    "surrogates layers zero_cost tasks store cli tables units stated choice front_files",
     "data objectives build cpu event_files pictures table_files",
     "json_files",
-    "hints budgets",
+    "hints budgets constraints fronts",
     "trial errors notes scratch signals",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

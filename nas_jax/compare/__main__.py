@@ -16,6 +16,8 @@ from absl import flags
 from rich.console import Console
 
 from nas_jax.cli import define_path, expand, start
+from nas_jax.compare.fronts import NOTE as FRONTS_NOTE
+from nas_jax.compare.fronts import compare_fronts
 from nas_jax.compare.results import differing_fields, result_of
 from nas_jax.compare.sweep import group, write_csv
 from nas_jax.compare.tables import NO_SETTINGS, NOTE, compare, compare_settings
@@ -51,6 +53,9 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
         console.print(compare_settings(results, names, objectives))
         notes = [NOTE, *([f"Left out: {num_left_out} runs whose search is not complete."] if num_left_out else [])]
         console.print(*notes, sep="\n", markup=False, highlight=False)
+    if is_comparable and (fronts := compare_fronts(records, names)) is not None:
+        console.print(fronts)
+        console.print(FRONTS_NOTE, markup=False, highlight=False)
     if csv is not None:
         write_csv(Path(csv), names, results)
     if plot is not None:

@@ -15,6 +15,8 @@ from nas_jax.budgets import Budgets
 from nas_jax.data.arrays import DataSource
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
+from nas_jax.evaluators.deployed import DEPLOYED, deployed_metrics, is_broken, wanted_of
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.tasks.base import Problem, Task, load_problem
 from nas_jax.train import fit
@@ -44,6 +46,9 @@ class Training:
     Args:
         num_seeds: How often each genome is trained, from different seeds. With more than one, a metric is the mean over
             them, `<metric>_std_error` its standard error and `<metric>_per_seed` what each of `seeds` gave.
+        latency_batch_size: Inputs of a call whose latency, throughput or peak memory is measured.
+        objectives: What the metrics are for: those of `deployed.DEPLOYED` are measured if they are asked for, and what
+            breaks a constraint by them is not trained.
 
     Raises:
         ValueError: the space has no networks, or a number is too small.
@@ -56,6 +61,8 @@ class Training:
     checkpoint_dir: Path | None = None
     state_dir: Path | None = None
     num_seeds: int = 1
+    latency_batch_size: int = 1
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, NetworkSpace):
@@ -63,12 +70,14 @@ class Training:
                 f"the space {type(self.space).__name__} has no networks to train; look its genomes up in a table "
                 "(the evaluator tabular), or give the space the methods cost and network (docs/space.md)"
             )
-        if self.num_seeds < 1:
-            raise ValueError(f"num_seeds={self.num_seeds}: has to be at least 1")
+        if min(self.num_seeds, self.latency_batch_size) < 1:
+            raise ValueError(
+                f"num_seeds={self.num_seeds}, latency_batch_size={self.latency_batch_size}: have to be at least 1"
+            )
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        return tuple(f"val_{name}" for name in self.task.metric_names)
+        return (*(f"val_{name}" for name in self.task.metric_names), *DEPLOYED)
 
     @property
     def budgets(self) -> Budgets:
@@ -109,6 +118,10 @@ class Training:
 
     def _train(self, trial: Trial, prepared: fit.Prepared, report: Report) -> Measurement:
         assert isinstance(self.space, NetworkSpace)
+        deployed = self._deployed(trial)
+        if is_broken(self.objectives, deployed):
+            cost = self.space.cost(trial.genome)._asdict()
+            return Measurement({**cost, **deployed, "is_infeasible": True}, {"compile": 0.0, "train": 0.0})
         seeds = seeds_of(trial, self.num_seeds)
         fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report), self._leg(trial))
         if trial.continues is not None and any(each.start is None for each in fits):
@@ -120,7 +133,15 @@ class Training:
                 save_variables(self.checkpoint_dir / str(trial.id) / str(seed), each.variables)
         metrics = fits[0].metrics if len(fits) == 1 else {**_summary(fits), "seeds": seeds}
         seconds = {name: sum(each.seconds[name] for each in fits) for name in fits[0].seconds}
-        return Measurement({**self.space.cost(trial.genome)._asdict(), **metrics}, seconds)
+        return Measurement({**self.space.cost(trial.genome)._asdict(), **deployed, **metrics}, seconds)
+
+    def _deployed(self, trial: Trial) -> dict[str, float]:
+        """What the network of a trial costs where it will run, as far as that is asked for."""
+        assert isinstance(self.space, NetworkSpace)
+        if not (wanted := wanted_of(self.objectives)):
+            return {}
+        network = self.space.network(trial.genome, np.dtype(np.float32))
+        return deployed_metrics(network, self._problem(), wanted, self.latency_batch_size)
 
     def _leg(self, trial: Trial) -> fit.Leg:
         """What a trial asks for. What it goes on with is looked for when a seed begins."""

@@ -14,7 +14,7 @@ from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
 from nas_jax.json_files import REMEDY, read_json
 from nas_jax.objectives import is_fraction
-from nas_jax.record import Record, read_record
+from nas_jax.record import Record, read_best, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of
 from nas_jax.tasks.base import Task
@@ -108,15 +108,17 @@ Pixels in [0, 1] are normalised by the mean and the deviation of each channel, w
 need not."""
 
 
-def write_card(workdir: Path, task: Task) -> Path:
-    """Writes the card of the network in `workdir/best` into that folder, over an earlier one, and returns its path.
+def write_card(workdir: Path, task: Task, folder: Path | None = None) -> Path:
+    """Writes the card of an exported network into its folder, over an earlier one, and returns its path.
 
-    `task` is what the network was trained for.
+    `task` is what the network was trained for; the folder is `workdir/best` unless another one is given.
 
     Raises:
         UserError: no run was started in `workdir`, nothing was exported, or a file that should be JSON is not.
     """
-    run, best = read_record(workdir), workdir / "best"
+    run, best = read_record(workdir), folder or workdir / "best"
+    if folder is not None:
+        run = run._replace(best=read_best(best, run.objectives.metrics))
     exported = read_exported(best)
     if missing := {"exported", "baselines"} - run.best.keys():
         raise UserError(f"{str(best / 'metrics.json')!r} is damaged: {missing.pop()!r} is missing; {REMEDY}")
@@ -225,7 +227,7 @@ def _search(run: Record) -> str:
         f"The strategy {names['strategy']} tried {num_searched:,} architectures of the space {names['space']}. A "
         f"surrogate ({names['surrogate']}) then ranked those and {number(run.config['finalists']['num_candidates'])} "
         f"untried ones by what it expected. The first {num_finals:,} had the full training, and this one the "
-        f"best {escape(run.config['objective']['metric'])}."
+        f"best {escape(' and '.join(run.objectives.metrics))}."
     )
 
 

@@ -41,6 +41,35 @@ class Picture(NamedTuple):
     caption: str = ""
 
 
+class Tick(NamedTuple):
+    """A place along an axis, in percent of it, and what stands there."""
+
+    place: float
+    text: str
+
+
+class Point(NamedTuple):
+    """A point that can be pointed at, in percent of the axes, and what it is."""
+
+    id: str
+    x: float
+    y: float
+    text: str
+
+
+class Plane(NamedTuple):
+    """Points over two axes; places are in percent of the axes. `tried` and `broken` are background."""
+
+    title: str
+    x_label: str
+    y_label: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    tried: tuple[tuple[float, float], ...]
+    broken: tuple[tuple[float, float], ...]
+    points: tuple[Point, ...]
+
+
 class Code(NamedTuple):
     """Lines to copy, with what they are for."""
 
@@ -57,6 +86,7 @@ class Section(NamedTuple):
     paragraphs: tuple[str, ...] = ()
     diagram: Diagram | None = None
     facts: tuple[Fact, ...] = ()
+    planes: tuple[Plane, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     codes: tuple[Code, ...] = ()

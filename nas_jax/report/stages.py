@@ -7,14 +7,15 @@ from nas_jax.search.winner import check_exported
 
 
 def card(run: Run) -> None:
-    """Writes the card of the exported network, if one was trained.
+    """Writes the card of the exported network, and of each point of a front, if one was trained.
 
     Raises:
         UserError: nothing was exported.
     """
     if run.parts.problem is not None and run.parts.finals.recipe is not None:
         check_exported(run, "card")
-        write_card(run.workdir, run.parts.problem.task)
+        for folder in (run.best, *(sorted(run.front.iterdir()) if run.front.exists() else ())):
+            write_card(run.workdir, run.parts.problem.task, folder)
 
 
 def report(run: Run) -> None:

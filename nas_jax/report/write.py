@@ -24,6 +24,7 @@ from nas_jax.report import (
     settings,
     size,
     surrogate,
+    tradeoff,
     trust,
     usage,
 )
@@ -31,10 +32,12 @@ from nas_jax.report.page import render
 from nas_jax.report.subject import Subject, read_subject
 from nas_jax.units import number
 
-# In the order of the page. Each has a function `section`, which turns a subject into a section.
+# In the order of the page. Each has a function `section`, which turns a subject into a section, or says that there is
+# nothing to say (None).
 SECTIONS = (
     answer,
     trust,
+    tradeoff,
     finalists,
     usage,
     progress,
@@ -65,7 +68,7 @@ def write_report(workdir: Path, parts: Parts) -> Path:
 def write_page(subject: Subject) -> Path:
     """`write_report`, of what has been read."""
     record = subject.record
-    sections = [each.section(subject) for each in SECTIONS]
+    sections = [section for each in SECTIONS if (section := each.section(subject)) is not None]
     path = record.workdir / "report.html"
     path.write_text(render(record.workdir.resolve().name, _state(record), record.notes, sections), encoding="utf-8")
     return path

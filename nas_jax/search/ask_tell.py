@@ -22,17 +22,21 @@ import numpy as np
 
 from nas_jax.build import section_of
 from nas_jax.config import PARTS
+from nas_jax.constraints import Constraint
 from nas_jax.data.arrays import check_seed
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, failed, failure_of
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds
 from nas_jax.objectives import Objectives
+from nas_jax.parts import known_costs
 from nas_jax.record import check_workdir
 from nas_jax.run import changeable, unfinished
 from nas_jax.search.loop import propose, store_pending
+from nas_jax.spaces.allowed import known_metrics
 from nas_jax.spaces.base import Space
+from nas_jax.stated import with_known
 from nas_jax.store import TrialStore
-from nas_jax.strategies.base import Learning, Strategy
+from nas_jax.strategies.base import Learning, Strategy, aimed
 from nas_jax.strategies.learner import Learner
 from nas_jax.strategies.recommended import recommended_surrogate
 from nas_jax.trial import History, Trial
@@ -69,13 +73,17 @@ class Search:
         objectives: The name of a metric to make large, an `Objective`, or several of either.
         seed: With it, and the results told so far, proposals repeat themselves.
         path: A folder to work in; None: in memory only.
+        constraints: What trials have to keep to, each a `nas_jax.constraints.Constraint`. Limits of what the space
+            knows (`num_params`, `flops`) are kept by what is proposed, those of other metrics are learned.
 
     Raises:
         UserError: an argument that is none of these, or a folder that another search, process or version has.
     """
 
-    def __init__(self, space: Any, strategy: Any, objectives: Any, seed: Any = 0, path: Any = None) -> None:
-        self._parts = _checked(space, strategy, objectives, seed)
+    def __init__(
+        self, space: Any, strategy: Any, objectives: Any, seed: Any = 0, path: Any = None, constraints: Any = ()
+    ) -> None:
+        self._parts = _checked(space, strategy, objectives, seed, constraints)
         self._lock = threading.RLock()
         self._is_open = True
         self._store = TrialStore() if path is None else self._open(Path(path).expanduser().resolve())
@@ -123,13 +131,15 @@ class Search:
                 plain_time = None if seconds is None else plain_seconds(seconds)
             except ValueError as error:
                 raise UserError(f"trial {pending.id}: {error}") from error
-            for name in self._parts.objectives.metrics:
+            needed = self._parts.objectives.needed
+            plain = {**_known_of(self._parts, pending), **plain}
+            for name in needed:
                 if name not in plain:
                     raise UserError(f"trial {pending.id}: no metric {name!r}; there are {', '.join(plain) or 'none'}")
                 if not isinstance(plain[name], int | float):
                     raise UserError(f"trial {pending.id}: the metric {name!r} is no number but {plain[name]!r}")
             ended = dataclasses.replace(pending, status="finished", metrics=plain, seconds=plain_time)
-            if not all(math.isfinite(plain[name]) for name in self._parts.objectives.metrics):
+            if not all(math.isfinite(plain[name]) for name in needed):
                 told = ", ".join(f"{name}={value}" for name, value in plain.items())
                 ended = failed(dataclasses.replace(ended, metrics=None), Failure("non_finite", f"not finite: {told}"))
             return self._put(ended)
@@ -239,7 +249,12 @@ _LOCK = threading.Lock()
 _OPEN: weakref.WeakValueDictionary[Path, Search] = weakref.WeakValueDictionary()  # of this process, by their folders
 
 
-def _checked(space: Any, strategy: Any, objectives: Any, seed: Any) -> _Parts:
+def _known_of(parts: _Parts, trial: Trial) -> dict[str, float]:
+    """What the space knows of a trial, as far as an objective or a constraint asks for it."""
+    return {name: float(known_metrics(parts.space, [trial.genome], name)[0]) for name in parts.objectives.known}
+
+
+def _checked(space: Any, strategy: Any, objectives: Any, seed: Any, constraints: Any) -> _Parts:
     if isinstance(space, type) or not isinstance(space, Space):
         raise UserError(f"space: {space!r} is no space; see nas_jax.spaces.base.Space")
     if isinstance(strategy, type) or not isinstance(strategy, Strategy):
@@ -250,7 +265,9 @@ def _checked(space: Any, strategy: Any, objectives: Any, seed: Any) -> _Parts:
         raise UserError(f"seed: a whole number is wanted, not {seed!r}")
     try:
         check_seed(int(seed))
-        return _Parts(int(seed), space, strategy, Objectives.of(objectives))
+        given = [constraints] if isinstance(constraints, Constraint) else list(constraints)
+        aims = with_known(Objectives.of(objectives, given), known_costs(space))
+        return _Parts(int(seed), space, aimed(strategy, aims), aims)
     except ValueError as error:
         raise UserError(str(error)) from error
 
@@ -260,6 +277,7 @@ def _config_of(parts: _Parts) -> dict[str, Any]:
     strategy = parts.strategy
     learner = strategy.learner if isinstance(strategy, Learning) else Learner(parts.space, recommended_surrogate())
     objectives = [dataclasses.asdict(objective) for objective in parts.objectives]
+    constraints = [dataclasses.asdict(constraint) for constraint in parts.objectives.constraints]
 
     def section(name: str, part: Any) -> dict[str, Any]:
         return section_of(PARTS[name][0], part, PARTS[name][1])
@@ -267,11 +285,12 @@ def _config_of(parts: _Parts) -> dict[str, Any]:
     return {
         "seed": parts.seed,
         "objective": objectives[0] if len(objectives) == 1 else objectives,
+        **({"constraints": constraints} if constraints else {}),
         "space": section("space", parts.space),
         "strategy": section("strategy", strategy),
         "surrogate": section("surrogate", learner.surrogate),
         "targets": learner.targets,
-        "evaluator": {"name": "told", "metrics": parts.objectives.metrics},
+        "evaluator": {"name": "told", "metrics": parts.objectives.needed},
         "search": {},
         "finalists": {},
     }

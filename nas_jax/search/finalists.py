@@ -5,14 +5,19 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from nas_jax.choice import choose, parse_rule
 from nas_jax.errors import UserError
 from nas_jax.features.base import at_most
 from nas_jax.objectives import Objectives
 from nas_jax.parts import Parts
 from nas_jax.run import Run, unfinished
+from nas_jax.search.front_finalists import rank_front
+from nas_jax.search.fronts import write_front_files
 from nas_jax.search.loop import measure_all, new_trial
+from nas_jax.spaces.allowed import allowed
 from nas_jax.strategies.base import Proposal, RandomStart
 from nas_jax.strategies.learner import is_by_spread
+from nas_jax.strategies.order import is_of_one
 from nas_jax.strategies.pools import scale_of
 from nas_jax.trial import FULL, Genome, Stage, Trial
 
@@ -33,6 +38,7 @@ def train_finalists(run: Run) -> None:
     requests = iter(unfinished(run.store, *FULL))
     for _ in measure_all(run.store, run.parts.finals.evaluator, requests, run.listeners):
         pass
+    write_front_files(run)
 
 
 def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
@@ -53,9 +59,12 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
         raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
     rng = np.random.default_rng((parts.seed, len(trials)))
     space = parts.learner.space
-    fresh = space.sample(rng, at_most(space, settings.num_candidates), exclude=history.known)
+    num_fresh = at_most(space, settings.num_candidates)
+    fresh = allowed(space, parts.objectives).sample(rng, num_fresh, exclude=history.known)
     x = space.encode([*history.genomes, *history.failed, *fresh])
     x = scale_of(x, is_by_spread(len(history.known)))(x)
+    if not is_of_one(history):
+        return rank_front(parts, history, x, fresh)
     num, num_failed = len(history.genomes), len(history.failed)
     pool = [*history.genomes, *fresh]
     candidates = np.delete(x, np.arange(num, num + num_failed), axis=0)
@@ -100,7 +109,8 @@ def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, G
         groups: list[tuple[Stage, Sequence[Trial]]] = [("baseline", trials)]
         groups += [("random", random)] if len(random) < len(trials) else []
         for stage, group in groups:
-            baselines += [(stage, trial.genome) for trial in parts.objectives.front(group)[:1]]
+            front = parts.objectives.front(group)
+            baselines += [(stage, _taken(parts, front).genome)] if front else []
     if settings.reference is not None:
         baselines.append(("reference", settings.reference))
     return baselines
@@ -120,23 +130,36 @@ def find_baselines(parts: Parts, trials: Sequence[Trial]) -> dict[Stage, Trial]:
     Args:
         trials: all of a run.
     """
-    measured = {trial.genome: trial for trial in trials if trial.stage in FULL and trial.metrics}
+    measured = {
+        trial.genome: trial for trial in trials if trial.stage in FULL and parts.objectives.values(trial) is not None
+    }
     picked = pick_baselines(parts, [trial for trial in trials if trial.stage == "search"])
     return {stage: measured[genome] for stage, genome in picked if genome in measured}
 
 
-def choose_winner(objectives: Objectives, contenders: Sequence[Trial]) -> Trial:
-    """The first one of the front of what the search found, by the metrics that the search had.
+def _taken(parts: Parts, front: Sequence[Trial]) -> Trial:
+    """The point of the front of a search that the rule names; where there is none, the knee."""
+    try:
+        return choose(parse_rule(parts.finals.settings.choice), parts.objectives, front)
+    except UserError:
+        return choose(parse_rule("knee"), parts.objectives, front)
+
+
+def choose_winner(objectives: Objectives, contenders: Sequence[Trial], rule: str = "knee") -> Trial:
+    """The best of what the search found, by the metrics that the search had; of a front the point that the rule names.
 
     Args:
         contenders: finalists as the surrogate ranks them, and then the baselines that the search found.
 
     Raises:
-        UserError: all have failed, or there are none.
+        UserError: all have failed or break a constraint, there are none, or the rule names none.
     """
     front = objectives.front(contenders)
     if front:
-        return front[0]
+        return choose(parse_rule(rule), objectives, front) if len(front) > 1 else front[0]
+    if any(objectives.values(trial) is not None for trial in contenders):
+        limits = " and ".join(map(str, objectives.constraints))
+        raise UserError(f"none of the {len(contenders)} finalists keeps {limits}; loosen it, or train more finalists")
     if not contenders:
         raise UserError("there are no finalists to choose from; put finalists into --config.stages, before export")
     raise UserError(f"all {len(contenders)} finalists failed, the last one with: {contenders[-1].error}")

@@ -19,6 +19,7 @@ from nas_jax.evaluators.base import Evaluator
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
+from nas_jax.search.fronts import write_front_files
 from nas_jax.search.past import Past
 from nas_jax.search.states import kept_states
 from nas_jax.settings import SearchSettings
@@ -62,6 +63,7 @@ def search(run: Run) -> None:
                 drop_states()
                 if trial.status == "failed":
                     _give_up_on_failures(run.store, settings.max_failures)
+    write_front_files(run)
 
 
 def measure_all(

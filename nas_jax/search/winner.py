@@ -1,5 +1,8 @@
 """The winner of a run: chosen, exported, timed, and the outcome of it all."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.listeners import Outcome
@@ -9,29 +12,39 @@ from nas_jax.search.export import Trained, export_genome, export_network
 from nas_jax.search.finalists import choose_winner, find_baselines
 from nas_jax.search.latency import write_latency
 from nas_jax.spaces.base import NetworkSpace
-from nas_jax.trial import CONTENDERS
+from nas_jax.trial import CONTENDERS, Stage, Trial
 
 
 def export_winner(run: Run) -> None:
     """Chooses the winner, measures it on the test split and writes it to `best/`, unless that was done.
 
-    A network is measured where it was trained.
+    Of several objectives each point of the front is written, too, to `front/` under the id of its trial. A network is
+    measured where it was trained.
 
     Raises:
         UserError: no finalist was measured.
     """
-    if run.best.exists():
-        return
+    parts, contenders = run.parts, run.store.trials(*CONTENDERS)
+    if not run.best.exists():
+        winner = choose_winner(parts.objectives, contenders, parts.finals.settings.choice)
+        _export(run, run.best, winner, find_baselines(parts, run.store.trials()))
+    if len(parts.objectives) > 1:
+        run.front.mkdir(exist_ok=True)
+        for trial in parts.objectives.front(contenders):
+            if not (folder := run.front / str(trial.id)).exists():
+                _export(run, folder, trial, {})
+
+
+def _export(run: Run, folder: Path, winner: Trial, baselines: Mapping[Stage, Trial]) -> None:
+    """Writes a trial to a folder."""
     parts, space = run.parts, run.parts.space
-    winner = choose_winner(parts.objectives, run.store.trials(*CONTENDERS))
-    baselines = find_baselines(parts, run.store.trials())
     if isinstance(space, NetworkSpace) and parts.problem is not None and parts.finals.recipe is not None:
         sections = run.config["space"], run.config["task"]
         trained = Trained(space, parts.problem, parts.finals.recipe, run.checkpoint_dir, *sections)
-        call_where_trials_run(parts.finals.evaluator, export_network, run.best, trained, winner, baselines)
+        call_where_trials_run(parts.finals.evaluator, export_network, folder, trained, winner, baselines)
     else:
         cost = sum(parts.search.budgets.costs(run.store.trials("search")))
-        export_genome(run.best, run.config["space"], parts.finals.evaluator, winner, baselines, cost)
+        export_genome(folder, run.config["space"], parts.finals.evaluator, winner, baselines, cost)
 
 
 def measure_latency(run: Run) -> None:

@@ -1,10 +1,12 @@
 """What every strategy is: a pure function of the past."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.learner import Learner
 from nas_jax.trial import Budget, Genome, History, Prediction
@@ -53,6 +55,21 @@ class RandomStart(Protocol):
     def num_random(self) -> int | float:
         """How many; infinity for all."""
         ...
+
+
+@runtime_checkable
+class Aiming(Protocol):
+    """A strategy that can be told of what the values are; it is a dataclass with this field."""
+
+    @property
+    def objectives(self) -> Objectives | None: ...
+
+
+def aimed(strategy: Strategy, objectives: Objectives) -> Strategy:
+    """The strategy, told what the values are of if it has a use for that."""
+    if isinstance(strategy, Aiming) and dataclasses.is_dataclass(strategy):
+        return dataclasses.replace(strategy, objectives=objectives)
+    return strategy
 
 
 def random_proposals(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:

@@ -5,6 +5,8 @@ Setting", 2010) of a surrogate that has learned the ranks of the scores (`target
 says why. Expected improvement (Jones, Schonlau & Welch, "Efficient Global Optimization of Expensive Black-Box
 Functions", 1998) is counted from the largest posterior mean among the candidates, not from the best measurement, which
 noise made lucky: on a finite space the question is whether another candidate beats the one that is taken greedily.
+
+Of several objectives, and of constraints that have to be learned, `tradeoffs.py` says what a candidate promises.
 """
 
 from dataclasses import dataclass, field
@@ -12,12 +14,15 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
+from nas_jax.objectives import Objectives
+from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
 from nas_jax.strategies.pools import Pool, make_pool
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
+from nas_jax.strategies.tradeoffs import Believing, prediction_of, weigh
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, Surrogate
 from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
@@ -34,12 +39,14 @@ class Bayesopt:
     Args:
         surrogate: The recommended one, unless another is given (`recommended.py`).
         num_initial: Random genomes, before the surrogate is asked.
-        acquisition: One of ACQUISITIONS. "thompson" draws the function at all candidates together where the surrogate
-            can (has `sample`) and they are at most 1,000, else point by point.
+        acquisition: One of ACQUISITIONS, for one objective without constraints that have to be learned; others have the
+            expected improvement of the hypervolume. "thompson" draws the function at all candidates together where the
+            surrogate can (has `sample`) and they are at most 1,000, else point by point.
         targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
         beta: Optimism of "upper_confidence_bound", squared deviations.
         num_candidates: Candidates of a proposal where the space is too large to be enumerated.
         max_enumerated: The largest number of genomes that are enumerated.
+        objectives: What the values are of: tells which of them the space knows, and what it must not propose.
 
     Raises:
         ValueError: an unknown acquisition or kind of targets, or a number below one.
@@ -53,6 +60,7 @@ class Bayesopt:
     beta: float = 4.0
     num_candidates: int = 1000
     max_enumerated: int = 20_000
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         if self.acquisition not in ACQUISITIONS:
@@ -74,13 +82,17 @@ class Bayesopt:
         return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
+        space = allowed(self.space, self.objectives)
         if len(history.known) < self.num_initial or not history.genomes:
-            return random_proposal(self.space, rng, history)
+            return random_proposal(space, rng, history)
         by_spread = is_by_spread(len(history.known), rng)
-        pool = make_pool(self.space, rng, history, self.num_candidates, self.max_enumerated, by_spread=by_spread)
+        pool = make_pool(space, rng, history, self.num_candidates, self.max_enumerated, by_spread=by_spread)
         if not pool.candidates:
             return None
-        learned = self._learn(jax.random.key(int(rng.integers(1 << 31))), pool, history)
+        key = jax.random.key(int(rng.integers(1 << 31)))
+        if self._weighs(history):
+            return self._weighed(rng, key, pool, history)
+        learned = self._learn(key, pool, history)
         posterior = self.surrogate.predict(learned.state, pool.x)
         values = self._values(rng, learned, pool, posterior)
         choice = int(rng.choice(np.flatnonzero(values == values.max())))
@@ -89,6 +101,28 @@ class Bayesopt:
         details = {"acquisition": self.acquisition, "value": float(values[choice])}
         details |= description_of(self.surrogate, learned.state)
         return Proposal(pool.candidates[choice], predictions=(learned.targets.prediction(mean, std),), details=details)
+
+    def _weighs(self, history: History) -> bool:
+        """Whether there is more than one column to learn."""
+        return history.values.shape[1] > 1 or bool(self._believing.learned_limits(history))
+
+    @property
+    def _believing(self) -> Believing:
+        return Believing(self.space, self.surrogate, self._learn, self.targets, self.objectives)
+
+    def _weighed(self, rng: np.random.Generator, key: jax.Array, pool: Pool, history: History) -> Proposal:
+        """The candidate that promises most to the front."""
+        beliefs = self._believing.tradeoffs(key, pool, history)
+        aim, values = weigh(rng, beliefs, self._believing.reference(history), self.beta)
+        choice = int(rng.choice(np.flatnonzero(values == values.max())))
+        row = len(pool.known) + choice
+        details = {
+            "acquisition": aim,
+            "value": float(values[choice]),
+            "log_feasible": float(beliefs.log_feasible[row]),
+        }
+        predictions = tuple(prediction_of(marginal, row) for marginal in beliefs.objectives)
+        return Proposal(pool.candidates[choice], predictions=predictions, details=details)
 
     def _learn(self, key: jax.Array, pool: Pool, history: History) -> Learned:
         """What was measured, and as if it were the posterior mean of each pending genome."""

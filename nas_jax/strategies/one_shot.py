@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
+from nas_jax.errors import UserError
 from nas_jax.features.base import at_most
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
 from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learner, is_by_spread
+from nas_jax.strategies.order import is_of_one
 from nas_jax.strategies.pools import scale_of
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
 from nas_jax.surrogates.base import Surrogate
@@ -48,6 +50,11 @@ class OneShot:
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
         history = checked_history(self.space, history)
+        if not is_of_one(history):
+            raise UserError(
+                "strategy one_shot ranks by one objective without constraints; with several, or with constraints, take "
+                "--config.strategy=bayesopt, evolution, local_search or random_search"
+            )
         if len(history.known) < self.num_random or len(history.genomes) < 2:
             return random_proposals(self.space, rng, history, num)
         candidates = self.space.sample(rng, max(num, at_most(self.space, self.num_candidates)), exclude=history.known)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from nas_jax.features.base import at_most
 from nas_jax.spaces.base import Space
+from nas_jax.strategies.order import best_first
 from nas_jax.trial import Genome, History
 
 _NUM_ELITES = 10
@@ -110,7 +111,7 @@ def _encoded(space: Space) -> tuple[tuple[Genome, ...], np.ndarray, dict[Genome,
 def _promising(space: Space, rng: np.random.Generator, history: History, num: int) -> list[Genome]:
     """Neighbours of the best, mutants and crossovers of the elite, and for at least a quarter random draws."""
     known = history.known
-    ranking = np.argsort(-history.scores, kind="stable")[:_NUM_ELITES]
+    ranking = best_first(history)[:_NUM_ELITES]
     elite = [history.genomes[place] for place in ranking]
     found: dict[Genome, None] = {}
     if elite:

@@ -12,17 +12,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm, rankdata
 
+from nas_jax.surrogates.improvement import STRAIGHT, Line
 from nas_jax.trial import Prediction
 
 TARGETS = ("ranks", "scores", "log_errors")
 FRACTION_BOUND = 1.01  # a little above what an accuracy can reach, so that its logarithm is finite
+_NUM_KNOTS, _MARGIN = 257, 6.0  # of a line in place of the exponential, and how far it goes beyond the targets
 
 
 class Targets(NamedTuple):
-    """Targets of n scores, and the way back."""
+    """Targets of n scores, and the way back: exact, and as a line with bends."""
 
     values: Float[np.ndarray, " n"]  # in the order of the scores
     inverse: Callable[[Float[np.ndarray, " k"]], Float[np.ndarray, " k"]]  # from targets to scores
+    line: Line = STRAIGHT
 
     def prediction(self, mean: float, std: float) -> Prediction:
         """In units of scores what is normal in units of targets: half the distance of the quantiles at +-1 std."""
@@ -50,22 +53,25 @@ def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
     if kind == "log_errors":
         if scores.max() >= FRACTION_BOUND:
             raise ValueError(f"log_errors are of fractions, and one score is {scores.max():g}")
-        return Targets(-np.log(FRACTION_BOUND - scores), lambda values: FRACTION_BOUND - np.exp(-values))
+        errors = -np.log(FRACTION_BOUND - scores)
+        return Targets(errors, lambda values: FRACTION_BOUND - np.exp(-values), _line_of_logarithms(errors))
     values = norm.ppf((rankdata(scores) - 0.5) / len(scores))
-    return Targets(values, lambda new: _score_of_rank(new, values, scores))
+    line = _line_of_ranks(values, scores)
+    return Targets(values, line.__call__, line)
 
 
-def _score_of_rank(
-    new: Float[np.ndarray, " k"], values: Float[np.ndarray, " n"], scores: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " k"]:
-    """Interpolates between the scores; beyond their range the slope is that of the outer half of it."""
+def _line_of_logarithms(errors: Float[np.ndarray, " n"]) -> Line:
+    knots = np.linspace(errors.min() - _MARGIN, errors.max() + _MARGIN, _NUM_KNOTS)
+    return Line(knots, FRACTION_BOUND - np.exp(-knots), float(np.exp(-knots[0])), float(np.exp(-knots[-1])))
+
+
+def _line_of_ranks(values: Float[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> Line:
+    """Through the scores; beyond their range the slope is that of the outer half of it."""
     knots, places = np.unique(values, return_index=True)
     heights = scores[places]
     if len(knots) == 1:
-        return np.full(len(new), heights[0])
+        return Line(knots, heights, 0.0, 0.0)
     middle = len(knots) // 2
     slope_low = (heights[middle] - heights[0]) / (knots[middle] - knots[0])
     slope_high = (heights[-1] - heights[middle - 1]) / (knots[-1] - knots[middle - 1])
-    inside = np.interp(new, knots, heights)
-    below, above = np.minimum(new - knots[0], 0), np.maximum(new - knots[-1], 0)
-    return inside + slope_low * below + slope_high * above
+    return Line(knots, heights, float(slope_low), float(slope_high))

@@ -17,6 +17,7 @@ from nas_jax.assessment import Assessment
 from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Progress
+from nas_jax.front_files import GrowingVolume
 from nas_jax.listeners import Outcome, Round
 from nas_jax.parts import Parts
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
@@ -134,6 +135,8 @@ class _Channel:
         self._num_assessed = self.held.num_assessed
         self._num: Counter[Stage] = Counter()
         self._best: dict[tuple[Stage, str], float] = {}
+        self._growing = GrowingVolume(run.objectives)
+        self._volume: float | None = None
         for trial in ended:
             if trial.id in self._told:
                 self._count(trial)
@@ -156,18 +159,22 @@ class _Channel:
 
     def _count(self, trial: Trial) -> None:
         self._num[trial.stage] += 1
+        if trial.stage == "search" and len(self._run.objectives) > 1:
+            self._volume = self._growing.add(trial)
         for objective in self._run.objectives:
             value, key = objective.finite_value(trial), (trial.stage, objective.metric)
             if value is not None:
                 self._best[key] = max(value, self._best.get(key, value))
 
     def _points(self, trial: Trial) -> dict[str, float]:
-        """Each objective's metric, and its best value until now, where there is one."""
+        """Each objective's metric, and its best value until now, where there is one; of several the hypervolume too."""
         points: dict[str, float] = {}
         for objective in self._run.objectives:
             value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))
             named = {objective.metric: value, f"best_{objective.metric}": best}
             points |= {name: objective.sign * each for name, each in named.items() if each is not None}
+        if trial.stage == "search" and self._volume is not None:
+            points["hypervolume"] = self._volume
         return points
 
 

@@ -73,12 +73,12 @@ class Fastidious(LeastSquares):
         raise ValueError("y must be prime")
 
 
-def subject(workdir, *objectives, surrogate=None, space=None, targets="scores", **known):
+def subject(workdir, *objectives, constraints=(), surrogate=None, space=None, targets="scores", **known):
     """What the report of a run is about; it knows no parts of the run but these."""
     space = space or Plain()
     learner = Learner(space, surrogate or LeastSquares(), targets)
     rounds = read_rounds(workdir / "diagnostics.jsonl")
-    objectives = Objectives(objectives) if objectives else ACCURACY
+    objectives = Objectives(objectives or ACCURACY.each, tuple(constraints))
     return Subject(read_record(workdir), objectives, space, learner, rounds, **known)
 
 
@@ -87,7 +87,8 @@ def report(workdir, *objectives, **known):
     path = write_page(subject(workdir, *objectives, **known))
     assert path == workdir / "report.html"
     page = Page(path.read_text())
-    assert list(page.sections) == SECTIONS
+    has_front = len(objectives) > 1 or known.get("constraints")
+    assert list(page.sections) == [*SECTIONS[:2], *["front"] * bool(has_front), *SECTIONS[2:]]
     assert all(page.text(id) for id in SECTIONS)
     check_self_contained(page)
     return page

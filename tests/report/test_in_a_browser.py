@@ -6,7 +6,9 @@ from itertools import product
 import pytest
 from html_page import Page
 from report_page import subject
+from run_files import search_records, write
 
+from nas_jax.objectives import Objective
 from nas_jax.report.write import write_page
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.surrogates.gaussian_process import GaussianProcess
@@ -59,3 +61,28 @@ def look(browser, path, width, scheme):
     inks = {colour.partition("rgba")[0] for colour in colours[1:]}
     assert inks == {"rgb(230, 232, 234)" if is_dark else "rgb(27, 31, 36)"}
     context.close()
+
+
+def test_points_of_a_front_are_read_by_mouse_and_by_keyboard(browser, tmp_path):
+    objectives = Objective(), Objective("num_params", maximize=False)
+    path = write_page(subject(write(tmp_path / "run", search_records(20)), *objectives))
+    for width in (1280, 390):
+        page = browser.new_context(viewport={"width": width, "height": 800}).new_page()
+        page.goto(path.as_uri())
+        points = page.locator("a.point")
+        said = [point.get_attribute("aria-label") for point in points.all()]
+        assert said
+        points.first.locator(".dot").hover()
+        assert shown(page) == said[:1]
+        page.mouse.move(0, 0)
+        points.first.focus()
+        assert shown(page) == said[:1]
+        page.keyboard.press("Tab")
+        assert shown(page) == said[1:2]
+        box = page.locator(".area").first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+def shown(page):
+    return [tip.inner_text() for tip in page.locator(".tip").all() if tip.is_visible()]

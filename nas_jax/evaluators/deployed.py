@@ -1,0 +1,86 @@
+"""What a network costs where it will run: measured of its compiled program, before any training.
+
+The program is the one that is exported: from raw inputs to predictions, in float32. Parameters have their initial
+values, which changes none of these figures.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from nas_jax.objectives import Objectives
+from nas_jax.portable import make_predict
+from nas_jax.tasks.base import Problem
+from nas_jax.train.variables import draw_variables, input_shapes, variable_shapes
+
+# Of one inference of a batch: milliseconds (median, and the quartiles' distance), inputs a second, and bytes.
+LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
+DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
+
+_MIN_CALLS, _MAX_CALLS = 10, 100
+_MAX_SECONDS = 1.0  # of calls that are timed
+_WARM_SECONDS = 0.1  # of calls before them
+_measuring = threading.Lock()  # one network at a time
+
+
+def wanted_of(objectives: Objectives | None) -> tuple[str, ...]:
+    """Those of DEPLOYED that an objective or a constraint asks for."""
+    return tuple(name for name in (objectives.needed if objectives else ()) if name in DEPLOYED)
+
+
+def deployed_metrics(network: nn.Module, problem: Problem, wanted: Sequence[str], batch_size: int) -> dict[str, float]:
+    """The figures of DEPLOYED that belong to what is wanted; nothing is compiled if nothing is.
+
+    Args:
+        network: in float32.
+        batch_size: inputs of a call.
+    """
+    if not wanted:
+        return {}
+    task, spec = problem.task, problem.dataset.spec
+    variables = jax.tree.map(jax.device_put, draw_variables(variable_shapes(network, input_shapes(problem)), seed=0))
+    one = spec.arrays[task.input_name]
+    inputs = jax.device_put(np.zeros((batch_size, *one.shape), one.dtype))
+    compiled = jax.jit(make_predict(network, task, spec)).lower(variables, inputs).compile()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
+    metrics: dict[str, float] = {"size_bytes": float(size)}
+    if "peak_memory_bytes" in wanted and (memory := compiled.memory_analysis()) is not None:
+        metrics["peak_memory_bytes"] = float(
+            memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+        )
+    if set(wanted) & set(LATENCIES):
+        with _measuring:
+            seconds = _timed(lambda: jax.block_until_ready(compiled(variables, inputs)))
+        low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
+        metrics |= {
+            "latency_ms": 1000 * median,
+            "latency_ms_spread": 1000 * (high - low),
+            "throughput": batch_size / median,
+        }
+    return metrics
+
+
+def is_broken(objectives: Objectives | None, metrics: dict[str, float]) -> bool:
+    """Whether what is known before training breaks a constraint already."""
+    constraints = objectives.constraints if objectives else ()
+    known = [constraint for constraint in constraints if constraint.metric in metrics]
+    return any(broken > 0 for constraint in known for broken in constraint.violations(metrics))
+
+
+def _timed(call: Callable[[], Any]) -> list[float]:
+    """Seconds of calls, after some that nobody counts."""
+    until = time.perf_counter() + _WARM_SECONDS
+    call()
+    while time.perf_counter() < until:
+        call()
+    seconds: list[float] = []
+    while len(seconds) < _MIN_CALLS or (len(seconds) < _MAX_CALLS and sum(seconds) < _MAX_SECONDS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds

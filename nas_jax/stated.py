@@ -1,0 +1,94 @@
+"""What a config says that a search is for: its objectives and its constraints."""
+
+import json
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas_jax.build import construct
+from nas_jax.constraints import Constraint
+from nas_jax.errors import UserError
+from nas_jax.objectives import Objective, Objectives
+
+
+def objectives_of(config: Mapping[str, Any]) -> Objectives:
+    """Of `objectives`, a list of sections; without any of the one section `objective`, which may be a list as well.
+
+    A flag gives a list as a literal of Python or as JSON, and a metric to make large may stand there by its name.
+
+    Raises:
+        UserError: a section that is none, has an unknown field, or a metric that is there twice.
+    """
+    sections = _sections(config, "objectives") or _sections(config, "objective") or [{}]
+    return _joined(sections, _sections(config, "constraints"))
+
+
+def with_known(objectives: Objectives, known: Sequence[str]) -> Objectives:
+    """The same, of which these metrics are known before any measurement."""
+    return Objectives(
+        objectives.each, objectives.constraints, tuple(metric for metric in objectives.needed if metric in known)
+    )
+
+
+def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str, Any]:
+    """The config of a search of a table, in which what objectives and constraints name is no gene but a metric.
+
+    That is so where the evaluator lists its metrics by the names of columns, and the space takes the other columns
+    of the same table as genes; any other config is returned as it is.
+    """
+    evaluator, space = dict(config["evaluator"]), dict(config["space"])
+    listed, excluded = evaluator.get("metrics"), space.get("exclude", "")
+    is_table = evaluator.get("name") == "tabular" and space.get("name") == "categorical" and space.get("path")
+    if not (is_table and isinstance(listed, str) and isinstance(excluded, str)):
+        return dict(config)
+    evaluator["metrics"] = _with_names(listed, objectives.needed)
+    space["exclude"] = _with_names(excluded, objectives.needed)
+    return {**config, "evaluator": evaluator, "space": space}
+
+
+def _with_names(listed: str, more: Sequence[str]) -> str:
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    return ",".join(dict.fromkeys((*names, *more)))
+
+
+def _joined(sections: Sequence[Any], constraints: Sequence[Any]) -> Objectives:
+    try:
+        return Objectives(
+            tuple(construct(Objective, "objectives", _section(each, "objectives")) for each in sections),
+            tuple(construct(Constraint, "constraints", _section(each, "constraints")) for each in constraints),
+        )
+    except ValueError as error:
+        raise UserError(f"objectives: {error}") from error
+
+
+def _sections(config: Mapping[str, Any], name: str) -> list[Any]:
+    given = config.get(name) or ()
+    if isinstance(given, str):
+        given = _parsed(given, name)
+    if isinstance(given, Mapping | str):
+        return [given]
+    if not isinstance(given, Sequence):
+        raise UserError(f"{name}: a list of sections is wanted, not {reprlib.repr(given)}")
+    return list(given)
+
+
+def _parsed(text: str, name: str) -> Any:
+    """What a flag gave as JSON; other text is the name of a metric."""
+    if not text.lstrip().startswith(("[", "{", "(")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"""{name}: {reprlib.repr(text)} is no list; write it like '[{{"metric": "val_accuracy"}}]' ({error})"""
+        ) from error
+
+
+def _section(given: Any, name: str) -> Mapping[str, Any]:
+    if isinstance(given, str) and name == "objectives":
+        return {"metric": given}
+    if isinstance(given, Mapping):
+        if "metric" not in given and given:
+            raise UserError(f"{name}: {reprlib.repr(dict(given))} names no metric; give it one, 'metric'")
+        return given
+    raise UserError(f"{name}: a section with a metric is wanted, not {reprlib.repr(given)}")

@@ -1,0 +1,95 @@
+"""Finalists of a front, the files that say what it is, and the choice of the winner."""
+
+import csv
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import Numbers
+from made_runs import make_run
+
+from nas_jax.constraints import Constraint
+from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
+from nas_jax.objectives import Objective, Objectives
+from nas_jax.search.finalists import choose_winner, train_finalists
+from nas_jax.search.loop import search
+from nas_jax.settings import FinalistSettings
+from nas_jax.store import TrialStore
+
+BOTH = Objectives((Objective(), Objective("cost", maximize=False)))
+
+
+class Pairs:
+    """Number i gives i, and costs i² but for even numbers, which cost 2,500 more: half of all are on the front."""
+
+    metric_names = ("val_accuracy", "cost")
+
+    def measure(self, trial, report=ignore):
+        (i,) = trial.genome
+        return Measurement({"val_accuracy": float(i), "cost": float(i**2 + 2500 * (i % 2 == 0))}, {"train": 0.0})
+
+    def evaluate(self, requests, report=ignore):
+        return evaluate_serially(self.measure, requests, report)
+
+
+def finished(tmp_path, objectives=BOTH, num_finalists=5):
+    finals = FinalistSettings(20, num_finalists, max_doublings=0)
+    run = make_run(TrialStore(), evaluator=Pairs(), objectives=objectives, finals=finals, space=Numbers(num=40))
+    run = replace(run, workdir=tmp_path)
+    search(run)
+    train_finalists(run)
+    return run
+
+
+def test_finalists_spread_over_the_front(tmp_path):
+    run = finished(tmp_path)
+    numbers = sorted(trial.genome[0] for trial in run.store.trials("final"))
+    assert len(numbers) == 5
+    assert len(set(numbers)) == 5
+    assert np.ptp(numbers) > 8  # of 40; five in a row would have 4
+    assert all(len(trial.predictions) == 2 for trial in run.store.trials("final"))
+
+
+def test_files_say_what_the_front_and_its_volume_are(tmp_path):
+    run = finished(tmp_path)
+    with (tmp_path / "front.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    measured = {trial.id: trial for trial in run.store.trials()}
+    assert all(measured[int(row["trial"])].description == row["description"] for row in rows)
+    pairs = [(float(row["val_accuracy"]), float(row["cost"])) for row in rows]
+    assert pairs == sorted(pairs, reverse=True)
+    assert all(first[1] > second[1] for first, second in itertools.pairwise(pairs))
+    with (tmp_path / "hypervolume.csv").open(newline="") as file:
+        volumes = [float(row["hypervolume"]) for row in csv.DictReader(file)]
+    assert len(volumes) == 12
+    assert volumes == sorted(volumes)
+    assert volumes[-1] > 0
+
+
+def test_no_finalist_is_expected_to_be_infeasible_while_others_are_not(tmp_path):
+    run = finished(tmp_path, replace(BOTH, constraints=(Constraint("cost", at_most=2000),)))
+    tried = {trial.genome: trial for trial in run.store.trials("search")}
+    known = [tried[trial.genome] for trial in run.store.trials("final") if trial.genome in tried]
+    assert known
+    assert all(trial.metrics["cost"] <= 2000 for trial in known)
+
+
+def test_the_winner_is_the_point_that_the_rule_names(tmp_path):
+    contenders = finished(tmp_path).store.trials("final")
+    best = choose_winner(BOTH, contenders, "max val_accuracy")
+    assert best.metrics["val_accuracy"] == max(trial.metrics["val_accuracy"] for trial in contenders)
+    cheap = choose_winner(BOTH, contenders, "min cost")
+    assert cheap.metrics["cost"] == min(trial.metrics["cost"] for trial in contenders)
+
+
+def test_where_no_finalist_is_feasible_nothing_wins(tmp_path):
+    contenders = finished(tmp_path).store.trials("final")
+    with pytest.raises(UserError, match="none of the 5 finalists keeps cost <= -1"):
+        choose_winner(replace(BOTH, constraints=(Constraint("cost", at_most=-1),)), contenders)
+
+
+def test_a_choice_that_is_no_rule_is_refused():
+    with pytest.raises(ValueError, match="is no rule to choose by"):
+        FinalistSettings(choice="the best")

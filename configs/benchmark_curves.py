@@ -5,8 +5,8 @@
 
 `{}` stands for the epoch or step in the names of the curve's columns: those that are there are the budgets. The genes
 are all other columns but those of `--config.space.exclude=test_loss_{},seconds`. The search may spend 20 full
-trainings, `--config.search.max_cost=20`; other strategies are `--config.strategy=asha`, `hyperband`,
-`successive_halving` and `random_search`. See docs/budgets.md. `:smoke` has fewer trials, for tests.
+trainings, `--config.search.max_cost=20`. The strategy is `freeze_thaw`; others are `--config.strategy=asha`,
+`hyperband`, `successive_halving` and `random_search`. See docs/budgets.md. `:smoke` has fewer trials, for tests.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     path, curve = (config.evaluator.get_ref(name) for name in ("path", "curve"))
     config.space = ConfigDict({"name": "categorical", "path": path, "curve": curve, "continuous": True})
     config.objective = ConfigDict({"metric": FieldReference(curve, op=_Operation(name_of))})
-    config.strategy = ConfigDict({"name": "asha"})
+    config.strategy = ConfigDict({"name": "freeze_thaw"})
     config.search = ConfigDict({"max_cost": 20.0})
     config.search.num_trials = placeholder(int)
     # What the search would hand over, looked up at the end of its curve.

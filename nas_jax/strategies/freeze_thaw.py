@@ -2,10 +2,14 @@
 
 What counts is what a training promises for its end (Swersky, Snoek & Adams, "Freeze-Thaw Bayesian Optimization", 2014;
 Wistuba, Kadra & Grabocka, "Supervising the Multi-Fidelity Race of Hyperparameter Configurations", 2022; Rakotoarison et
-al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Two moves share the cost in equal parts. One explores: it
-takes the largest expected improvement of the full training over the best posterior mean, for the square root of what
-the next rung costs. The other one exploits: it continues the training with the best posterior mean, so that whenever
-the search ends the best is not left half trained.
+al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share the cost in equal parts:
+
+- explore: the largest expected improvement of the full training over the best posterior mean, for the square root of
+  what the next rung costs;
+- exploit: the training with the best posterior mean goes on, so that whenever the search ends the best is not left half
+  trained;
+- do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
+  begins.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
 they are, but for the worst fifth, know that trainings on a plateau do not differ. Either alone gets stuck on some
@@ -34,6 +38,7 @@ from nas_jax.trial import Budget, Genome, History
 
 _FEWEST = 27  # points
 _GROWTH = 1.4  # of the number of points between two searches for hyperparameters
+_LEADING = 3  # one in so many of a rung leads
 _WORST = 0.2  # the share of values that are not told apart where values count as they are
 
 
@@ -86,7 +91,7 @@ class FreezeThaw:
         choices = _choices_of(features, history, each, self.budgets)
         if not choices.genomes:
             return None
-        chosen, value = self._choose(rng, process, state, choices)
+        chosen, value = self._choose(rng, process, state, choices, _leading(history, each))
         budget = choices.budgets[chosen]
         at_budget = Curves(choices.x[[chosen]], _shares([budget], each), choices.training[[chosen]])
         mean, std = (float(part[0]) for part in process.predict(state, at_budget))
@@ -136,19 +141,29 @@ class FreezeThaw:
         return process.condition(joined, np.append(targets.values, expected), coordinates)
 
     def _choose(
-        self, rng: np.random.Generator, process: CurveProcess, state: CurveState, choices: "_Choices"
+        self,
+        rng: np.random.Generator,
+        process: CurveProcess,
+        state: CurveState,
+        choices: "_Choices",
+        leading: Genome | None,
     ) -> tuple[int, float]:
         """The place of a choice, and its expected improvement."""
         posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
         known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
         mean, best = np.asarray(posterior.mean), np.asarray(known.mean).max()
         improvement = _log_expected_improvement(posterior, float(best))
-        explores = int(np.argmax(improvement - 0.5 * np.log(choices.costs)))
+        moves = [int(np.argmax(improvement - 0.5 * np.log(choices.costs)))]
         exploits = int(np.argmax(np.where(choices.is_begun, mean, -np.inf)))
-        chosen = explores
         if choices.is_begun[exploits] and mean[exploits] >= best - 1e-9 * abs(best):
-            share = choices.costs[explores] / (choices.costs[explores] + choices.costs[exploits])
-            chosen = exploits if rng.random() < share else explores
+            moves.append(exploits)
+        new = np.flatnonzero(~choices.is_begun)
+        if leading is not None:
+            moves.append(choices.genomes.index(leading))
+        elif len(new):
+            moves.append(int(rng.choice(new)))
+        weights = 1 / choices.costs[moves]  # so that they share the cost in equal parts
+        chosen = moves[int(rng.choice(len(moves), p=weights / weights.sum()))]
         return chosen, float(np.exp(improvement[chosen]))
 
 
@@ -186,6 +201,18 @@ def _choices_of(features: Pool, history: History, each: tuple[Budget, ...], budg
         ),
         is_begun=np.arange(len(rows) + len(new)) < len(rows),
     )
+
+
+def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:
+    """Of the highest rung that has one, the best genome among its best third that has gone no further."""
+    last, closed = _last_rows(history), {*history.failed, *history.pending}
+    for budget in each[-2::-1]:
+        rows = [row for row, spent in enumerate(history.budgets) if spent == budget]
+        ranked = sorted(rows, key=lambda row: -history.scores[row])
+        for row in ranked[: len(rows) // _LEADING]:
+            if last[history.genomes[row]] == row and history.genomes[row] not in closed:
+                return history.genomes[row]
+    return None
 
 
 def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:

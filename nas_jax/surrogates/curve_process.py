@@ -156,20 +156,22 @@ def _covariance_and_noise(
     lengthscales = jnp.exp(_LOG_LENGTHSCALE[0] + _LOG_LENGTHSCALE[1] * departures) * jnp.sqrt(num_varying)
     alike = correlation(stationary_kernel("matern52"), lengthscales, jnp.zeros(0), one.x, other.x)
 
-    def along(kernel: str, length: Any) -> Any:
-        shares = one.share[:, None], other.share[:, None]
-        return correlation(stationary_kernel(kernel), length[None], jnp.zeros(0), *shares)
-
+    apart = jnp.abs(one.share[:, None] - other.share[None, :])
     is_same = one.training[:, None] == other.training[None, :]
     left = (1 - one.share)[:, None] * (1 - other.share)[None, :]
-    of_features = found["feature_share"] + (1 - found["feature_share"]) * along("matern32", found["feature_length"])
-    of_own = found["own_share"] + (1 - found["own_share"]) * along("matern12", found["own_length"])
+    of_features = found["feature_share"] + (1 - found["feature_share"]) * _matern32(apart / found["feature_length"])
+    of_own = found["own_share"] + (1 - found["own_share"]) * jnp.exp(-apart / found["own_length"])
     covariance = (
-        found["trend_std"] ** 2 * along("matern32", found["trend_length"])
+        found["trend_std"] ** 2 * _matern32(apart / found["trend_length"])
         + alike * (found["feature_std"] ** 2 * of_features + found["feature_slope_std"] ** 2 * left)
         + is_same * (found["own_std"] ** 2 * of_own + found["own_slope_std"] ** 2 * left)
     )
     return covariance, found["noise_std"] ** 2
+
+
+def _matern32(distance: jax.Array) -> jax.Array:
+    """Rasmussen & Williams (2006), eq. 4.17."""
+    return (1 + jnp.sqrt(3.0) * distance) * jnp.exp(-jnp.sqrt(3.0) * distance)
 
 
 @jax.jit

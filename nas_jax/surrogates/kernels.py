@@ -73,9 +73,12 @@ def correlation(
     if not isinstance(kernel, _RADIAL):
         return _with_scales(kernel, lengthscales).cross_covariance(x, z)
     # The product leaves equal points a little apart (1e-8), which only a kernel that falls at once can notice.
-    squares_of = product_squared_distances if isinstance(kernel, _SMOOTH) else squared_distances
+    # The latter's slope by a square is the steeper the nearer points are. Compiled, equal points may be an ulp apart: a
+    # slope of 1e16 there would leave nothing of the gradient but rounding.
+    is_smooth = isinstance(kernel, _SMOOTH)
+    squares_of, least = (product_squared_distances, 1e-36) if is_smooth else (squared_distances, 1e-24)
     squares = squares_of(x / lengthscales[None, :], z / lengthscales[None, :])
-    distances = jnp.sqrt(jnp.maximum(squares, 1e-36))  # a square root has no slope at zero
+    distances = jnp.sqrt(jnp.maximum(squares, least))  # a square root has no slope at zero
     radial, origin = _with_scales(kernel, jnp.ones(())), jnp.zeros(1)
     return jax.vmap(jax.vmap(lambda distance: radial(distance[None], origin)))(distances)
 

@@ -104,3 +104,22 @@ def test_white_noise_and_kernels_of_some_features_are_refused():
         GaussianProcess(kernel=gpx.kernels.White())
     with pytest.raises(ValueError, match="active_dims"):
         GaussianProcess(kernel=gpx.kernels.RBF(active_dims=[0]))
+
+
+def test_the_gradient_of_a_rough_kernel_does_not_suffer_from_equal_points():
+    """Compiled, x / lengthscale of equal points may differ by an ulp; by the closed form exp(-|x - z| / lengthscale)."""
+    rng = np.random.default_rng(0)
+    x = np.log(rng.choice([1, 2, 4, 8, 16, 32, 50], 50))[:, None] / np.log(50)
+    weights = rng.normal(size=(50, 50))
+
+    def ours(log_lengthscale):
+        kernel = stationary_kernel("matern12")
+        return jnp.sum(weights * correlation(kernel, jnp.exp(log_lengthscale)[None], jnp.zeros(0), x, x))
+
+    def closed(log_lengthscale):
+        return jnp.sum(weights * jnp.exp(-jnp.abs(x - x.T) / jnp.exp(log_lengthscale)))
+
+    with jax.enable_x64(True):
+        for point in (-1.2, -0.5, 0.1):
+            expected = jax.grad(closed)(jnp.asarray(point))
+            np.testing.assert_allclose(jax.jit(jax.grad(ours))(jnp.asarray(point)), expected, rtol=1e-6)

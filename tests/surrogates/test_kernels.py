@@ -107,7 +107,7 @@ def test_white_noise_and_kernels_of_some_features_are_refused():
 
 
 def test_the_gradient_of_a_rough_kernel_does_not_suffer_from_equal_points():
-    """Compiled, x / lengthscale of equal points may differ by an ulp; by the closed form exp(-|x - z| / lengthscale)."""
+    """Compiled, x / lengthscale of equal points may differ by an ulp. Checked by exp(-|x - z| / lengthscale)."""
     rng = np.random.default_rng(0)
     x = np.log(rng.choice([1, 2, 4, 8, 16, 32, 50], 50))[:, None] / np.log(50)
     weights = rng.normal(size=(50, 50))

@@ -103,14 +103,16 @@ class CurveProcess:
         padded, rows = _pad(curves, scaled)
         start = np.zeros(len(_PRIORS) + group.max(initial=0) + 1)
         limit = np.asarray(self.max_evaluations)
-        return in_double_precision(_optimise, start, padded, rows, group, _num_varying(curves.x), limit)
+        varying = _num_varying(curves.x)
+        return in_double_precision(_optimise, _kernel(), start, padded, rows, group, varying, limit)
 
     def condition(self, curves: Curves, y: Float[np.ndarray, " n"], coordinates: Float[np.ndarray, " k"]) -> CurveState:
         """The state after these points with given hyperparameters; raises as `fit`."""
         curves, y = _checked(curves, y)
         group, mean, std = self._group(curves.x.shape[1]), float(y.mean()), _spread(y)
         padded, _ = _pad(curves, y)
-        both = in_double_precision(_covariance_and_noise, coordinates, padded, padded, group, _num_varying(curves.x))
+        varying = _num_varying(curves.x)
+        both = in_double_precision(_covariance_and_noise, _kernel(), coordinates, padded, padded, group, varying)
         num = len(y)
         covariance = both[0][:num, :num] + np.diag(np.full(num, both[1] + _JITTER))
         factor = cholesky(covariance, lower=True)
@@ -124,7 +126,9 @@ class CurveProcess:
         padded, _ = _pad(state.curves, np.zeros(num_known))
         asked, _ = _pad(queries, np.zeros(num))
         varying = _num_varying(state.curves.x)
-        between, _ = in_double_precision(_covariance_and_noise, state.coordinates, padded, asked, group, varying)
+        between, _ = in_double_precision(
+            _covariance_and_noise, _kernel(), state.coordinates, padded, asked, group, varying
+        )
         between = between[:num_known, :num]
         explained = solve_triangular(state.factor, between, lower=True)
         prior = in_double_precision(_variances, state.coordinates, asked.share)[:num]
@@ -135,6 +139,11 @@ class CurveProcess:
 
     def _group(self, num_features: int) -> Int[np.ndarray, " d"]:
         return groups_of(self.groups, num_features, ard=self.groups is not None)
+
+
+def _kernel() -> Any:
+    """Of the features. It is made outside of what is compiled, since all who ask for it get the same object."""
+    return stationary_kernel("matern52")
 
 
 def _hyperparameters(coordinates: jax.Array) -> dict[str, Any]:
@@ -148,13 +157,13 @@ def _hyperparameters(coordinates: jax.Array) -> dict[str, Any]:
 
 @jax.jit
 def _covariance_and_noise(
-    coordinates: jax.Array, one: Curves, other: Curves, group: jax.Array, num_varying: jax.Array
+    kernel: Any, coordinates: jax.Array, one: Curves, other: Curves, group: jax.Array, num_varying: jax.Array
 ) -> tuple[Any, Any]:
     """The covariance between two lists of points, and the variance of the noise."""
     found = _hyperparameters(coordinates)
     departures = coordinates[len(_PRIORS) :][group]
     lengthscales = jnp.exp(_LOG_LENGTHSCALE[0] + _LOG_LENGTHSCALE[1] * departures) * jnp.sqrt(num_varying)
-    alike = correlation(stationary_kernel("matern52"), lengthscales, jnp.zeros(0), one.x, other.x)
+    alike = correlation(kernel, lengthscales, jnp.zeros(0), one.x, other.x)
 
     apart = jnp.abs(one.share[:, None] - other.share[None, :])
     is_same = one.training[:, None] == other.training[None, :]
@@ -184,10 +193,16 @@ def _variances(coordinates: jax.Array, share: jax.Array) -> Any:
 
 @jax.jit
 def _optimise(
-    start: jax.Array, curves: Curves, rows: Rows, group: jax.Array, num_varying: jax.Array, max_evaluations: jax.Array
+    kernel: Any,
+    start: jax.Array,
+    curves: Curves,
+    rows: Rows,
+    group: jax.Array,
+    num_varying: jax.Array,
+    max_evaluations: jax.Array,
 ) -> jax.Array:
     def cost(coordinates: jax.Array) -> jax.Array:
-        covariance, noise = _covariance_and_noise(coordinates, curves, curves, group, num_varying)
+        covariance, noise = _covariance_and_noise(kernel, coordinates, curves, curves, group, num_varying)
         is_real = rows.is_real[:, None] & rows.is_real[None, :]
         diagonal = jnp.where(rows.is_real, noise + _JITTER, 1.0)
         density = log_density(jnp.where(is_real, covariance, 0.0) + jnp.diag(diagonal), rows)

@@ -12,7 +12,7 @@ ALL = CurveExtrapolation()
 
 def predict(extrapolation, epochs, values, asked):
     """The posterior, in NumPy's arrays."""
-    return Posterior(*map(np.asarray, extrapolation.predict(extrapolation.fit(epochs, values, asked)))
+    return Posterior(*map(np.asarray, extrapolation.predict(extrapolation.fit(epochs, values), asked)))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -80,9 +80,7 @@ def test_a_constant_curve_stays_where_it_is():
     assert abs(posterior.mean[0] - 0.7) < 0.01
     assert posterior.std[0] < 0.1
     small = CurveExtrapolation(unit=1e-3)
-    assert predict(small, EPOCHS, np.full(12, 0.7), [60]).std[0] == pytest.approx(
-        1e-3 * posterior.std[0], rel=1e-3
-    )
+    assert predict(small, EPOCHS, np.full(12, 0.7), [60]).std[0] == pytest.approx(1e-3 * posterior.std[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ def get_config(variant: str = "full") -> ConfigDict:
             "name": "transformer",
             "num_layers": (1, 2),
             "widths": (32, 64),
-            "num_heads": (1, 2, 4),
             "dropouts": (0.0, 0.1),
         }
     )

@@ -122,7 +122,7 @@ def changeable(store: TrialStore, config: Collection[str], strategy: Strategy) -
         return config
     if store.trials(*FULL):
         return ()
-    return ("finalists",) if isinstance(strategy, Learning) else ("surrogate", "targets", "features", "finalists")
+    return ("finalists",) if isinstance(strategy, Learning) else ("surrogate", "targets", "finalists")
 
 
 def unfinished(store: TrialStore, *stages: Stage) -> list[Trial]:

@@ -78,7 +78,7 @@ def test_the_objective_is_the_first_metric_of_the_task():
 
 
 def test_a_part_that_there_is_not_is_named_with_the_choices():
-    with pytest.raises(UserError, match=r"no part 'nas_jax\.strategies\.luck'; there are bayesopt, evolution"):
+    with pytest.raises(UserError, match=r"no part 'nas_jax\.strategies\.luck'; there are asha, bayesopt, evolution"):
         completed(strategy="luck")
 
 

@@ -16,7 +16,7 @@ from flax import linen as nn
 from nas_jax.objectives import Objectives
 from nas_jax.portable import make_predict
 from nas_jax.tasks.base import Problem
-from nas_jax.train.variables import draw_variables, input_shapes, variable_shapes
+from nas_jax.train.variables import draw_variables, input_shapes, plan_variables
 
 # Of one inference of a batch: milliseconds (median, and the quartiles' distance), inputs a second, and bytes.
 LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
@@ -43,7 +43,7 @@ def deployed_metrics(network: nn.Module, problem: Problem, wanted: Sequence[str]
     if not wanted:
         return {}
     task, spec = problem.task, problem.dataset.spec
-    variables = jax.tree.map(jax.device_put, draw_variables(variable_shapes(network, input_shapes(problem)), seed=0))
+    variables = jax.tree.map(jax.device_put, draw_variables(plan_variables(network, input_shapes(problem)), seed=0))
     one = spec.arrays[task.input_name]
     inputs = jax.device_put(np.zeros((batch_size, *one.shape), one.dtype))
     compiled = jax.jit(make_predict(network, task, spec)).lower(variables, inputs).compile()

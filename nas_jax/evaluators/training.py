@@ -70,10 +70,9 @@ class Training:
                 f"the space {type(self.space).__name__} has no networks to train; look its genomes up in a table "
                 "(the evaluator tabular), or give the space the methods cost and network (docs/space.md)"
             )
-        if min(self.num_seeds, self.latency_batch_size) < 1:
-            raise ValueError(
-                f"num_seeds={self.num_seeds}, latency_batch_size={self.latency_batch_size}: have to be at least 1"
-            )
+        for name in ("num_seeds", "latency_batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: has to be at least 1")
 
     @property
     def metric_names(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from nas_jax.data.arrays import DataSource, num_examples
 from nas_jax.errors import UserError, describe
 from nas_jax.spaces.base import Cost, NetworkSpace, Space
 from nas_jax.tasks.base import Problem, Task, load_problem
-from nas_jax.train.variables import draw_variables, input_shapes, variable_shapes
+from nas_jax.train.variables import draw_variables, input_shapes, plan_variables
 from nas_jax.trial import Genome, freeze
 from nas_jax.zero_cost.probe import Probe
 from nas_jax.zero_cost.scores import SCORES, VERSION, scores_of
@@ -119,7 +119,7 @@ class ZeroCost:
     def _probe(self, genome: Genome, setting: "_Setting") -> Probe:
         assert isinstance(self.space, NetworkSpace)
         network = self.space.network(genome, jnp.float32)
-        variables = draw_variables(variable_shapes(network, input_shapes(setting.problem)), seed=0)
+        variables = draw_variables(plan_variables(network, input_shapes(setting.problem)), seed=0)
 
         def loss(outputs: Any) -> Float[Array, ""]:
             return self.task.loss(outputs, setting.batch).mean()

@@ -14,12 +14,13 @@ def is_token(tokens: Int[Array, "b length"]) -> Bool[Array, "b length"]:
 
 
 def pool(x: Float[Array, "b length d"], mask: Bool[Array, "b length"], kind: str) -> Float[Array, "b d"]:
-    """Over the places where `mask` is true: "mean", "max", "first" or "last"."""
+    """Over the places where `mask` is true: "mean", "max", "first" or "last"; the first two are 0 over no place."""
     if kind == "mean":
         weights = mask / jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
         return (x * weights[:, :, None].astype(x.dtype)).sum(axis=1)
     if kind == "max":
-        return jnp.where(mask[:, :, None], x, jnp.finfo(x.dtype).min).max(axis=1)
+        largest = jnp.where(mask[:, :, None], x, jnp.finfo(x.dtype).min).max(axis=1)
+        return jnp.where(mask.any(axis=1, keepdims=True), largest, 0)
     if kind == "first":
         return x[:, 0]
     last = jnp.maximum(mask.sum(axis=1) - 1, 0)

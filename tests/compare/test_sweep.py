@@ -169,7 +169,7 @@ def test_every_objective_has_columns_and_a_picture(tmp_path, capsys):
         best = {"trial": 1, "val_accuracy": 0.6, "num_params": 8000, "test_f1": 0.5}
         workdirs.append(str(write(tmp_path / str(seed), records, config, best=best)))
     main(["compare", *workdirs], plot=str(tmp_path / "best.png"))
-    first, settings = capsys.readouterr().out.split("runs  ")
+    first, settings, fronts = capsys.readouterr().out.split("runs  ")
     header = [cell.strip() for cell in first.splitlines()[1].split("  ") if cell.strip()]
     assert header[3:-1] == [
         *("val_accuracy, best in search", "num_params, best in search"),
@@ -177,6 +177,7 @@ def test_every_objective_has_columns_and_a_picture(tmp_path, capsys):
     ]
     assert "4,000" in first
     assert "rank test, num_params" in settings
+    assert "hypervolume" in settings + fronts
     results = [result(0, 0.5), result(1, 0.6)]
     results = [each._replace(curves={**each.curves, "num_params": np.array([4.0])}) for each in results]
     both = Objectives((Objective(), Objective("num_params", maximize=False)))

@@ -133,7 +133,7 @@ def test_trainings_of_new_numbers_know_nothing_of_their_own():
     features, curves = drawn_points(rng, 5, [0.0, 0.5])
     process = CurveProcess()
     state = process.condition(curves, rng.normal(size=10), np.zeros(len(NAMES) + 1))
-    std = process.predict(state, Curves(features[[0, 0]], np.ones(2), np.array([0, 99]))).std
+    std = np.asarray(process.predict(state, Curves(features[[0, 0]], np.ones(2), np.array([0, 99]))).std)
     assert std[1] > 1.1 * std[0]
 
 

@@ -12,8 +12,7 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
   begins.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
-they are, but for the worst fifth, know that trainings on a plateau do not differ. Either alone gets stuck on some
-tables (`experiments/curves_benchmark`).
+they are, but for the worst fifth, know that trainings on a plateau do not differ.
 """
 
 from collections.abc import Sequence

@@ -18,16 +18,16 @@ they are, but for the worst fifth, know that trainings on a plateau do not diffe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from scipy.stats import norm
 
 from nas_jax.budgets import Budgets
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
+from nas_jax.strategies.choices import Choices, choices_of, epochs_of, last_rows, numbers_of
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.strategies.targets import Targets, targets_of
@@ -84,10 +84,10 @@ class FreezeThaw:
             return proposal and proposal._replace(budget=each[0])
         by_rank = bool(rng.integers(2))
         features = self._features(rng, history)
-        process = CurveProcess(_groups_of(self.space, features.known.shape[1]))
+        process = CurveProcess(_groups_of(self.space))
         targets = _targets_of(_scores_of(history), by_rank=by_rank)
         state = self._learn(process, features.known, history, targets, by_rank=by_rank)
-        choices = _choices_of(features, history, each, self.budgets)
+        choices = choices_of(features, history, each, self.budgets)
         if not choices.genomes:
             return None
         chosen, value = self._choose(rng, process, state, choices, _leading(history, each))
@@ -121,7 +121,7 @@ class FreezeThaw:
         by_rank: bool,
     ) -> CurveState:
         """What was measured, failures as the worst, and as if it were the posterior mean of what is pending."""
-        each, number = rung_budgets(self.budgets, self.eta, self.smallest), _numbers_of(history)
+        each, number = rung_budgets(self.budgets, self.eta, self.smallest), numbers_of(history)
         genomes = [*history.genomes, *history.failed]
         shares = _shares([*history.budgets, *[each[0]] * len(history.failed)], each)
         num, trainings = len(genomes), np.array([number[genome] for genome in genomes])
@@ -144,7 +144,7 @@ class FreezeThaw:
         rng: np.random.Generator,
         process: CurveProcess,
         state: CurveState,
-        choices: "_Choices",
+        choices: Choices,
         leading: Genome | None,
     ) -> tuple[int, float]:
         """The place of a choice, and its expected improvement."""
@@ -169,42 +169,9 @@ class FreezeThaw:
 make = FreezeThaw
 
 
-class _Choices(NamedTuple):
-    """Trainings that can go on, and those that can begin, each with its next budget."""
-
-    genomes: list[Genome]
-    continues: list[int | None]
-    budgets: list[Budget]
-    costs: Float[np.ndarray, " m"]  # of the next rung
-    x: Float[np.ndarray, "m d"]
-    training: Int[np.ndarray, " m"]
-    is_begun: Bool[np.ndarray, " m"]
-
-
-def _choices_of(features: Pool, history: History, each: tuple[Budget, ...], budgets: Budgets) -> _Choices:
-    number, last = _numbers_of(history), _last_rows(history)
-    closed = {*history.failed, *history.pending}
-    rows = [row for genome, row in last.items() if genome not in closed and _next_rung(history.budgets[row], each)]
-    known = features.known[rows]
-    new = list(features.candidates)
-    following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
-    costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
-    return _Choices(
-        genomes=[*(history.genomes[row] for row in rows), *new],
-        continues=[*(history.ids[row] for row in rows), *[None] * len(new)],
-        budgets=[*following, *[each[0]] * len(new)],
-        costs=np.array([*costs, *[budgets.cost(each[0])] * len(new)]),
-        x=np.concatenate([known, features.x]),
-        training=np.append([number[history.genomes[row]] for row in rows], len(number) + np.arange(len(new))).astype(
-            int
-        ),
-        is_begun=np.arange(len(rows) + len(new)) < len(rows),
-    )
-
-
 def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:
     """Of the highest rung that has one, the best genome among its best third that has gone no further."""
-    last, closed = _last_rows(history), {*history.failed, *history.pending}
+    last, closed = last_rows(history), {*history.failed, *history.pending}
     for budget in each[-2::-1]:
         rows = [row for row, spent in enumerate(history.budgets) if spent == budget]
         ranked = sorted(rows, key=lambda row: -history.scores[row])
@@ -214,33 +181,9 @@ def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:
     return None
 
 
-def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:
-    """The first rung beyond a budget, None where it is the full one."""
-    return None if reached is None else next((budget for budget in each if budget > reached), None)
-
-
-def _last_rows(history: History) -> dict[Genome, int]:
-    """The row of each genome's trial with the largest budget."""
-    last: dict[Genome, int] = {}
-    for row, genome in enumerate(history.genomes):
-        if genome not in last or _epochs(history.budgets[row]) >= _epochs(history.budgets[last[genome]]):
-            last[genome] = row
-    return last
-
-
-def _epochs(budget: Budget | None) -> float:
-    return np.inf if budget is None else float(budget.epochs)
-
-
-def _numbers_of(history: History) -> dict[Genome, int]:
-    """A number for each genome that was ever begun."""
-    genomes = dict.fromkeys((*history.genomes, *history.failed, *history.pending))
-    return {genome: number for number, genome in enumerate(genomes)}
-
-
 def _by_progress(history: History) -> History:
     """As values, how far a trial has come, and among those that came as far how good it was."""
-    order = np.lexsort((history.scores, np.array([_epochs(budget) for budget in history.budgets])))
+    order = np.lexsort((history.scores, np.array([epochs_of(budget) for budget in history.budgets])))
     values = np.empty(len(order))
     values[order] = np.arange(len(order))
     return history._replace(values=values[:, None])
@@ -275,7 +218,7 @@ def _size_of_fit(num: int) -> int:
     return size
 
 
-def _groups_of(space: Space, num_features: int) -> tuple[str, ...] | None:
+def _groups_of(space: Space) -> tuple[str, ...] | None:
     """Features of a gene share a lengthscale; all do where the space knows no genes."""
     return tuple(space.feature_genes) if isinstance(space, GeneSpace) else None
 

@@ -1,0 +1,74 @@
+"""What a search with budgets can do next: trainings to continue by one rung, and genomes to begin with."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nas_jax.budgets import Budgets
+from nas_jax.strategies.pools import Pool
+from nas_jax.trial import Budget, Genome, History
+
+
+class Choices(NamedTuple):
+    """Trainings that can go on, and those that can begin, each with its next budget."""
+
+    genomes: list[Genome]
+    continues: list[int | None]
+    budgets: list[Budget]
+    costs: Float[np.ndarray, " m"]  # of the next rung
+    x: Float[np.ndarray, "m d"]
+    training: Int[np.ndarray, " m"]
+    is_begun: Bool[np.ndarray, " m"]
+
+
+def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budgets: Budgets) -> Choices:
+    """Trainings that neither failed, nor are under way, nor have the full budget; then the candidates of `features`.
+
+    Args:
+        features: of the history's finished, failed and pending genomes, and of candidates.
+        each: the rungs, ascending.
+    """
+    number, last = numbers_of(history), last_rows(history)
+    closed = {*history.failed, *history.pending}
+    rows = [row for genome, row in last.items() if genome not in closed and _next_rung(history.budgets[row], each)]
+    known = features.known[rows]
+    new = list(features.candidates)
+    following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
+    costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
+    return Choices(
+        genomes=[*(history.genomes[row] for row in rows), *new],
+        continues=[*(history.ids[row] for row in rows), *[None] * len(new)],
+        budgets=[*following, *[each[0]] * len(new)],
+        costs=np.array([*costs, *[budgets.cost(each[0])] * len(new)]),
+        x=np.concatenate([known, features.x]),
+        training=np.append([number[history.genomes[row]] for row in rows], len(number) + np.arange(len(new))).astype(
+            int
+        ),
+        is_begun=np.arange(len(rows) + len(new)) < len(rows),
+    )
+
+
+def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:
+    """The first rung beyond a budget, None where it is the full one."""
+    return None if reached is None else next((budget for budget in each if budget > reached), None)
+
+
+def last_rows(history: History) -> dict[Genome, int]:
+    """The row of each genome's trial with the largest budget."""
+    last: dict[Genome, int] = {}
+    for row, genome in enumerate(history.genomes):
+        if genome not in last or epochs_of(history.budgets[row]) >= epochs_of(history.budgets[last[genome]]):
+            last[genome] = row
+    return last
+
+
+def epochs_of(budget: Budget | None) -> float:
+    """Infinity for the full budget where it has no number."""
+    return np.inf if budget is None else float(budget.epochs)
+
+
+def numbers_of(history: History) -> dict[Genome, int]:
+    """A number for each genome that was ever begun."""
+    genomes = dict.fromkeys((*history.genomes, *history.failed, *history.pending))
+    return {genome: number for number, genome in enumerate(genomes)}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.typing
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from nas_jax.data.arrays import Augmentation, Batch, Dataset, DataSource, Spec, load
 from nas_jax.data.doubts import doubts_about_inputs
@@ -109,7 +109,7 @@ class Signed(Protocol):
 
     @property
     def signature(self) -> str:
-        """ "image -> vector", "tokens -> vector" or "tokens -> sequence"."""
+        """ "image -> vector", "image -> map", "image -> pyramid", "tokens -> vector" or "tokens -> sequence"."""
         ...
 
 
@@ -119,6 +119,31 @@ class Doubting(Protocol):
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         """A line each, for a person to read before the training."""
+        ...
+
+
+class Shown(NamedTuple):
+    """An example with what a network says of it, for a person."""
+
+    lines: tuple[str, ...]  # what is right, if that is known, and what was predicted
+    picture: UInt8[np.ndarray, "h w 3"] | None = None
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """What a task can have beside: it shows a prediction, of masks and boxes as a picture."""
+
+    def show(self, example: Batch, prediction: Any, spec: Spec) -> Shown:
+        """An example, without the leading axis, and its prediction; a user's own example has `input_name` alone."""
+        ...
+
+
+@runtime_checkable
+class Classwise(Protocol):
+    """What a task can have beside: metrics of each class, for a report."""
+
+    def class_metrics(self, sums: Any, num: int) -> dict[str, Float[np.ndarray, " k"]]:
+        """As `metrics`, of each of `class_names`; NaN where a class does not occur: `{"iou": [k]}`."""
         ...
 
 

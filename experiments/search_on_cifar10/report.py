@@ -1,0 +1,71 @@
+"""Prints the tables of the README from the runs, and writes results.csv beside this file."""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nas_jax.store import read_trials
+
+FIELDS = ("method", "seed", "core_minutes", "trials", "genomes", "epochs", "validation", "test", "winner")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("runs/search_on_cifar10"))
+    arguments = parser.parse_args()
+    rows = [row_of(path.parent.parent) for path in sorted(arguments.runs.glob("*/best/metrics.json"))]
+    with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print("| method | seeds | genomes | epochs | validation, % | test, % | better than random search, points |")
+    print("|---" * 7 + "|")
+    by_random = {row["seed"]: row["test"] for row in rows if row["method"] == "random_search"}
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = [row for row in rows if row["method"] == method]
+        cells = [f"{np.mean([row[name] for row in own]):.0f}" for name in ("genomes", "epochs")]
+        cells += [mean_of([100 * row[name] for row in own]) for name in ("validation", "test")]
+        leads = [100 * (row["test"] - by_random[row["seed"]]) for row in own if row["seed"] in by_random]
+        print(f"| {method} | {len(own)} | " + " | ".join([*cells, mean_of(leads)]) + " |")
+
+
+def row_of(workdir: Path) -> dict:
+    method, _, seed = workdir.name.rpartition("-")
+    trials = [trial for trial in read_trials(workdir / "trials.jsonl") if trial.stage == "search"]
+    ended = [trial for trial in trials if trial.metrics]
+    metrics = json.loads((workdir / "best" / "metrics.json").read_text())
+    config = json.loads((workdir / "config.json").read_text())
+    return {
+        "method": method,
+        "seed": int(seed),
+        "core_minutes": round(json.loads((workdir / "core_seconds.json").read_text()) / 60, 1),
+        "trials": len(ended),
+        "genomes": len({trial.genome for trial in ended}),
+        "epochs": num_epochs(ended, config["recipe"]["num_epochs"]),
+        "validation": round(metrics["val_accuracy"], 5),
+        "test": round(metrics["test_accuracy"], 5),
+        "winner": json.loads((workdir / "best" / "genome.json").read_text())["description"],
+    }
+
+
+def num_epochs(trials: list, full: int) -> int:
+    """Of all trainings together; one that goes on counts once."""
+    reached: dict = {}
+    for trial in trials:
+        epochs = trial.budget.epochs if trial.budget else full
+        reached[trial.genome] = max(reached.get(trial.genome, 0), epochs)
+    return sum(reached.values())
+
+
+def mean_of(values: list[float]) -> str:
+    """The mean ± its standard error."""
+    if len(values) < 2:
+        return "".join(f"{value:.2f}" for value in values)
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,30 +1,30 @@
 """A whole config becomes the parts of a run."""
 
 import dataclasses
-import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas_jax.agreement import check_metrics, check_signatures, check_targets, known_costs
 from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
-from nas_jax.config import OPTIONAL, PARTS, SETTINGS, TRAINING, trains
-from nas_jax.data.arrays import DataSource, check_seed, num_examples
+from nas_jax.config import PARTS, trains
+from nas_jax.data.arrays import DataSource, num_examples
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics, Measuring
 from nas_jax.executors.devices import leave_devices_to
 from nas_jax.features.base import Features
 from nas_jax.features.space import with_features
-from nas_jax.hints import check_type
-from nas_jax.objectives import Objectives, is_fraction
+from nas_jax.objectives import Objectives
+from nas_jax.sections import check_sections, final_evaluator, given
 from nas_jax.settings import FinalistSettings, SearchSettings
-from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
+from nas_jax.spaces.base import Space
 from nas_jax.spaces.names import find_genome
 from nas_jax.stated import objectives_of, with_columns, with_known
 from nas_jax.strategies.base import Strategy
 from nas_jax.strategies.learner import Learner
-from nas_jax.surrogates.base import Bounded, Surrogate
-from nas_jax.tasks.base import Problem, Signed, Task, load_problem, space_fields
+from nas_jax.surrogates.base import Surrogate
+from nas_jax.tasks.base import Problem, Task, load_problem, space_fields
 from nas_jax.train.recipe import Recipe
 
 # What a part of each section has to be.
@@ -86,7 +86,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     Raises:
         UserError: a setting that is unknown, impossible, or at odds with another one.
     """
-    _check_sections(config)
+    check_sections(config)
     if config.get("execution"):  # nothing has asked JAX for devices yet; a surrogate would
         leave_devices_to(find(PARTS["execution"][0], config["execution"]))
     # The cheap parts first: a wrong name should not have to wait for the data.
@@ -97,21 +97,16 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     training = _build_training(config)
     provided = training.provided if training else {}
     if training:
-        _check_signatures(config["space"], training.problem.task)
+        check_signatures(config["space"], training.problem.task)
     space = _build(config, "space", **(training.space_fields if training else {}))
-    _check_targets(config["targets"], objectives, surrogate)
+    check_targets(config["targets"], objectives, surrogate)
     seen = with_features(space, _build_features(config, space, provided, checkpoint_dir.with_name("features")))
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=seen, surrogate=surrogate)
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
         provided_here = {**provided, "objectives": objectives, **more}
         evaluator = _build({"evaluator": section}, "evaluator", space=space, **provided_here)
-        choices = dict.fromkeys((*evaluator.metric_names, *known_costs(space)))
-        for metric in objectives.needed:
-            if metric not in choices:
-                raise UserError(
-                    f"{_title_of(config, objectives, metric)}: no {metric!r}; choose from {', '.join(choices)}"
-                )
+        check_metrics(config, objectives, evaluator.metric_names, space)
         return evaluator
 
     def executed(evaluator: Evaluator) -> Evaluator:
@@ -140,8 +135,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
         search=Searching(search_settings, executed(searching), budgets),
         finals=Finals(
             _finalist_settings(config, space),
-            executed(build_evaluator(_final_evaluator(config), recipe=final_recipe, **final_folders)),
-            final_recipe if final_recipe is not None and trains(_final_evaluator(config)) else None,
+            executed(build_evaluator(final_evaluator(config), recipe=final_recipe, **final_folders)),
+            final_recipe if final_recipe is not None and trains(final_evaluator(config)) else None,
         ),
         problem=training and training.problem,
     )
@@ -170,7 +165,7 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
     if not config.get("data"):
         return None
     recipe = construct(Recipe, "recipe", config["recipe"])
-    changes = _given(config["finalists"].get("recipe") or {})
+    changes = given(config["finalists"].get("recipe") or {})
     final_recipe = construct(Recipe, "finalists.recipe", {**config["recipe"], **changes})
     task: Task = _build(config, "task")
     source: DataSource = _build(config, "data")
@@ -197,43 +192,6 @@ def _build_features(
             "of a table are --config.features=table"
         )
     return _build(config, "features", space=space, cache_dir=cache_dir, **provided)
-
-
-def known_costs(space: Space) -> tuple[str, ...]:
-    """The metrics that a space tells before any measurement."""
-    return Cost._fields if isinstance(space, NetworkSpace) else ()
-
-
-def _title_of(config: Mapping[str, Any], objectives: Objectives, metric: str) -> str:
-    """The field of the config that names a metric."""
-    if metric not in objectives.metrics:
-        return "constraints"
-    return "objectives" if config.get("objectives") else "objective.metric"
-
-
-def _check_signatures(section: Mapping[str, Any], task: Task) -> None:
-    """Refuses a space whose networks take or give something else than the task needs."""
-    make = find(PARTS["space"][0], section)
-    if isinstance(make, Offering) and isinstance(task, Signed) and task.signature not in make.signatures:
-        raise UserError(
-            f"space {section['name']!r}: its networks are {' or '.join(make.signatures)}, and the task "
-            f"{type(task).__name__} needs {task.signature}; choose another space, or another task"
-        )
-
-
-def _check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:
-    """Refuses targets that do not fit the metric, or that the surrogate's warp does not fit."""
-    if targets == "log_errors":
-        for objective in objectives:
-            if not (objective.maximize and is_fraction(objective.metric)):
-                raise UserError(
-                    f"targets=log_errors: {objective.metric} is no accuracy to make large; set --config.targets=ranks"
-                )
-    if isinstance(surrogate, Bounded) and surrogate.upper_bound is not None and targets != "scores":
-        raise UserError(
-            f"surrogate.warp=log_distance with upper_bound={surrogate.upper_bound:g} is for scores as they are, and "
-            f"targets={targets}: set --config.targets=scores, or --config.surrogate.warp=identity without a bound"
-        )
 
 
 def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
@@ -279,57 +237,3 @@ def _finalist_settings(config: Mapping[str, Any], space: Space) -> FinalistSetti
         return settings
     genome = find_genome(space, settings.reference, "finalists.reference")
     return dataclasses.replace(settings, reference=genome)
-
-
-def _final_evaluator(config: Mapping[str, Any]) -> dict[str, Any]:
-    """How finalists are evaluated: as in the search, but for the fields of `finalists.evaluator`, if there is one.
-
-    One with a name stands alone.
-    """
-    changes = _given(config["finalists"].get("evaluator") or {})
-    return changes if "name" in changes else {**config["evaluator"], **changes}
-
-
-def _given(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that a section of changes does not leave to another section."""
-    return {name: value for name, value in changes.items() if value is not None}
-
-
-def _check_sections(config: Mapping[str, Any]) -> None:
-    """Refuses a seed that is none, sections that are unknown or missing, and data without a use or the reverse."""
-    for name in (name for name in (*PARTS, *SETTINGS) if name in config):
-        values = config[name] if name == "objective" and isinstance(config[name], list | tuple) else [config[name]]
-        for value in values:
-            if not isinstance(value, Mapping) and (value or name not in TRAINING):
-                raise UserError(f"{name}: has to be a section of the config, but is {reprlib.repr(value)}")
-    for name in ("recipe", "evaluator"):
-        value = config["finalists"].get(name) or {} if "finalists" in config else {}
-        if not isinstance(value, Mapping):
-            raise UserError(f"finalists.{name}: has to be a section of the config, but is {reprlib.repr(value)}")
-    sections = {name for name, value in config.items() if isinstance(value, Mapping)}
-    unknown = sections - {*PARTS, *SETTINGS}
-    missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *OPTIONAL, *config}
-    if wrong := unknown | missing:
-        raise UserError(
-            f"the config has to have the fields seed, targets, {', '.join([*PARTS, *SETTINGS])}; see "
-            f"{', '.join(sorted(wrong))}"
-        )
-    try:
-        check_type(config["seed"], int, "seed")
-        check_type(config["targets"], str, "targets")
-        check_seed(config["seed"])
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    evaluators = (config["evaluator"], _final_evaluator(config))
-    training = [section["name"] for section in evaluators if trains(section)]
-    given = [name for name in ("data", "recipe") if config.get(name)]
-    if training and len(given) < 2:
-        raise UserError(
-            f"the evaluator {training[0]!r} trains networks, which needs the sections data and recipe; "
-            "configs/quickstart.py has both"
-        )
-    if given and not training:
-        raise UserError(
-            f"the evaluator {config['evaluator']['name']!r} trains nothing: leave out the sections "
-            f"{' and '.join(given)}, and give image_shape and num_outputs to a space that needs them"
-        )

@@ -20,6 +20,7 @@ ROWS = (
     "display trackers diagnostics curve_log",
     "workdir",
     "parts listeners export record",
+    "sections agreement",
     "config",
     "strategies executors",
     "features",

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from nas_jax.agreement import known_costs
 from nas_jax.build import section_of
 from nas_jax.config import PARTS
 from nas_jax.constraints import Constraint
@@ -28,7 +29,6 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, failed, failure_of
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds
 from nas_jax.objectives import Objectives
-from nas_jax.parts import known_costs
 from nas_jax.record import check_workdir
 from nas_jax.run import changeable, unfinished
 from nas_jax.search.loop import propose, store_pending

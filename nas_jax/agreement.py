@@ -1,0 +1,57 @@
+"""Whether the parts of a run fit together: what is wrong is said before any training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas_jax.build import find
+from nas_jax.config import PARTS
+from nas_jax.errors import UserError
+from nas_jax.objectives import Objectives, is_fraction
+from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
+from nas_jax.surrogates.base import Bounded, Surrogate
+from nas_jax.tasks.base import Signed, Task
+
+
+def check_signatures(section: Mapping[str, Any], task: Task) -> None:
+    """Refuses a space whose networks take or give something else than the task needs."""
+    make = find(PARTS["space"][0], section)
+    if isinstance(make, Offering) and isinstance(task, Signed) and task.signature not in make.signatures:
+        raise UserError(
+            f"space {section['name']!r}: its networks are {' or '.join(make.signatures)}, and the task "
+            f"{type(task).__name__} needs {task.signature}; choose another space, or another task"
+        )
+
+
+def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) -> None:
+    """Refuses targets that do not fit the metric, or that the surrogate's warp does not fit."""
+    if targets == "log_errors":
+        for objective in objectives:
+            if not (objective.maximize and is_fraction(objective.metric)):
+                raise UserError(
+                    f"targets=log_errors: {objective.metric} is no accuracy to make large; set --config.targets=ranks"
+                )
+    if isinstance(surrogate, Bounded) and surrogate.upper_bound is not None and targets != "scores":
+        raise UserError(
+            f"surrogate.warp=log_distance with upper_bound={surrogate.upper_bound:g} is for scores as they are, and "
+            f"targets={targets}: set --config.targets=scores, or --config.surrogate.warp=identity without a bound"
+        )
+
+
+def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:
+    """Refuses objectives and constraints that neither the evaluator's metrics nor what the space tells has."""
+    choices = dict.fromkeys((*metric_names, *known_costs(space)))
+    for metric in objectives.needed:
+        if metric not in choices:
+            raise UserError(f"{_title_of(config, objectives, metric)}: no {metric!r}; choose from {', '.join(choices)}")
+
+
+def known_costs(space: Space) -> tuple[str, ...]:
+    """The metrics that a space tells before any measurement."""
+    return Cost._fields if isinstance(space, NetworkSpace) else ()
+
+
+def _title_of(config: Mapping[str, Any], objectives: Objectives, metric: str) -> str:
+    """The field of the config that names a metric."""
+    if metric not in objectives.metrics:
+        return "constraints"
+    return "objectives" if config.get("objectives") else "objective.metric"

@@ -13,14 +13,14 @@ def get_config(variant: str = "freeze_thaw") -> ConfigDict:
         raise ValueError(f"variant {variant!r}: choose from {', '.join(STRATEGIES)}")
     config = ConfigDict()
     config.seed = 0
-    config.data = ConfigDict({"name": "tfds", "num_train": 4096, "num_val": 3000})
+    config.data = ConfigDict({"name": "tfds", "num_train": 2048, "num_val": 2000})
     config.space = ConfigDict({"name": "chain", "min_feature_layers": 2, "max_feature_layers": 5})
     config.search = ConfigDict({"num_trials": 10_000})
     config.strategy = ConfigDict({"name": variant})
     if variant == "one_shot":
         config.strategy.num_random = 30  # about half of what the time allows
     config.execution = ConfigDict({"name": "workers"})
-    config.recipe = ConfigDict({"num_epochs": 12, "batch_size": 32, "learning_rate": 0.05})
+    config.recipe = ConfigDict({"num_epochs": 8, "batch_size": 32, "learning_rate": 0.05})
     config.finalists = ConfigDict(
         {"pick": "incumbent", "num_finalists": 1, "with_baseline": False, "evaluator": {"num_seeds": 3}}
     )

@@ -53,8 +53,8 @@ def run_one(workdir: Path, flags: list[str], seconds: float) -> None:
             spent.write_text(json.dumps(before + meter.seconds))
             time.sleep(1)
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        if process.wait() not in (0, 130):
+            process.send_signal(signal.SIGTERM)
+        if process.wait() not in (0, 143):
             sys.exit(f"the search in {workdir} ended with {process.returncode}")
         spent.write_text(json.dumps(max(before + meter.seconds, seconds)))
     command = [sys.executable, "-m", "nas_jax.main", *flags, f"--config.stages={AFTER_SEARCH}"]

@@ -39,6 +39,24 @@ def test_ranks_are_those_of_peeling(points):
     np.testing.assert_array_equal(ranks(values), ranks_by_peeling(values))
 
 
+@pytest.mark.parametrize("num_objectives", [2, 3])
+def test_ranks_and_crowding_are_those_of_pymoo(num_objectives):
+    sorting = pytest.importorskip("pymoo.util.nds.non_dominated_sorting")
+    survival = pytest.importorskip("pymoo.operators.survival.rank_and_crowding.metrics")
+    values = np.random.default_rng(num_objectives).normal(size=(200, num_objectives))
+    expected = np.empty(200, int)
+    for rank, front in enumerate(sorting.NonDominatedSorting().do(-values)):
+        expected[front] = rank
+    np.testing.assert_array_equal(ranks(values), expected)
+    fronts = [values[expected == rank] for rank in range(expected.max() + 1)]
+    for front in (front for front in fronts if len(front) > 2):  # of two, both are ends
+        theirs = survival.calc_crowding_distance(-front, filter_out_duplicates=False)
+        ours = crowding(front)
+        np.testing.assert_array_equal(np.isinf(ours), np.isinf(theirs))
+        inner = np.isfinite(ours)
+        np.testing.assert_allclose(ours[inner] / num_objectives, theirs[inner], rtol=1e-12)  # it takes the mean
+
+
 @settings(deadline=None)
 @given(POINTS)
 def test_the_front_has_what_nothing_beats_and_of_equals_the_first(points):

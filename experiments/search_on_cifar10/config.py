@@ -19,6 +19,8 @@ def get_config(variant: str = "freeze_thaw") -> ConfigDict:
     config.strategy = ConfigDict({"name": variant})
     if variant == "one_shot":
         config.strategy.num_random = 30  # about half of what the time allows
+    if variant == "freeze_thaw":
+        config.strategy.by_flops = True
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict({"num_epochs": 8, "batch_size": 32, "learning_rate": 0.05})
     config.finalists = ConfigDict(

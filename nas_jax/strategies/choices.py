@@ -1,13 +1,20 @@
 """What a search with budgets can do next: trainings to continue by one rung, and genomes to begin with."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nas_jax.budgets import Budgets
+from nas_jax.features.space import FeaturedSpace
+from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget, Genome, History
+
+_FIXED_SHARE = 0.1  # of the time of an epoch
+_NUM_TYPICAL = 200  # genomes whose mean FLOPs are typical of a space
 
 
 class Choices(NamedTuple):
@@ -16,7 +23,7 @@ class Choices(NamedTuple):
     genomes: list[Genome]
     continues: list[int | None]
     budgets: list[Budget]
-    costs: Float[np.ndarray, " m"]  # of the next rung
+    costs: Float[np.ndarray, " m"]  # of the next rung, in full trainings
     x: Float[np.ndarray, "m d"]
     training: Int[np.ndarray, " m"]
     is_begun: Bool[np.ndarray, " m"]
@@ -72,3 +79,24 @@ def numbers_of(history: History) -> dict[Genome, int]:
     """A number for each genome that was ever begun."""
     genomes = dict.fromkeys((*history.genomes, *history.failed, *history.pending))
     return {genome: number for number, genome in enumerate(genomes)}
+
+
+def network_space(space: Space) -> NetworkSpace | None:
+    """The space, without features beside, if it knows its networks."""
+    own = space.space if isinstance(space, FeaturedSpace) else space
+    return own if isinstance(own, NetworkSpace) else None
+
+
+def relative_seconds(space: NetworkSpace, genomes: Sequence[Genome]) -> Float[np.ndarray, " n"]:
+    """How long an epoch of each network takes, in that of a typical one of the space, as its FLOPs say.
+
+    A share of the typical time goes to what has nothing to do with FLOPs, as data and compilation do.
+    """
+    flops = np.array([space.cost(genome).flops for genome in genomes], np.float64)
+    return (1 - _FIXED_SHARE) * flops / _typical_flops(space) + _FIXED_SHARE
+
+
+@lru_cache(maxsize=2)  # a space is a frozen dataclass
+def _typical_flops(space: NetworkSpace) -> float:
+    drawn = space.sample(np.random.default_rng(0), min(_NUM_TYPICAL, space.num_genomes))
+    return max(float(np.mean([space.cost(genome).flops for genome in drawn])), 1.0)

@@ -27,7 +27,15 @@ from nas_jax.budgets import Budgets
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
-from nas_jax.strategies.choices import Choices, choices_of, epochs_of, last_rows, numbers_of
+from nas_jax.strategies.choices import (
+    Choices,
+    choices_of,
+    epochs_of,
+    last_rows,
+    network_space,
+    numbers_of,
+    relative_seconds,
+)
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.strategies.targets import Targets, targets_of
@@ -52,9 +60,12 @@ class FreezeThaw:
         smallest: The budget of the first rung; None for the smallest that there is.
         num_candidates: New genomes to choose from where the space is too large to be enumerated.
         max_enumerated: The largest number of genomes that are enumerated.
+        by_flops: Whether an epoch of a network with more FLOPs costs more, as it does on a CPU, and not the same for
+            all. What a search may cost (`search.max_cost`) is counted in epochs in either case.
 
     Raises:
-        ValueError: an evaluator with the full budget alone, or a number that is too small.
+        ValueError: an evaluator with the full budget alone, a number that is too small, or `by_flops` of a space that
+            knows no networks.
     """
 
     space: Space
@@ -64,9 +75,12 @@ class FreezeThaw:
     smallest: int | None = None
     num_candidates: int = 1000
     max_enumerated: int = 20_000
+    by_flops: bool = False
 
     def __post_init__(self) -> None:
         rung_budgets(self.budgets, self.eta, self.smallest)
+        if self.by_flops and network_space(self.space) is None:
+            raise ValueError(f"by_flops: {type(self.space).__name__} knows no networks, so it has no FLOPs to go by")
         if min(self.num_initial, self.num_candidates) < 1 or self.max_enumerated < 0:
             raise ValueError(f"num_initial and num_candidates have to be at least 1, no number negative: {self}")
 
@@ -87,7 +101,7 @@ class FreezeThaw:
         process = CurveProcess(_groups_of(self.space))
         targets = _targets_of(_scores_of(history), by_rank=by_rank)
         state = self._learn(process, features.known, history, targets, by_rank=by_rank)
-        choices = choices_of(features, history, each, self.budgets)
+        choices = self._priced(choices_of(features, history, each, self.budgets))
         if not choices.genomes:
             return None
         chosen, value = self._choose(rng, process, state, choices, _leading(history, each))
@@ -101,6 +115,13 @@ class FreezeThaw:
             predictions=(targets.prediction(mean, std),),
             details={"acquisition": "expected_improvement", "value": value},
         )
+
+    def _priced(self, choices: Choices) -> Choices:
+        """With costs by FLOPs, where they are asked for."""
+        space = network_space(self.space) if self.by_flops else None
+        if space is None:
+            return choices
+        return choices._replace(costs=choices.costs * relative_seconds(space, choices.genomes))
 
     def _features(self, rng: np.random.Generator, history: History) -> Pool:
         """The genomes to choose from, and features in units that are the same at each step."""

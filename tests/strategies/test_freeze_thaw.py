@@ -14,7 +14,9 @@ from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.categorical import Categorical
+from nas_jax.spaces.chain import Chain
 from nas_jax.strategies import freeze_thaw
+from nas_jax.strategies.choices import relative_seconds
 from nas_jax.strategies.freeze_thaw import FreezeThaw
 from nas_jax.surrogates.base import as_posterior
 from nas_jax.trial import Budget
@@ -104,3 +106,33 @@ def test_its_expected_improvement_is_that_of_quadrature():
 def test_an_evaluator_without_budgets_is_refused():
     with pytest.raises(ValueError, match="stops trainings early"):
         FreezeThaw(SPACE, Budgets((1,)))
+
+
+def test_by_flops_it_begins_with_cheaper_networks_where_nothing_is_known():
+    space = Chain((8, 8, 1), 4, conv_filters=(4, 64), min_feature_layers=1, max_feature_layers=2)
+    genomes = space.sample(np.random.default_rng(0), 8)
+    history = make_history(genomes, np.random.default_rng(1).normal(size=8))
+    history = history._replace(budgets=(Budget(1),) * 8)
+
+    def flops(*, by_flops):
+        strategy = FreezeThaw(space, Budgets((1, 8)), num_initial=5, by_flops=by_flops)
+        proposals = [strategy.propose(np.random.default_rng(seed), history, 1)[0] for seed in range(20)]
+        return np.mean([space.cost(each.genome).flops for each in proposals if each.continues is None])
+
+    assert flops(by_flops=True) < 0.5 * flops(by_flops=False)
+
+
+def test_seconds_are_a_line_over_flops_whose_mean_is_one():
+    space = Chain((8, 8, 1), 4, conv_filters=(4, 16), fc_units=(8,), min_feature_layers=1, max_feature_layers=1)
+    genomes = list(space.genomes())
+    flops = np.array([space.cost(genome).flops for genome in genomes])
+    seconds = relative_seconds(space, genomes)
+    assert len(genomes) < 200
+    assert seconds.mean() == pytest.approx(1)
+    np.testing.assert_allclose(seconds, np.polyval(np.polyfit(flops, seconds, 1), flops))
+    assert 0 < np.polyfit(flops, seconds, 1)[1] < 0.5
+
+
+def test_by_flops_needs_a_space_of_networks():
+    with pytest.raises(ValueError, match="by_flops: Categorical knows no networks"):
+        FreezeThaw(SPACE, Budgets(EPOCHS), by_flops=True)

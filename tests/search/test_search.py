@@ -273,6 +273,22 @@ def test_a_strategy_can_propose_a_genome_at_two_budgets_and_continue_a_trial(tmp
     assert history.budgets == (Budget(1),) * 9 + (Budget(3),) * 3
 
 
+def test_incumbents_are_the_best_of_the_largest_budget_then_of_the_smaller_one():
+    trials = searched(TrialStore(), strategy=Rungs(), evaluator=Curves(), search=SearchSettings(12))
+    parts = make_parts(finals=FinalistSettings(num_finalists=5, pick="incumbent"))
+    longest = sorted((trial.genome for trial in trials if trial.budget == Budget(3)), reverse=True)
+    others = sorted({trial.genome for trial in trials} - set(longest), reverse=True)
+    picked = pick_finalists(parts, trials)
+    assert [proposal.genome for proposal in picked] == [*longest, *others[:2]]
+    assert all(proposal.budget is None and not proposal.predictions for proposal in picked)
+
+
+def test_without_a_score_there_is_no_incumbent():
+    parts = make_parts(finals=FinalistSettings(pick="incumbent"))
+    with pytest.raises(UserError, match="none of 1 trials has a score; the last failure: why"):
+        pick_finalists(parts, [replace(measured(0, 7), status="failed", metrics=None, error="why")])
+
+
 @pytest.mark.parametrize("dies", [None, 3, 10])
 def test_a_search_ends_before_the_trial_that_would_cost_too_much(tmp_path, dies):
     """Nine trials of a third, three that add two thirds: another third would pass a cost of five."""

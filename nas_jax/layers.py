@@ -17,11 +17,25 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from nas_jax.cpu.conv import conv_on_cpu, xla_conv
+from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
 
 
 def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) -> Float[jax.Array, "b h w f"]:
     """Convolution with 'same' padding and stride 1, the kernel's side being odd."""
     return conv_on_cpu(x, kernel) if jax.default_backend() == "cpu" else xla_conv(x, kernel)
+
+
+def depthwise_conv2d(
+    x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k 1 c"], stride: int
+) -> Float[jax.Array, "b h2 w2 c"]:
+    """Convolves each channel with its own filter; padding is half the filter's side, which is odd."""
+    if jax.default_backend() == "cpu":
+        return depthwise_on_cpu(x, kernel, stride)
+    pad = kernel.shape[0] // 2
+    padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
+    )
 
 
 @partial(jax.jit, static_argnums=(1, 2))

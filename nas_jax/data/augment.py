@@ -37,15 +37,17 @@ def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> M
     return Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip, *bits[3:])
 
 
-def move(images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: int) -> UInt8[jax.Array, "b h w c"]:
-    """Images padded with `pad` zeros on each side, then cropped and mirrored as `moves` says."""
+def move(
+    images: UInt8[jax.Array | np.ndarray, "b h w c"], moves: Moves, pad: int, fill: int = 0
+) -> UInt8[jax.Array, "b h w c"]:
+    """Images padded with `pad` pixels of the value `fill` on each side, then cropped and mirrored as `moves` says."""
     # One gather by row and column does it all: mirroring is counting the columns down.
     b, h, w, _ = images.shape
     top, left, is_flipped = moves[:3]
     x = jnp.arange(w)[None]
     rows = top + jnp.arange(h)[None]  # [b, h]
     columns = left + jnp.where(is_flipped, w - 1 - x, x)  # [b, w]
-    padded = jnp.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    padded = jnp.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), constant_values=fill)
     return padded[jnp.arange(b)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 

@@ -22,8 +22,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
-from nas_jax.layers import ConvBlock, Dense, ReluMean, he_kernel
+from nas_jax.layers import ConvBlock, Dense, ReluMean, depthwise_conv2d, he_kernel
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
 from nas_jax.spaces.structure import Kind, Layer
@@ -70,19 +69,6 @@ def parse(string: str) -> Genome:
 
 
 CHAINS = Sequences(BLOCKS, NUM_BLOCKS, canonical)
-
-
-def depthwise_conv2d(
-    x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k 1 c"], stride: int
-) -> Float[jax.Array, "b h2 w2 c"]:
-    """Convolves each channel with its own filter; padding is half the filter's side, which is odd."""
-    if jax.default_backend() == "cpu":
-        return depthwise_on_cpu(x, kernel, stride)
-    pad = kernel.shape[0] // 2
-    padding, layout = ((pad, pad), (pad, pad)), ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), padding, dimension_numbers=layout, feature_group_count=x.shape[-1]
-    )
 
 
 class PointwiseNorm(nn.Module):

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nas_jax.spaces.macro import BLOCKS, STAGES, NasBenchMacro, canonical, depthwise_conv2d, digits, parse
+from nas_jax.layers import depthwise_conv2d
+from nas_jax.spaces.macro import BLOCKS, STAGES, NasBenchMacro, canonical, digits, parse
 from nas_jax.train.variables import initialize
 
 SPACE = NasBenchMacro(image_shape=(32, 32, 3), num_outputs=10)

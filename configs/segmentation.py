@@ -1,0 +1,70 @@
+"""Semantic segmentation: encoder-decoders that find the pixels of digits in cluttered scenes. Offline.
+
+    python -m nas_jax.main --config=configs/segmentation.py
+
+`:nuclei` is for arrays of one's own (`docs/segmentation.md`), and has been tried on cell nuclei in microscope images:
+
+    python -m nas_jax.main --config=configs/segmentation.py:nuclei --config.data.path=FOLDER
+
+`:smoke` is the first in seconds, for tests.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("full", "nuclei", "smoke")
+REFERENCE = (
+    "num_levels=3, width=16, growth=2, block=conv, kernel_size=3, num_blocks=1, skip=concatenate, upsampling=nearest"
+)
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.seed = 0
+    config.data = ConfigDict({"name": "digit_scenes"})
+    config.task = ConfigDict({"name": "segmentation"})
+    config.space = ConfigDict({"name": "encoder_decoder", "widths": (4, 8, 16)})
+    config.objective = ConfigDict({"metric": "val_mean_iou"})
+    config.search = ConfigDict({"num_trials": 12})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.execution = ConfigDict({"name": "workers"})
+    config.recipe = ConfigDict(
+        {"num_epochs": 4, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.005, "weight_decay": 0.01}
+    )
+    config.finalists = ConfigDict(
+        {
+            "num_finalists": 1,
+            "reference": REFERENCE.replace("=16", "=8"),  # what people would write
+            "evaluator": {"num_seeds": 3},
+            "recipe": {"num_epochs": 8},
+        }
+    )
+
+    if variant == "nuclei":
+        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8})
+        config.task.dice = 1.0
+        config.space = ConfigDict({"name": "encoder_decoder"})
+        config.search.num_trials = 24
+        config.strategy.num_initial = 10
+        config.recipe.num_epochs = 6
+        config.finalists.num_finalists = 2
+        config.finalists.reference = REFERENCE
+        config.finalists.recipe.num_epochs = 30
+    if variant == "smoke":
+        config.data.size = 18
+        config.data.max_digits = 1
+        config.data.num_train = 16
+        config.data.num_val = 8
+        config.data.num_test = 8
+        config.space = ConfigDict({"name": "encoder_decoder", "num_levels": (2,), "widths": (2, 4), "num_blocks": (1,)})
+        config.search.num_trials = 4
+        config.strategy.num_initial = 3
+        config.execution.name = "in_process"
+        config.recipe.num_epochs = 2
+        config.recipe.batch_size = 8
+        config.finalists.num_candidates = 20
+        config.finalists.reference = REFERENCE.replace("=3, width=16", "=2, width=4")
+        config.finalists.evaluator.num_seeds = 1
+        config.finalists.recipe = ConfigDict({"num_epochs": 2})
+    return config

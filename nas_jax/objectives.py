@@ -21,9 +21,14 @@ def is_of_test_split(metric: str) -> bool:
     return metric.startswith("test")
 
 
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is an accuracy of a split (`val_accuracy`): the fraction of the examples that are right."""
+    return re.fullmatch(r"(train|val|test)_(?!pixel_)(\w+_)?accuracy", metric) is not None
+
+
 def is_fraction(metric: str) -> bool:
-    """Whether a metric is an accuracy of a split (`val_accuracy`), which is a fraction and printed in percent."""
-    return re.fullmatch(r"(train|val|test)_(\w+_)?accuracy", metric) is not None
+    """Whether a metric of a split lies between 0 and 1 and is printed in percent: accuracy, overlap, F1, precision."""
+    return re.fullmatch(r"(train|val|test)_(\w+_)?(accuracy|iou|f1|map(_\d+)?)", metric) is not None
 
 
 def title_of(metric: str) -> str:

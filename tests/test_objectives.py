@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective, Objectives, digits, title_of
+from nas_jax.objectives import Objective, Objectives, digits, is_accuracy, is_fraction, title_of
 from nas_jax.trial import Budget, Trial
 
 ACCURACY = Objectives((Objective(),))
@@ -149,3 +149,14 @@ def test_titles_are_words(metric, title):
 )
 def test_digits_tell_trials_apart(value, metric, text):
     assert digits(value, metric) == text
+
+
+def test_overlaps_are_fractions_and_no_accuracies():
+    assert is_fraction("val_mean_iou")
+    assert is_fraction("test_map_50")
+    assert is_fraction("val_macro_f1")
+    assert not is_fraction("val_loss")
+    assert not is_fraction("mean_iou")
+    assert is_accuracy("val_accuracy")
+    assert not is_accuracy("val_mean_iou")
+    assert not is_accuracy("val_pixel_accuracy")

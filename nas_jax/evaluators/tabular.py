@@ -15,7 +15,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
-from nas_jax.objectives import is_fraction, is_of_test_split
+from nas_jax.objectives import is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
@@ -173,7 +173,7 @@ class Tabular:
         numbers = [number(cells[column]) for column in columns]
         if None in numbers:
             raise FloatingPointError(f"{self.path} has no number in {columns[numbers.index(None)]!r}: it has diverged")
-        in_percent = is_fraction(curve.metric) and any(_is_in_percent(self.table, column) for column in curve.columns)
+        in_percent = is_accuracy(curve.metric) and any(_is_in_percent(self.table, column) for column in curve.columns)
         values = [value / 100 if in_percent else value for value in numbers if value is not None]
         return {curve.metric: values[-1], "curve": {curve.metric: values}}
 
@@ -241,7 +241,7 @@ class Tabular:
 
     def _value(self, cells: Row, metric: str, column: str) -> float:
         value = self._number(cells, column)
-        return value / 100 if is_fraction(metric) and _is_in_percent(self.table, column) else value
+        return value / 100 if is_accuracy(metric) and _is_in_percent(self.table, column) else value
 
     def _seconds(self, cells: Row) -> float:
         return self._number(cells, self.seconds) if isinstance(self.seconds, str) else self.seconds

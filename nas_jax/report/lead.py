@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.objectives import is_fraction, is_of_test_split
+from nas_jax.objectives import is_accuracy, is_fraction, is_of_test_split
 from nas_jax.record import on_test_split
 from nas_jax.report.difference import Difference, of_examples, of_proportions, of_seeds
 from nas_jax.report.subject import Subject
@@ -87,7 +87,7 @@ def _by_summaries(
     if min(map(len, seeds)) > 1:
         return of_seeds(*seeds)
     num = subject.record.num_examples(metric.partition("_")[0])
-    return of_proportions(ours[metric], theirs[metric], num) if num is not None and is_fraction(metric) else None
+    return of_proportions(ours[metric], theirs[metric], num) if num is not None and is_accuracy(metric) else None
 
 
 def _p_value(p: float) -> str:

@@ -1,0 +1,106 @@
+"""Images with masks or boxes: made scenes, and arrays in files of one's own."""
+
+import numpy as np
+import pytest
+
+from nas_jax.data.arrays import load
+from nas_jax.data.digit_scenes import DigitScenes
+from nas_jax.data.saved_arrays import SavedArrays
+from nas_jax.errors import UserError
+
+SMALL = {"size": 32, "max_digits": 3, "num_train": 20, "num_val": 10, "num_test": 10}
+
+
+def test_a_scene_has_the_same_digits_as_pixels_and_as_boxes():
+    """The smallest box around the pixels of each class, where it is there once, is its box."""
+    masks, boxes = DigitScenes(**SMALL).load(), DigitScenes(kind="detection", **SMALL).load()
+    assert masks.class_names == ("background", *boxes.class_names)
+    num_compared = 0
+    for place in range(20):
+        np.testing.assert_array_equal(masks.train["image"][place], boxes.train["image"][place])
+        labels = boxes.train["labels"][place]
+        shown = masks.train["mask"][place]
+        if len(set(labels[labels >= 0])) == (labels >= 0).sum():
+            for box, label in zip(boxes.train["boxes"][place], labels, strict=True):
+                rows, columns = np.nonzero(shown == label + 1)
+                if label >= 0 and len(rows) and (labels >= 0).sum() == 1:
+                    corners = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+                    np.testing.assert_allclose(box * 32, corners, atol=1e-5)
+                    num_compared += 1
+        assert ((boxes.train["boxes"][place] == 0).all(axis=1) == (labels < 0)).all()
+    assert num_compared > 2
+
+
+def test_a_smaller_split_is_the_beginning_of_a_larger_one():
+    small, large = DigitScenes(**SMALL).load(), DigitScenes(**SMALL | {"num_train": 25}).load()
+    np.testing.assert_array_equal(small.train["image"], large.train["image"][:20])
+    np.testing.assert_array_equal(small.test["mask"], large.test["mask"])
+    assert (DigitScenes(**SMALL, seed=1).load().train["image"] != small.train["image"]).any()
+
+
+def write(folder, **arrays):
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / "cells.npz", **arrays)
+    return str(folder)
+
+
+def parts(*names, num=5):
+    rng = np.random.default_rng(0)
+    images = {f"{part}_images": rng.integers(0, 256, (num, 6, 4, 3), dtype=np.uint8) for part in names}
+    return {**images, **{f"{part}_masks": rng.integers(0, 2, (num, 6, 4), dtype=np.uint8) for part in names}}
+
+
+def test_a_folder_with_saved_arrays_is_read(tmp_path):
+    arrays = parts("train", "val", "test")
+    path = write(tmp_path, **arrays, class_names=["no", "yes"], train_ids=np.arange(5))
+    dataset = load(SavedArrays(path, num_train=3))
+    assert dataset.class_names == ("no", "yes")
+    np.testing.assert_array_equal(dataset.train["mask"], arrays["train_masks"][:3])
+    np.testing.assert_array_equal(dataset.test["image"], arrays["test_images"])
+    assert set(dataset.train) == {"image", "mask"}
+
+
+def test_validation_is_drawn_from_training_where_it_is_missing(tmp_path):
+    arrays = parts("train", "test", num=10)
+    dataset = load(SavedArrays(write(tmp_path, **arrays)))
+    assert dataset.class_names == ("0", "1")
+    rows = [image.tobytes() for split in (dataset.train, dataset.val) for image in split["image"]]
+    assert sorted(rows) == sorted(image.tobytes() for image in arrays["train_images"])
+    assert len(dataset.val["image"]) == 2
+
+
+def test_boxes_have_labels_of_their_own(tmp_path):
+    arrays = {name: array for name, array in parts("train", "validation", "test").items() if "images" in name}
+    for part in ("train", "validation", "test"):
+        arrays |= {f"{part}_boxes": np.zeros((5, 2, 4)), f"{part}_labels": np.full((5, 2), -1, np.int8)}
+    dataset = load(SavedArrays(write(tmp_path, **arrays, class_names=["a", "b", "c"])))
+    assert dataset.spec.arrays["boxes"] == ((2, 4), "float32")
+    assert dataset.spec.arrays["labels"] == ((2,), "int32")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays: arrays.pop("test_images"), "there is no array 'test_images'"),
+        (lambda arrays: arrays.update(train_masks=arrays["train_masks"][:3]), "train_masks has 3 examples"),
+        (lambda arrays: arrays.update(train_labels=np.zeros(5)), "train_labels must be whole numbers, but are float64"),
+    ],
+)
+def test_files_that_fit_together_badly_are_refused_in_one_line(change, message, tmp_path):
+    arrays = parts("train", "val", "test")
+    change(arrays)
+    with pytest.raises(UserError, match=message):
+        SavedArrays(write(tmp_path, **arrays)).load()
+
+
+def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"data\.path: name a file"):
+        SavedArrays().load()
+    with pytest.raises(UserError, match=r"there is no such file \.npz"):
+        SavedArrays(str(tmp_path)).load()
+    (tmp_path / "a.npz").write_bytes(b"PK no zip")
+    with pytest.raises(UserError, match=r"a\.npz' cannot be read as arrays of NumPy"):
+        SavedArrays(str(tmp_path)).load()
+    (tmp_path / "b.npz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"there are 2 files \.npz in it"):
+        SavedArrays(str(tmp_path)).load()

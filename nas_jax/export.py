@@ -25,9 +25,8 @@ from nas_jax.json_files import read_json
 from nas_jax.portable import PLATFORMS, make_predict, program_bytes
 from nas_jax.tasks.base import Task, space_fields
 from nas_jax.train.checkpoint import load_variables
+from nas_jax.train.evaluation import batch_size_for
 from nas_jax.trial import Genome, freeze
-
-_CHUNK = 256  # inputs that one call of the network takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,8 @@ class Predictor:
         given = ArraySpec(inputs.shape[1:], inputs.dtype.name)
         if given != self.input:
             raise ValueError(f"the inputs are {given}; the network was trained on {self.input}")
-        chunks = np.split(inputs, range(_CHUNK, len(inputs), _CHUNK))
+        size = batch_size_for(self.input.shape)
+        chunks = np.split(inputs, range(size, len(inputs), size))
         predictions = [jax.device_get(self._predict(self.variables, chunk)) for chunk in chunks]
         return jax.tree.map(lambda *parts: np.concatenate(parts), *predictions)
 

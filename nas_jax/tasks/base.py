@@ -1,6 +1,7 @@
 """What every task is: what a network learns of the examples, how that is measured, and what its answers mean."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -119,6 +120,18 @@ class Doubting(Protocol):
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         """A line each, for a person to read before the training."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """What a task has beside whose metrics are of all examples together, and no matter of sums, as those of rankings.
+
+    Its `metric_sums` gives a row for each example of a batch, and `metrics` gets the rows of all that are real.
+    """
+
+    def gather(self, parts: Sequence[Any], num: int) -> Any:
+        """The rows of batches one after the other, `num` of them. NumPy."""
         ...
 
 

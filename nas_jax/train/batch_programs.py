@@ -11,7 +11,7 @@ import numpy as np
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem
-from nas_jax.train.evaluation import BATCH_SIZE, batch_shapes
+from nas_jax.train.evaluation import batch_shapes, evaluation_batch_size
 from nas_jax.train.step import make_draw_batch
 
 Compiled: TypeAlias = Callable[..., Any]
@@ -57,7 +57,7 @@ def compile_inputs(problem: Problem, dtype: str) -> tuple[Compiled, Any]:
     def inputs(batch: Batch) -> Any:
         return problem.task.inputs(batch, problem.dataset.spec, np.dtype(dtype))
 
-    lowered = jax.jit(inputs).lower(batch_shapes(problem, (BATCH_SIZE,)))
+    lowered = jax.jit(inputs).lower(batch_shapes(problem, (evaluation_batch_size(problem),)))
     return lowered.compile(compiler_options()), shape_of(lowered.out_info)
 
 

@@ -4,6 +4,7 @@ While a network trains, an accelerator keeps the validation split and takes it i
 by one, as it does in training.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,13 +14,28 @@ import numpy as np
 
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch, num_examples
-from nas_jax.tasks.base import Problem, Task
+from nas_jax.tasks.base import Gathering, Problem, Task
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.resident import validation_batches
 from nas_jax.train.step import Forward
 from nas_jax.train.variables import Variables
 
-BATCH_SIZE = 256
+_LARGEST_BATCH = 256
+_MOST_PLACES = 2**19  # of a batch of maps, or of texts: 256 images of 32 x 32 pixels have half as many
+
+
+def evaluation_batch_size(problem: Problem) -> int:
+    """How many examples are measured at once: a power of two, about as many as a split has, fewer if they are large."""
+    dataset = problem.dataset
+    shape = dataset.spec.arrays[problem.task.input_name].shape
+    most = max(num_examples(split) for split in (dataset.val, dataset.test))
+    return min(batch_size_for(shape), 1 << (most - 1).bit_length())
+
+
+def batch_size_for(shape: tuple[int, ...]) -> int:
+    """The largest power of two so that a batch of inputs of this shape has few enough places, channels apart."""
+    places = math.prod(shape[:-1] if len(shape) > 1 else shape)
+    return min(_LARGEST_BATCH, 1 << max(_MOST_PLACES // max(places, 1), 1).bit_length() - 1)
 
 
 class Measured(NamedTuple):
@@ -32,7 +48,7 @@ class Measured(NamedTuple):
 def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, part: str) -> list[Measured]:
     """Measures each of several trainings of a network on a split: "train", "val" or "test"."""
     task, split = problem.task, getattr(problem.dataset, part)
-    num = num_examples(split)
+    num, size = num_examples(split), evaluation_batch_size(problem)
 
     @jax.jit
     def step(variables: Variables, batch: Batch, is_real: jax.Array) -> tuple[Any, jax.Array]:
@@ -41,7 +57,9 @@ def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, pa
 
     def of_one(variables: Variables) -> Measured:
         on_device = jax.device_put(variables)
-        sums, scores = zip(*jax.device_get([step(on_device, *batch) for batch in padded_batches(split)]), strict=True)
+        sums, scores = zip(
+            *jax.device_get([step(on_device, *batch) for batch in padded_batches(split, size)]), strict=True
+        )
         return Measured(metrics_of(task, sums, num, part), np.concatenate(scores)[:num].astype(np.float32))
 
     return [of_one(variables) for variables in trained]
@@ -58,14 +76,16 @@ def compile_validation(
         is_scanned: Whether one call takes all batches.
     """
     task, dataset = problem.task, problem.dataset
-    num = num_examples(dataset.val)
+    num, size = num_examples(dataset.val), evaluation_batch_size(problem)
 
     def all_steps(variables: Any, batches: Batch, is_real: jax.Array) -> Any:
         sums = jax.lax.map(lambda batch: eval_step(variables, *batch), (batches, is_real))
+        if isinstance(task, Gathering):
+            return jax.tree.map(lambda rows: rows.reshape(-1, *rows.shape[2:]), sums)
         return jax.tree.map(lambda values: values.sum(axis=0), sums)
 
-    batch_shape = (-(-num // BATCH_SIZE), BATCH_SIZE) if is_scanned else (BATCH_SIZE,)
-    sharding = placement.spread(BATCH_SIZE, len(batch_shape) - 1)
+    batch_shape = (-(-num // size), size) if is_scanned else (size,)
+    sharding = placement.spread(size, len(batch_shape) - 1)
     compiled = (
         jax.jit(all_steps if is_scanned else eval_step, in_shardings=(placement.replicated, sharding, sharding))
         .lower(variables, batch_shapes(problem, batch_shape), jax.ShapeDtypeStruct(batch_shape, jnp.bool_))
@@ -75,9 +95,9 @@ def compile_validation(
     def evaluate(variables: Any) -> dict[str, float]:
         variables = jax.device_put(variables, placement.replicated)
         if is_scanned:
-            sums = [compiled(variables, *validation_batches(dataset, BATCH_SIZE, sharding))]
+            sums = [compiled(variables, *validation_batches(dataset, size, sharding))]
         else:
-            sums = [compiled(variables, *batch) for batch in padded_batches(dataset.val)]
+            sums = [compiled(variables, *batch) for batch in padded_batches(dataset.val, size)]
         return metrics_of(task, jax.device_get(sums), num, "val")
 
     return evaluate
@@ -93,17 +113,23 @@ def batch_shapes(problem: Problem, batch_shape: tuple[int, ...]) -> Batch:
 
 def metrics_of(task: Task, sums: Sequence[Any], num: int, part: str) -> dict[str, float]:
     """Of the sums of all batches."""
-    total = jax.tree.map(lambda *values: sum(values), *sums)
-    return {f"{part}_{name}": value for name, value in task.metrics(total, num).items()}
+    return {f"{part}_{name}": value for name, value in task.metrics(total_of(task, sums, num), num).items()}
 
 
-def padded_batches(split: Batch) -> Iterator[tuple[Batch, np.ndarray]]:
+def total_of(task: Task, sums: Sequence[Any], num: int) -> Any:
+    """What `Task.metrics` takes of `num` examples, of `Task.metric_sums` of all batches."""
+    if isinstance(task, Gathering):
+        return task.gather(sums, num)
+    return jax.tree.map(lambda *values: sum(values), *sums)
+
+
+def padded_batches(split: Batch, batch_size: int) -> Iterator[tuple[Batch, np.ndarray]]:
     """Batches of one size, and which of their examples are real."""
     num = num_examples(split)
-    for start in range(0, num, BATCH_SIZE):
-        batch = {name: _padded(array[start : start + BATCH_SIZE]) for name, array in split.items()}
-        yield batch, np.arange(BATCH_SIZE) < num - start
+    for start in range(0, num, batch_size):
+        batch = {name: _padded(array[start : start + batch_size], batch_size) for name, array in split.items()}
+        yield batch, np.arange(batch_size) < num - start
 
 
-def _padded(array: np.ndarray) -> np.ndarray:
-    return np.pad(array, [(0, BATCH_SIZE - len(array))] + [(0, 0)] * (array.ndim - 1))
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))

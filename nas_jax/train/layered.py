@@ -11,7 +11,7 @@ from flax import linen as nn
 from nas_jax.data.arrays import EpochBatches, num_examples
 from nas_jax.tasks.base import Problem
 from nas_jax.train.batch_programs import Compiled, compile_draw, compile_inputs, compile_loss, compile_sums
-from nas_jax.train.evaluation import metrics_of, padded_batches
+from nas_jax.train.evaluation import evaluation_batch_size, metrics_of, padded_batches
 from nas_jax.train.layers import Layer, LayerState, compile_evaluation, compile_layers, state_of
 from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
@@ -143,14 +143,14 @@ def _compile_validation(
     stages: Sequence[nn.Module], problem: Problem, recipe: Recipe, shapes: Sequence[Variables]
 ) -> Callable[[Sequence[LayerState]], dict[str, float]]:
     """Returns `states -> metrics` on the validation split, exact for one of any size."""
-    task, val = problem.task, problem.dataset.val
+    task, val, size = problem.task, problem.dataset.val, evaluation_batch_size(problem)
     to_inputs, inputs = compile_inputs(problem, recipe.dtype.name)
     outputs, layers = compile_evaluation(stages, inputs, shapes)
     to_sums = compile_sums(problem, outputs)
 
     def validate(states: Sequence[LayerState]) -> dict[str, float]:
         sums = []
-        for batch, is_real in padded_batches(val):
+        for batch, is_real in padded_batches(val, size):
             x = to_inputs(batch)
             for evaluate, state in zip(layers, states, strict=True):
                 x = evaluate(state.params, state.statistics, x)

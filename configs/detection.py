@@ -1,0 +1,73 @@
+"""Object detection: networks with a feature pyramid that find digits in cluttered scenes by boxes. Offline.
+
+    python -m nas_jax.main --config=configs/detection.py
+
+`:bccd` is for arrays of one's own (`docs/detection.md`), and has been tried on blood cells in microscope images:
+
+    python -m nas_jax.main --config=configs/detection.py:bccd --config.data.path=FOLDER
+
+`:smoke` is the first in seconds, for tests.
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("full", "bccd", "smoke")
+REFERENCE = (
+    "width=16, growth=2, block=conv, kernel_size=3, num_blocks=1, stride=8, num_maps=2, fusion=add, map_width=32, "
+    "head=shared, head_depth=1"
+)
+
+
+def get_config(variant: str = "full") -> ConfigDict:
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r}: choose from {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.seed = 0
+    config.data = ConfigDict({"name": "digit_scenes", "kind": "detection"})
+    config.task = ConfigDict({"name": "detection"})
+    config.space = ConfigDict({"name": "pyramid", "map_widths": (8, 16), "strides": (4,)})
+    config.objective = ConfigDict({"metric": "val_map_50"})
+    config.search = ConfigDict({"num_trials": 12})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.execution = ConfigDict({"name": "workers"})
+    config.recipe = ConfigDict(
+        {"num_epochs": 8, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.005, "weight_decay": 0.01}
+    )
+    config.finalists = ConfigDict(
+        {
+            "num_finalists": 1,
+            "reference": REFERENCE.replace("=8", "=4").replace("=32", "=16"),  # what people would write
+            "evaluator": {"num_seeds": 3},
+            "recipe": {"num_epochs": 16},
+        }
+    )
+
+    if variant == "bccd":
+        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 12})
+        config.space = ConfigDict({"name": "pyramid"})
+        config.search.num_trials = 24
+        config.strategy.num_initial = 10
+        config.recipe.num_epochs = 20
+        config.finalists.num_finalists = 2
+        config.finalists.reference = REFERENCE
+        config.finalists.recipe.num_epochs = 60
+    if variant == "smoke":
+        config.data.size = 18
+        config.data.max_digits = 1
+        config.data.num_train = 16
+        config.data.num_val = 8
+        config.data.num_test = 8
+        config.space.widths = (2, 4)
+        config.space.map_widths = (4,)
+        config.space.num_maps = (2,)
+        config.space.num_blocks = (1,)
+        config.search.num_trials = 4
+        config.strategy.num_initial = 3
+        config.execution.name = "in_process"
+        config.recipe.num_epochs = 2
+        config.recipe.batch_size = 8
+        config.finalists.num_candidates = 20
+        config.finalists.reference = REFERENCE.replace("=16", "=4").replace("=8", "=4").replace("=32", "=4")
+        config.finalists.evaluator.num_seeds = 1
+        config.finalists.recipe = ConfigDict({"num_epochs": 2})
+    return config

@@ -1,0 +1,144 @@
+"""Networks that give maps of an image, fine to coarse: a backbone, a feature pyramid, and a head."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import jax.typing
+import numpy as np
+from jaxtyping import Float
+
+from nas_jax.spaces.base import Cost
+from nas_jax.spaces.categorical import Categorical
+from nas_jax.spaces.image_blocks import BLOCKS
+from nas_jax.spaces.products import check_known, genes_as, values_of, with_costs
+from nas_jax.spaces.pyramid_network import FUSIONS, HEADS, PyramidNetwork, PyramidSettings, pyramid_cost
+from nas_jax.trial import Genome
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Every combination of choices is a network of its own.
+
+    Args:
+        image_shape: (height, width, channels); it comes from the data set, and `num_outputs` from the task.
+        widths: Channels of the first stage; those of the others grow by a factor of `growths` from one to the next.
+        blocks, kernel_sizes, num_blocks: Of what a stage has.
+        strides: Pixels between places of the finest map, a power of two from 4 on; of the others twice that, and so on.
+        num_maps: Two at least.
+        fusions: How a coarser map joins the next finer one.
+        map_widths: Channels of the maps.
+        heads, head_depths: One head for all maps or one for each, and its hidden layers.
+
+    Raises:
+        ValueError: choices that there are not.
+    """
+
+    signatures: ClassVar[tuple[str, ...]] = ("image -> pyramid",)
+
+    image_shape: tuple[int, int, int]
+    num_outputs: int
+    widths: tuple[int, ...] = (8, 16, 24)
+    growths: tuple[int, ...] = (1, 2)
+    blocks: tuple[str, ...] = BLOCKS
+    kernel_sizes: tuple[int, ...] = (3, 5)
+    num_blocks: tuple[int, ...] = (1, 2)
+    strides: tuple[int, ...] = (4, 8)
+    num_maps: tuple[int, ...] = (2, 3)
+    fusions: tuple[str, ...] = FUSIONS
+    map_widths: tuple[int, ...] = (16, 32)
+    heads: tuple[str, ...] = HEADS
+    head_depths: tuple[int, ...] = (0, 1, 2)
+
+    def __post_init__(self) -> None:
+        for name, known in (("blocks", BLOCKS), ("fusions", FUSIONS), ("heads", HEADS)):
+            check_known(name, getattr(self, name), known)
+        numbers = {"widths": 1, "growths": 1, "kernel_sizes": 1, "num_blocks": 1, "strides": 4, "num_maps": 2}
+        for name, least in {**numbers, "map_widths": 1, "head_depths": 0}.items():
+            if min(getattr(self, name)) < least:
+                raise ValueError(f"{name}: {min(getattr(self, name))} is too small, each has to be at least {least}")
+        if any(size % 2 == 0 for size in self.kernel_sizes):
+            raise ValueError(f"kernel_sizes: each has to be odd, got {self.kernel_sizes}")
+        if any(stride & (stride - 1) for stride in self.strides):
+            raise ValueError(f"strides: each has to be a power of two, got {self.strides}")
+        _genes(self)
+
+    @property
+    def num_genomes(self) -> int:
+        return _genes(self).num_genomes
+
+    def genomes(self) -> Iterator[Genome]:
+        return _genes(self).genomes()
+
+    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
+        """Uniform over genomes."""
+        return _genes(self).sample(rng, num, exclude)
+
+    def neighbors(self, genome: Genome) -> list[Genome]:
+        """Those that differ in one gene."""
+        return _genes(self).neighbors(genome)
+
+    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
+        """A random neighbour."""
+        return _genes(self).mutate(rng, genome)
+
+    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
+        """Each gene from either parent."""
+        return _genes(self).crossover(rng, first, second)
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """One-hot genes, ranks of those that are numbers, log10 of parameters and FLOPs."""
+        return with_costs(_genes(self).encode(genomes), [self.cost(genome) for genome in genomes])
+
+    @property
+    def gene_choices(self) -> dict[str, tuple[Any, ...]]:
+        return _genes(self).gene_choices
+
+    @property
+    def feature_genes(self) -> tuple[str, ...]:
+        """Those of genes, and the costs, which are no gene's."""
+        return (*_genes(self).feature_genes, *Cost._fields)
+
+    def genes_of(self, genome: Genome) -> dict[str, Any]:
+        return _genes(self).genes_of(genome)
+
+    def express(self, choices: Sequence[Any]) -> Genome | None:
+        return _genes(self).express(choices)
+
+    def describe(self, genome: Genome) -> str:
+        """`width=16, growth=2, block=conv, kernel_size=3, num_blocks=1, stride=8, …`."""
+        return _genes(self).describe(genome)
+
+    def cost(self, genome: Genome) -> Cost:
+        """Parameters, and FLOPs of an image."""
+        return pyramid_cost(self.settings(genome), self.image_shape, self.num_outputs)
+
+    def settings(self, genome: Genome) -> PyramidSettings:
+        return PyramidSettings(**values_of(_genes(self), genome))
+
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> PyramidNetwork:
+        return PyramidNetwork(self.settings(genome), self.num_outputs, dtype)
+
+
+@cache
+def _genes(space: Pyramid) -> Categorical:
+    return genes_as(
+        {
+            "width": space.widths,
+            "growth": space.growths,
+            "block": space.blocks,
+            "kernel_size": space.kernel_sizes,
+            "num_blocks": space.num_blocks,
+            "stride": space.strides,
+            "num_maps": space.num_maps,
+            "fusion": space.fusions,
+            "map_width": space.map_widths,
+            "head": space.heads,
+            "head_depth": space.head_depths,
+        }
+    )
+
+
+make = Pyramid

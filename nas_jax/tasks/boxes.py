@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-Boxes = Float[Array, "*n 4"]
-
 
 def areas(boxes: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
     """Of boxes; 0 where a side is negative."""
@@ -14,13 +12,13 @@ def areas(boxes: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
     return sides[..., 0] * sides[..., 1]
 
 
-def iou(first: Float[Array, "*n 4"], second: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
-    """Intersection over union, pair by pair; 0 of two boxes without area."""
+def iou(first: Float[Array, "*#n 4"], second: Float[Array, "*#n 4"]) -> Float[Array, "..."]:
+    """Intersection over union, pair by pair; 0 of two boxes without area. Shapes broadcast."""
     both = _intersections(first, second)
     return both / jnp.maximum(areas(first) + areas(second) - both, 1e-9)
 
 
-def giou(first: Float[Array, "*n 4"], second: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
+def giou(first: Float[Array, "*#n 4"], second: Float[Array, "*#n 4"]) -> Float[Array, "..."]:
     """Generalized IoU (Rezatofighi et al. 2019, algorithm 1): from -1 of boxes far apart to 1 of equal ones."""
     both = _intersections(first, second)
     union = jnp.maximum(areas(first) + areas(second) - both, 1e-9)

@@ -56,9 +56,9 @@ def flat(maps: Sequence[Float[Array, "b _ _ c"]]) -> Float[Array, "b p c"]:
 
 def decode(raw: Float[Array, "b p 4"], places: Places) -> Float[Array, "b p 4"]:
     """Boxes in shares; they may reach beyond the image."""
-    distances = _UNIT * jnp.exp(jnp.clip(raw, -_LARGEST_LOG, _LARGEST_LOG)) * np.tile(places.sides, 2)
+    centres, sides = (np.tile(part, 2)[None].astype(np.float32) for part in (places.centres, places.sides))
     signs = np.array([-1, -1, 1, 1], np.float32)
-    return jnp.asarray(np.tile(places.centres, 2), raw.dtype) + (signs * distances).astype(raw.dtype)
+    return jnp.asarray(centres) + signs * sides * _UNIT * jnp.exp(jnp.clip(raw, -_LARGEST_LOG, _LARGEST_LOG))
 
 
 def targets_of(boxes: Float[Array, "m 4"], labels: Int[Array, " m"], places: Places) -> Targets:

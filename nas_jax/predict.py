@@ -3,10 +3,11 @@
     python -m nas_jax.predict --workdir=runs/quickstart digit.png another.jpg
     python -m nas_jax.predict --workdir=runs/text "The variance of the sum of two random numbers."
 
-prints what the task has to say of each; of a classifier, the five most probable classes. A language model continues
-each text by `--num_tokens` tokens, drawn at random from `--seed`; a lower `--temperature` makes them more probable. A
-network whose space or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 0 done, 2 bad input,
-before anything is printed.
+prints what the task has to say of each; of a classifier, the five most probable classes. Masks and boxes are drawn over
+the picture, as the network had it, in `digit-predicted.png` in the current folder or in `--out`. A language model
+continues each text by `--num_tokens` tokens, drawn at random from `--seed`; a lower `--temperature` makes them more
+probable. A network whose space or task is no part of nas_jax needs `--allow`, as `load_best` does. Exit codes: 0 done,
+2 bad input, before anything is printed.
 """
 
 if __name__ == "__main__":  # first of all: the other imports take seconds
@@ -27,7 +28,8 @@ from nas_jax.data.tokens import PADDING, UNKNOWN, encode, input_of, text_of
 from nas_jax.errors import UserError
 from nas_jax.export import Predictor, load_best
 from nas_jax.pictures import open_picture
-from nas_jax.tasks.base import one_example
+from nas_jax.search.examples import png_bytes
+from nas_jax.tasks.base import Showing, Signed, Task, one_example
 from nas_jax.tasks.language_model import LanguageModel, sample_next
 
 
@@ -81,18 +83,46 @@ def continuation(
 def _print_pictures(predictor: Predictor, paths: Sequence[Path]) -> None:
     task, spec = predictor.task, predictor.spec
     pictures = [open_picture(path, spec.image_shape) for path in paths]
+    targets = _targets(task, paths)
     predictions = predictor.predict(np.stack([picture.pixels for picture in pictures]))
     for picture in pictures:
         if picture.note:
             print(f"note: {picture.note}", file=sys.stderr)
     for place, path in enumerate(paths):
-        lines = task.describe(one_example(predictions, place), spec)
+        prediction = one_example(predictions, place)
+        lines = task.describe(prediction, spec)
+        if isinstance(task, Showing) and targets:
+            shown = task.show({task.input_name: pictures[place].pixels}, prediction, spec)
+            if shown.picture is not None:
+                targets[place].write_bytes(png_bytes(shown.picture))
+                lines = [*lines, f"shown in {targets[place]}"]
         print("\n".join([str(path), *(f"  {line}" for line in lines)]))
+
+
+def _targets(task: Task, paths: Sequence[Path]) -> list[Path]:
+    """Where pictures of the predictions go: always of masks and boxes, which only a picture shows, else if asked for.
+
+    Raises:
+        UserError: two of them would go to one place, or one onto a picture that was given.
+    """
+    folder = flags.FLAGS.out
+    is_vector = isinstance(task, Signed) and task.signature.endswith("vector")
+    if not isinstance(task, Showing) or (folder is None and is_vector):
+        return []
+    targets = [Path(folder or ".") / f"{path.stem}-predicted.png" for path in paths]
+    for target in targets:
+        if targets.count(target) > 1 or target.resolve() in [path.resolve() for path in paths]:
+            raise UserError(
+                f"two pictures would be {target}; give the pictures other names, or another folder by --out"
+            )
+    Path(folder or ".").mkdir(parents=True, exist_ok=True)
+    return targets
 
 
 if __name__ == "__main__":
     # Not at the top: main, which tests may import beside this module, has a flag of this name as well.
     define_path("workdir", None, "The working directory of a finished run.", required=True)
+    define_path("out", None, "The folder for pictures of predictions; of masks and boxes the current one.")
     flags.DEFINE_list("allow", [], "Modules or packages outside of nas_jax that the network may name, with commas.")
     flags.DEFINE_integer("num_tokens", 200, "By how many tokens a language model continues a text.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Where the draws of a language model begin.", lower_bound=0)

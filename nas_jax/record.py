@@ -32,6 +32,7 @@ BEST_HINTS: dict[str, Any] = {
     "num_val": int,
     "num_test": int,
     "exported": dict[str, Any],
+    "classes": dict[str, dict[str, float]],
     "baselines": dict[str, dict[str, Any]],
 }
 

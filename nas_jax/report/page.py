@@ -70,6 +70,14 @@ class Plane(NamedTuple):
     points: tuple[Point, ...]
 
 
+class Example(NamedTuple):
+    """An example, and what was predicted of it. `picture` is a PNG file in base64, "" where there is none."""
+
+    title: str
+    lines: tuple[str, ...]
+    picture: str = ""
+
+
 class Code(NamedTuple):
     """Lines to copy, with what they are for."""
 
@@ -89,6 +97,7 @@ class Section(NamedTuple):
     planes: tuple[Plane, ...] = ()
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    examples: tuple[Example, ...] = ()
     codes: tuple[Code, ...] = ()
     parts: tuple["Section", ...] = ()
 

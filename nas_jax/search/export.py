@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +14,11 @@ from nas_jax.data.arrays import num_examples, spec_to_json
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.export import load_best
 from nas_jax.portable import make_shipped
+from nas_jax.search.examples import write_examples
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.tasks.base import Problem, best_of
 from nas_jax.train.checkpoint import load_variables
-from nas_jax.train.evaluation import measure
+from nas_jax.train.evaluation import Measured, measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.seeds import over_seeds
 from nas_jax.trial import Stage, Trial
@@ -46,6 +47,7 @@ class _Tested(NamedTuple):
     metrics: dict[str, Any]  # over all seeds
     exported: dict[str, Any]  # of the seed with the best validation
     scores: np.ndarray  # [seeds, examples]
+    classes: dict[str, dict[str, float]]  # of the exported seed
 
 
 def export_network(
@@ -60,18 +62,21 @@ def export_network(
 
     Returns:
         What `metrics.json` holds: the winner's metrics with those of the test split (over seeds as the others, see
-        `over_seeds`), its `trial` id, under "exported" the seed and the metrics of the network in the folder, the sizes
-        of the two splits, and under "baselines" the metrics of each baseline under its stage.
+        `over_seeds`), its `trial` id, under "exported" the seed and the metrics of the network in the folder, under
+        "classes" its metrics of each class, the sizes of the two splits, and under "baselines" the metrics of each
+        baseline under its stage.
     """
     dataset = trained.problem.dataset
     by_id = {trial.id: trial for trial in (winner, *baselines.values())}
     tested = {id: _test(trained, trial) for id, trial in by_id.items()}
-    metrics, exported, _ = tested[winner.id]
+    metrics, exported, _, classes = tested[winner.id]
+    validated = _measure(trained, winner, [exported["seed"]], "val")[0]
     metrics = {
         **metrics,
         "num_val": num_examples(dataset.val),
         "num_test": num_examples(dataset.test),
         "exported": exported,
+        "classes": {**validated.classes, **classes},
         "baselines": {stage: tested[trial.id].metrics for stage, trial in baselines.items()},
     }
     unfinished = _clear_unfinished(directory)
@@ -88,25 +93,34 @@ def export_network(
     scores: dict[str, Any] = {str(id): each.scores for id, each in tested.items()}
     np.savez_compressed(unfinished / "test_scores.npz", **scores)
     own = [str(section["name"]) for section in (trained.space_section, trained.task_section)]
-    load_best(unfinished, allow=own).save_program(unfinished / "program.bin")
+    predictor = load_best(unfinished, allow=own)
+    predictor.save_program(unfinished / "program.bin")
+    write_examples(unfinished, predictor, trained.problem, validated.scores)
     unfinished.rename(directory)
     return metrics
 
 
 def _test(trained: Trained, trial: Trial) -> _Tested:
-    problem, metrics = trained.problem, trial.metrics or {}
+    task, metrics = trained.problem.task, trial.metrics or {}
     seeds = metrics.get("seeds", [trial.seed])
-    variables = [load_variables(trained.checkpoint_dir / str(trial.id) / str(seed)) for seed in seeds]
-    network = trained.space.network(trial.genome, jnp.float32)
-    tests = measure(make_shipped(network, problem.task, problem.dataset.spec), variables, problem, "test")
-    first = f"val_{problem.task.metric_names[0]}"
+    tests = _measure(trained, trial, seeds, "test")
+    first = f"val_{task.metric_names[0]}"
     validations = metrics.get(f"{first}_per_seed", [metrics.get(first)])
-    best = best_of(problem.task, validations) if len(validations) > 1 else 0
+    best = best_of(task, validations) if len(validations) > 1 else 0
     return _Tested(
         metrics={"trial": trial.id, **metrics, **over_seeds([each.metrics for each in tests])},
         exported={"seed": seeds[best], first: validations[best], **tests[best].metrics},
         scores=np.stack([each.scores for each in tests]),
+        classes=tests[best].classes,
     )
+
+
+def _measure(trained: Trained, trial: Trial, seeds: Sequence[int], part: str) -> list[Measured]:
+    """The networks of a trial, as they are shipped, on a split."""
+    problem, folder = trained.problem, trained.checkpoint_dir / str(trial.id)
+    variables = [load_variables(folder / str(seed)) for seed in seeds]
+    network = trained.space.network(trial.genome, jnp.float32)
+    return measure(make_shipped(network, problem.task, problem.dataset.spec), variables, problem, part)
 
 
 def read_test_scores(best: Path) -> dict[int, np.ndarray]:

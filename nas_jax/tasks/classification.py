@@ -14,8 +14,9 @@ from jaxtyping import Bool, Float, Int
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.augment import Moves, draw_moves
 from nas_jax.data.doubts import doubts_about_labels
-from nas_jax.tasks.base import Words
+from nas_jax.tasks.base import Shown, Words
 from nas_jax.tasks.images import check_images, move_images, normalized_images, text_of_images
+from nas_jax.tasks.pixels import enlarged, factor_of
 
 _MAX_NAMES = 20  # of classes that a card lists
 _NUM_SHOWN = 5  # classes of a prediction in words
@@ -29,9 +30,10 @@ UNCALIBRATED = "The probabilities are those of a softmax, and nobody has checked
 
 
 class Sums(NamedTuple):
-    """Over the examples of a batch."""
+    """Over the examples of a batch; of each class `[k]` how many are it, and were said to be it rightly."""
 
-    num_correct: Int[jax.Array, ""]
+    num_are: Int[jax.Array, " k"]
+    num_hits: Int[jax.Array, " k"]
     loss: Float[jax.Array, ""]
 
 
@@ -84,13 +86,20 @@ class Classification:
 
     def metric_sums(self, outputs: Float[jax.Array, "b k"], batch: Batch, is_real: Bool[jax.Array, " b"]) -> Sums:
         losses = cross_entropy(outputs, batch["label"])
+        are = (jax.nn.one_hot(batch["label"], outputs.shape[-1]) > 0) & is_real[:, None]
         return Sums(
-            num_correct=(is_correct(outputs, batch["label"]) & is_real).sum(),
+            num_are=are.sum(axis=0),
+            num_hits=(are & is_correct(outputs, batch["label"])[:, None]).sum(axis=0),
             loss=jnp.where(is_real, losses, 0.0).sum(),
         )
 
     def metrics(self, sums: Any, num: int) -> dict[str, float]:
-        return {"accuracy": float(sums.num_correct / num), "loss": float(sums.loss / num)}
+        return {"accuracy": float(sums.num_hits.sum() / num), "loss": float(sums.loss / num)}
+
+    def class_metrics(self, sums: Any, num: int) -> dict[str, Float[np.ndarray, " k"]]:
+        """The accuracy among the examples of each class, also called its recall."""
+        are = np.asarray(sums.num_are, np.float64)
+        return {"accuracy": np.where(are > 0, np.asarray(sums.num_hits) / np.maximum(are, 1), np.nan)}
 
     def scores(self, outputs: Float[jax.Array, "b k"], batch: Batch) -> Float[jax.Array, " b"]:
         """1 for a hit, else 0."""
@@ -105,6 +114,12 @@ class Classification:
         best = np.argsort(-prediction, kind="stable")[:_NUM_SHOWN]
         width = max(len(spec.class_names[k]) for k in best)
         return [f"{spec.class_names[k]:<{width}}  {prediction[k]:.4f}" for k in best]
+
+    def show(self, example: Batch, prediction: Float[np.ndarray, " k"], spec: Spec) -> Shown:
+        """The image, its class where that is known, and the most probable ones."""
+        image = np.asarray(example["image"])
+        picture = enlarged(image, factor_of(image))
+        return Shown((*right_class(example, spec), *self.describe(prediction, spec)), picture)
 
     def words(self, spec: Spec) -> Words:
         names = spec.class_names
@@ -122,6 +137,11 @@ class Classification:
                 UNCALIBRATED,
             ),
         )
+
+
+def right_class(example: Batch, spec: Spec) -> tuple[str, ...]:
+    """A line that says it, where it is known."""
+    return (f"It is: {spec.class_names[int(example['label'])]}",) if "label" in example else ()
 
 
 def listed_classes(names: Sequence[str]) -> str:

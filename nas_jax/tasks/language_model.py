@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.tokens import PADDING, UNKNOWN, unit_of
-from nas_jax.tasks.base import Words
-from nas_jax.tasks.texts import check_tokens, text_of_tokens
+from nas_jax.tasks.base import Shown, Words
+from nas_jax.tasks.texts import check_tokens, shown_text, text_of_tokens
 
 _NUM_SHOWN = 5
 _EXAMPLE = """\
@@ -94,6 +94,18 @@ class LanguageModel:
         """A line for each of the most probable tokens after the last one."""
         best = np.argsort(-prediction[-1], kind="stable")[:_NUM_SHOWN]
         return [f"{spec.vocabulary[place]!r:<14}  {prediction[-1, place]:.4f}" for place in best]
+
+    def show(self, example: Batch, prediction: Float[np.ndarray, "length k"], spec: Spec) -> Shown:
+        """The text and, where what follows is known, how surprising it was, and what was most."""
+        lines = [shown_text(example["tokens"], spec)]
+        if "next" in example:
+            places = np.flatnonzero(np.asarray(example["next"]) >= 0)
+            following = np.asarray(example["next"])[places]
+            nats = -np.log(np.maximum(prediction[places, following], 1e-30))
+            worst = int(np.argmax(nats))
+            lines.append(f"{nats.mean():.3f} nats a token")
+            lines.append(f"the largest surprise: {spec.vocabulary[following[worst]]!r}, {nats[worst]:.1f} nats")
+        return Shown(tuple(lines))
 
     def words(self, spec: Spec) -> Words:
         num, unit = len(spec.vocabulary), unit_of(spec.vocabulary)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.doubts import doubts_about_labels
 from nas_jax.data.tokens import PADDING, UNKNOWN
-from nas_jax.tasks.base import Words
+from nas_jax.tasks.base import Shown, Words
 from nas_jax.tasks.classification import (
     EXAMPLE,
     UNCALIBRATED,
@@ -20,8 +20,9 @@ from nas_jax.tasks.classification import (
     cross_entropy,
     is_correct,
     listed_classes,
+    right_class,
 )
-from nas_jax.tasks.texts import check_tokens, text_of_tokens
+from nas_jax.tasks.texts import check_tokens, shown_text, text_of_tokens
 
 
 class Sums(NamedTuple):
@@ -112,6 +113,15 @@ class TextClassification:
     def describe(self, prediction: Float[np.ndarray, " k"], spec: Spec) -> list[str]:
         """A line for each of the most probable classes, the first being the best."""
         return Classification().describe(prediction, spec)
+
+    def class_metrics(self, sums: Any, num: int) -> dict[str, Float[np.ndarray, " k"]]:
+        total = np.asarray(sums.num_said + sums.num_are, np.float64)
+        return {"f1": np.where(total > 0, 2 * np.asarray(sums.num_hits) / np.maximum(total, 1), np.nan)}
+
+    def show(self, example: Batch, prediction: Float[np.ndarray, " k"], spec: Spec) -> Shown:
+        """The text as the network has it, its class where that is known, and the most probable ones."""
+        lines = self.describe(prediction, spec)
+        return Shown((shown_text(example["tokens"], spec), *right_class(example, spec), *lines))
 
     def words(self, spec: Spec) -> Words:
         num = len(spec.class_names)

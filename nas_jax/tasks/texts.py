@@ -1,7 +1,10 @@
 """What tasks on text have in common. A text is the array "tokens" of a batch: places in a vocabulary [length]."""
 
+import numpy as np
+from jaxtyping import Int
+
 from nas_jax.data.arrays import PARTS, Dataset, Spec
-from nas_jax.data.tokens import unit_of
+from nas_jax.data.tokens import PADDING, text_of, unit_of
 
 
 def check_tokens(dataset: Dataset) -> None:
@@ -24,3 +27,8 @@ def text_of_tokens(spec: Spec) -> str:
     return (
         f"texts of up to {spec.arrays['tokens'].shape[0]} {unit}, as places in a vocabulary of {len(spec.vocabulary):,}"
     )
+
+
+def shown_text(tokens: Int[np.ndarray, " length"], spec: Spec) -> str:
+    """The text that a network is given, without what fills it up."""
+    return text_of([int(token) for token in tokens if token != PADDING], spec.vocabulary)

@@ -14,7 +14,7 @@ import numpy as np
 
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch, num_examples
-from nas_jax.tasks.base import Gathering, Problem, Task
+from nas_jax.tasks.base import Classwise, Gathering, Problem, Task
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.resident import validation_batches
 from nas_jax.train.step import Forward
@@ -39,10 +39,14 @@ def batch_size_for(shape: tuple[int, ...]) -> int:
 
 
 class Measured(NamedTuple):
-    """A network on a split: metrics by name, with the split in front, and the score of each example `[n]`, float32."""
+    """A network on a split: metrics by name, with the split in front, and the score of each example `[n]`, float32.
+
+    `classes` are metrics of each class that the task tells apart, by the names of the metric and of the class.
+    """
 
     metrics: dict[str, float]
     scores: np.ndarray
+    classes: dict[str, dict[str, float]]
 
 
 def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, part: str) -> list[Measured]:
@@ -60,7 +64,11 @@ def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, pa
         sums, scores = zip(
             *jax.device_get([step(on_device, *batch) for batch in padded_batches(split, size)]), strict=True
         )
-        return Measured(metrics_of(task, sums, num, part), np.concatenate(scores)[:num].astype(np.float32))
+        return Measured(
+            metrics_of(task, sums, num, part),
+            np.concatenate(scores)[:num].astype(np.float32),
+            class_metrics_of(problem, sums, num, part),
+        )
 
     return [of_one(variables) for variables in trained]
 
@@ -114,6 +122,20 @@ def batch_shapes(problem: Problem, batch_shape: tuple[int, ...]) -> Batch:
 def metrics_of(task: Task, sums: Sequence[Any], num: int, part: str) -> dict[str, float]:
     """Of the sums of all batches."""
     return {f"{part}_{name}": value for name, value in task.metrics(total_of(task, sums, num), num).items()}
+
+
+def class_metrics_of(problem: Problem, sums: Sequence[Any], num: int, part: str) -> dict[str, dict[str, float]]:
+    """As `metrics_of`, of each class by its name; without those that do not occur."""
+    task, names = problem.task, problem.dataset.class_names
+    if not isinstance(task, Classwise):
+        return {}
+    found = task.class_metrics(total_of(task, sums, num), num)
+    return {
+        f"{part}_{metric}": {
+            name: float(value) for name, value in zip(names, values, strict=True) if not np.isnan(value)
+        }
+        for metric, values in found.items()
+    }
 
 
 def total_of(task: Task, sums: Sequence[Any], num: int) -> Any:

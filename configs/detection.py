@@ -43,7 +43,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
 
     if variant == "bccd":
-        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 12})
+        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 12, "flip_vertically": True})
         config.space = ConfigDict({"name": "pyramid"})
         config.search.num_trials = 24
         config.strategy.num_initial = 10

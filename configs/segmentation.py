@@ -42,7 +42,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
 
     if variant == "nuclei":
-        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8})
+        config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8, "flip_vertically": True})
         config.task.dice = 1.0
         config.space = ConfigDict({"name": "encoder_decoder"})
         config.search.num_trials = 24

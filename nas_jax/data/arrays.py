@@ -75,6 +75,7 @@ class Augmentation:
     pad: int = 0  # pixels on each side
     flip: bool = False  # left to right, every other image on average
     cutout: int = 0  # side of a grey square, in pixels, whose centre is anywhere in the image
+    flip_vertically: bool = False  # upside down, every other image on average
 
     def __post_init__(self) -> None:
         for name in ("pad", "cutout"):

@@ -14,7 +14,7 @@ _GREY = 128  # what covers a square of an image: near the mean of most photograp
 
 
 class Moves(NamedTuple):
-    """How each image of a batch is moved: the corner of its crop of the padded image, and whether it is mirrored.
+    """How each image of a batch is moved: the corner of its crop of the padded image, and how it is mirrored.
 
     With a cutout, the place of its centre is random bits: their remainders by height and width are row and column.
     """
@@ -24,6 +24,7 @@ class Moves(NamedTuple):
     is_flipped: Bool[jax.Array, "b 1"]
     centre_row: UInt32[jax.Array, "b 1"] | None = None
     centre_column: UInt32[jax.Array, "b 1"] | None = None
+    is_upside_down: Bool[jax.Array, "b 1"] | None = None
 
 
 def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> Moves:
@@ -34,7 +35,8 @@ def draw_moves(key: jax.Array, num_images: int, augmentation: Augmentation) -> M
     """
     bits = jax.random.bits(key, (5 if augmentation.cutout else 3, num_images, 1), jnp.uint32)
     top, left = (bits[:2] % (2 * augmentation.pad + 1)).astype(jnp.int32)
-    return Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip, *bits[3:])
+    moves = Moves(top, left, (bits[2] % 2 == 1) & augmentation.flip, *bits[3:])
+    return moves._replace(is_upside_down=bits[2] % 4 >= 2) if augmentation.flip_vertically else moves
 
 
 def move(
@@ -44,8 +46,8 @@ def move(
     # One gather by row and column does it all: mirroring is counting the columns down.
     b, h, w, _ = images.shape
     top, left, is_flipped = moves[:3]
-    x = jnp.arange(w)[None]
-    rows = top + jnp.arange(h)[None]  # [b, h]
+    x, y = jnp.arange(w)[None], jnp.arange(h)[None]
+    rows = top + (y if moves.is_upside_down is None else jnp.where(moves.is_upside_down, h - 1 - y, y))  # [b, h]
     columns = left + jnp.where(is_flipped, w - 1 - x, x)  # [b, w]
     padded = jnp.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), constant_values=fill)
     return padded[jnp.arange(b)[:, None, None], rows[:, :, None], columns[:, None, :]]

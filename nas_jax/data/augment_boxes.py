@@ -25,6 +25,8 @@ def move_boxes(
     y = boxes[..., 0::2] + ((pad - top) / height)[..., None]
     x = boxes[..., 1::2] + ((pad - left) / width)[..., None]
     x = jnp.where(is_flipped[..., None], 1 - x[..., ::-1], x)
+    if moves.is_upside_down is not None:
+        y = jnp.where(moves.is_upside_down[..., None], 1 - y[..., ::-1], y)
     moved = jnp.stack([y[..., 0], x[..., 0], y[..., 1], x[..., 1]], axis=-1)
     cut = jnp.clip(moved, 0, 1)
     is_left = (labels >= 0) & (_areas(cut) >= _LEAST_VISIBLE * _areas(boxes)) & (_areas(cut) > 0)

@@ -33,7 +33,7 @@ class SavedArrays:
     Args:
         path: A file `.npz`, or a folder with one.
         num_train, num_val, num_test: How many of the first examples of each part are used; None: all.
-        pad, flip, cutout: How training images are changed, see `Augmentation`.
+        pad, flip, cutout, flip_vertically: How training images are changed, see `Augmentation`.
     """
 
     path: str = ""
@@ -45,6 +45,7 @@ class SavedArrays:
     pad: int = 4
     flip: bool = True
     cutout: int = 0
+    flip_vertically: bool = False
 
     def __post_init__(self) -> None:
         Augmentation(self.pad, self.flip, self.cutout)
@@ -76,7 +77,7 @@ class SavedArrays:
             val=parts["val"],
             test=parts["test"],
             class_names=_class_names(path, arrays, parts),
-            augmentation=Augmentation(self.pad, self.flip, self.cutout),
+            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
         )
 
     def _split(self, train: Split) -> tuple[Split, Split]:

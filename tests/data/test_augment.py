@@ -26,7 +26,8 @@ def all_crops(image: np.ndarray, augmentation: Augmentation) -> list[bytes]:
     offsets = range(2 * pad + 1)
     crops = [padded[top : top + h, left : left + w] for top in offsets for left in offsets]
     mirrored = [crop[:, ::-1] for crop in crops] if augmentation.flip else []
-    return [crop.tobytes() for crop in crops + mirrored]
+    turned = [crop[::-1] for crop in crops + mirrored] if augmentation.flip_vertically else []
+    return [crop.tobytes() for crop in crops + mirrored + turned]
 
 
 def test_augment_without_augmentation_changes_nothing():
@@ -34,7 +35,10 @@ def test_augment_without_augmentation_changes_nothing():
     np.testing.assert_array_equal(augment(jax.random.key(0), images, Augmentation()), images)
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(pad=2), Augmentation(flip=True), Augmentation(3, True)])
+@pytest.mark.parametrize(
+    "augmentation",
+    [Augmentation(pad=2), Augmentation(flip=True), Augmentation(3, True), Augmentation(1, True, flip_vertically=True)],
+)
 def test_augment_gives_a_crop_of_the_padded_image_perhaps_mirrored(augmentation):
     images = random_images(64, 6, 5, 2)
     augmented = augment(jax.random.key(1), images, augmentation)

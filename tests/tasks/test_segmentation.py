@@ -105,7 +105,9 @@ def test_pixels_that_are_left_out_have_no_gradient():
     assert (gradient[masks != IGNORED] != 0).all()
 
 
-@pytest.mark.parametrize("augmentation", [Augmentation(pad=2, flip=True), Augmentation(pad=1, flip=True, cutout=2)])
+@pytest.mark.parametrize(
+    "augmentation", [Augmentation(pad=2, flip=True, flip_vertically=True), Augmentation(pad=1, flip=True, cutout=2)]
+)
 def test_masks_move_with_their_images(augmentation):
     """A pixel's value says its class: so it does afterwards, and what came from outside is left out."""
     masks = np.random.default_rng(0).integers(0, 3, (64, *SHAPE), dtype=np.uint8)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from nas_jax.data.arrays import num_examples
-from nas_jax.export import Predictor
 from nas_jax.json_files import read_json
 from nas_jax.tasks.base import Problem, Showing, one_example
 
@@ -21,14 +21,21 @@ _LARGEST_SIDE = 800  # pixels of a picture
 _MOST_TEXT = 600  # characters of a line
 
 
-def write_examples(directory: Path, predictor: Predictor, problem: Problem, scores: Float[np.ndarray, " n"]) -> None:
-    """Writes `examples.json`, unless the task has nothing to show. `scores` are of the validation split."""
+def write_examples(
+    directory: Path, predict: Callable[[np.ndarray], Any], problem: Problem, scores: Float[np.ndarray, " n"]
+) -> None:
+    """Writes `examples.json`, unless the task has nothing to show.
+
+    Args:
+        predict: as `Predictor.predict`.
+        scores: of the validation split.
+    """
     task, split = problem.task, problem.dataset.val
     if not isinstance(task, Showing):
         return
     chosen = choose_examples(scores)
     places = [place for each in chosen.values() for place in each]
-    predictions = predictor.predict(split[task.input_name][places])
+    predictions = predict(split[task.input_name][places])
     records = []
     for kind, row in ((kind, row) for kind, each in chosen.items() for row in each):
         example = one_example(split, row)

@@ -72,11 +72,11 @@ class EncoderDecoderNetwork(nn.Module):
         return x
 
     def _continued(self, x: jax.Array) -> jax.Array:
-        missing = [length - side for side, length in zip(x.shape[1:3], self._sides(x.shape), strict=True)]
-        return jnp.pad(x, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else x
-
-    def _sides(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        return whole_sides(shape[1], shape[2], self.settings.num_levels)
+        _, height, width, _ = x.shape
+        wholes = whole_sides(height, width, self.settings.num_levels)
+        if wholes == (height, width):
+            return x
+        return jnp.pad(x, ((0, 0), (0, wholes[0] - height), (0, wholes[1] - width), (0, 0)), mode="edge")
 
 
 def whole_sides(height: int, width: int, num_levels: int) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class Pyramid:
         image_shape: (height, width, channels); it comes from the data set, and `num_outputs` from the task.
         widths: Channels of the first stage; those of the others grow by a factor of `growths` from one to the next.
         blocks, kernel_sizes, num_blocks: Of what a stage has.
-        strides: Pixels between places of the finest map, a power of two from 4 on; of the others twice that, and so on.
+        strides: Pixels between places of the finest map, a power of two; of the others twice that, and so on.
         num_maps: Two at least.
         fusions: How a coarser map joins the next finer one.
         map_widths: Channels of the maps.
@@ -55,7 +55,7 @@ class Pyramid:
     def __post_init__(self) -> None:
         for name, known in (("blocks", BLOCKS), ("fusions", FUSIONS), ("heads", HEADS)):
             check_known(name, getattr(self, name), known)
-        numbers = {"widths": 1, "growths": 1, "kernel_sizes": 1, "num_blocks": 1, "strides": 4, "num_maps": 2}
+        numbers = {"widths": 1, "growths": 1, "kernel_sizes": 1, "num_blocks": 1, "strides": 2, "num_maps": 2}
         for name, least in {**numbers, "map_widths": 1, "head_depths": 0}.items():
             if min(getattr(self, name)) < least:
                 raise ValueError(f"{name}: {min(getattr(self, name))} is too small, each has to be at least {least}")

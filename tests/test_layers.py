@@ -27,8 +27,8 @@ ROWS = (
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers zero_cost tasks store cli tables units stated choice front_files",
-    "data objectives build cpu event_files pictures table_files",
-    "json_files",
+    "data objectives build cpu event_files table_files",
+    "json_files pictures",
     "hints budgets constraints fronts",
     "trial errors notes scratch signals",
 )

@@ -1,0 +1,150 @@
+"""Images with boxes as COCO describes them (cocodataset.org/#format-data): `train.json`, `val.json`, `test.json`.
+
+The pictures are where `file_name` says, in the folder or in its `images/`. Boxes of crowds (`iscrowd`) are left out,
+and so are boxes without area. What is missing of the parts is drawn from the training part.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.picture_files import check_size, drawn_parts, read_images
+from nas_jax.errors import UserError, describe
+from nas_jax.json_files import check_object, describe_json_error
+
+_HINTS: dict[str, Any] = {
+    "images": list[dict[str, Any]],
+    "annotations": list[dict[str, Any]],
+    "categories": list[dict[str, Any]],
+}
+
+
+class _Labelled(NamedTuple):
+    """A picture, and its boxes in shares of height and width with the names of their classes."""
+
+    path: Path
+    boxes: list[tuple[float, float, float, float]]
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class CocoJson:
+    """Images that are resized, with boxes.
+
+    Args:
+        path: The folder, or the file of the training part alone.
+        size: Height and width that all images are resized to.
+        channels: 3 for colours, 1 for greys.
+        max_boxes: Of an image; 0: as many as an image has at most. Of more the largest are kept.
+        share: Of the training images, for each part that there is no file of.
+        pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
+    """
+
+    path: str = ""
+    size: tuple[int, int] = (96, 96)
+    channels: int = 3
+    max_boxes: int = 0
+    share: float = 0.15
+    seed: int = 0
+    pad: int = 4
+    flip: bool = True
+    flip_vertically: bool = False
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        check_seed(self.seed)
+        check_size(self.size, self.channels)
+        if not 0 < self.share < 0.5:
+            raise ValueError(f"share={self.share}: has to lie between 0 and 0.5")
+        if self.max_boxes < 0:
+            raise ValueError(f"max_boxes={self.max_boxes}: has to be at least 0")
+
+    def load(self) -> Dataset:
+        path = Path(self.path)
+        files = {"train": path} if path.is_file() else {part: path / f"{part}.json" for part in PARTS}
+        files = {part: file for part, file in files.items() if file.is_file()}
+        if not self.path or "train" not in files:
+            raise UserError(f"data.path: there is no file train.json in {self.path!r}; name a folder that has one")
+        parts = {part: read_coco(file) for part, file in files.items()}
+        lacking = tuple(part for part in PARTS if part not in parts)
+        drawn = drawn_parts(len(parts["train"]), lacking, self.share, self.seed)
+        parts |= {part: [parts["train"][place] for place in places] for part, places in drawn.items()}
+        everything = [each for part in parts.values() for each in part]
+        class_names = tuple(sorted({name for each in everything for name in each.names}))
+        most = self.max_boxes or max(1, *(len(each.names) for each in everything))
+        return Dataset(
+            name=(path if path.is_dir() else path.parent).resolve().name,
+            train=self._read(parts["train"], class_names, most),
+            val=self._read(parts["val"], class_names, most),
+            test=self._read(parts["test"], class_names, most),
+            class_names=class_names,
+            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+        )
+
+    def _read(self, part: list[_Labelled], class_names: tuple[str, ...], most: int) -> Split:
+        boxes, labels = np.zeros((len(part), most, 4), np.float32), np.full((len(part), most), -1, np.int32)
+        for place, each in enumerate(part):
+            own = np.array(each.boxes, np.float32).reshape(-1, 4)
+            order = np.argsort(-np.prod(own[:, 2:] - own[:, :2], axis=1), kind="stable")[:most]
+            order = np.sort(order)
+            boxes[place, : len(order)] = own[order]
+            labels[place, : len(order)] = [class_names.index(each.names[row]) for row in order]
+        images = read_images([each.path for each in part], self.size, self.channels)
+        return {"image": images, "boxes": boxes, "labels": labels}
+
+
+make = CocoJson
+
+
+def read_coco(file: Path) -> list[_Labelled]:
+    """The images of a file, in its order, those without a box too.
+
+    Raises:
+        UserError: the file is no such file, names what it does not have, or a picture is missing.
+    """
+    try:
+        record = check_object(json.loads(file.read_text(encoding="utf-8")), _HINTS, required=tuple(_HINTS))
+    except OSError as error:
+        raise UserError(f"{str(file)!r} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{str(file)!r}: {describe_json_error(error)}") from error
+    try:
+        names = {category["id"]: str(category["name"]) for category in record["categories"]}
+        images = {image["id"]: _opened(file, image) for image in record["images"]}
+        found = {id: _Labelled(path, [], []) for id, (path, _) in images.items()}
+        for annotation in record["annotations"]:
+            width, height = images[annotation["image_id"]][1]
+            box = _shares([float(number) for number in annotation["bbox"]], height, width)
+            if not annotation.get("iscrowd") and box[0] < box[2] and box[1] < box[3]:
+                found[annotation["image_id"]].boxes.append(box)
+                found[annotation["image_id"]].names.append(names[annotation["category_id"]])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{str(file)!r} does not describe images as COCO does: {describe(error)}") from error
+    if not any(each.names for each in found.values()):
+        raise UserError(f"{str(file)!r}: no image has a box")
+    return list(found.values())
+
+
+def _opened(file: Path, image: dict[str, Any]) -> tuple[Path, tuple[int, int]]:
+    """Where a picture is, and its width and height, of which boxes are in pixels."""
+    places = [file.parent / image["file_name"], file.parent / "images" / image["file_name"]]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UserError(f"{str(file)!r} names the picture {image['file_name']!r}, and there is no such file")
+    if "width" in image and "height" in image:
+        return path, (int(image["width"]), int(image["height"]))
+    with Image.open(path) as picture:
+        return path, picture.size
+
+
+def _shares(box: list[float], height: int, width: int) -> tuple[float, float, float, float]:
+    """COCO's x, y, width and height in pixels as corners in shares, cut at the image's edges."""
+    left, top, wide, high = box
+    corners = top / height, left / width, (top + high) / height, (left + wide) / width
+    return tuple(min(max(corner, 0.0), 1.0) for corner in corners)  # type: ignore[return-value]

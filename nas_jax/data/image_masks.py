@@ -1,0 +1,114 @@
+"""Folders of picture files with a mask for each: `images/` and `masks/`, or such a pair in `train/`, `val/`, `test/`.
+
+A mask has the name of its image, but for what follows the last dot. What is missing of the parts is drawn from the
+training part.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ImageColor
+
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images, read_mask
+from nas_jax.errors import UserError
+
+_IGNORED = 255
+
+
+@dataclass(frozen=True)
+class ImageMasks:
+    """Images and masks, resized; of a mask the nearest pixel, so that no class comes up between two others.
+
+    Args:
+        path: The folder.
+        size: Height and width that all are resized to.
+        channels: 3 for colours, 1 for greys.
+        class_names: Of the values 0, 1, … of the masks; the first one is the background.
+        colors: Of the masks, one for each class, as CSS has them ("#804080"); none where pixels are numbers.
+        share: Of the training examples, for each part that there is no folder of.
+        pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
+    """
+
+    path: str = ""
+    size: tuple[int, int] = (96, 96)
+    channels: int = 3
+    class_names: tuple[str, ...] = ("background", "object")
+    colors: tuple[str, ...] = ()
+    share: float = 0.15
+    seed: int = 0
+    pad: int = 4
+    flip: bool = True
+    flip_vertically: bool = False
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        check_seed(self.seed)
+        check_size(self.size, self.channels)
+        if not 0 < self.share < 0.5:
+            raise ValueError(f"share={self.share}: has to lie between 0 and 0.5")
+        if self.colors and len(self.colors) != len(self.class_names):
+            raise ValueError(f"colors: there are {len(self.colors)}, and {len(self.class_names)} class_names")
+        for color in self.colors:
+            ImageColor.getrgb(color)
+
+    def load(self) -> Dataset:
+        if not Path(self.path).is_dir() or not self.path:
+            raise UserError(f"data.path: {self.path!r} is no folder; name one with images/ and masks/")
+        root = Path(self.path)
+        pairs = {part: _pairs(root / part) for part in PARTS if (root / part).is_dir()} or {"train": _pairs(root)}
+        if "train" not in pairs:
+            raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
+        lacking = tuple(part for part in PARTS if part not in pairs)
+        drawn = drawn_parts(len(pairs["train"]), lacking, self.share, self.seed)
+        chosen = {**pairs, **{part: [pairs["train"][place] for place in places] for part, places in drawn.items()}}
+        return Dataset(
+            name=root.resolve().name,
+            train=self._read(chosen["train"]),
+            val=self._read(chosen["val"]),
+            test=self._read(chosen["test"]),
+            class_names=self.class_names,
+            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+        )
+
+    def _read(self, pairs: list[tuple[Path, Path]]) -> Split:
+        images = read_images([image for image, _ in pairs], self.size, self.channels)
+        return {"image": images, "mask": np.stack([self._mask(mask) for _, mask in pairs])}
+
+    def _mask(self, path: Path) -> UInt8[np.ndarray, "h w"]:
+        values = read_mask(path, self.size)
+        if not self.colors:
+            if values.ndim == 3:
+                raise UserError(f"{str(path)!r} has colours; name that of each class: --config.data.colors=#000000,…")
+            return values
+        if values.ndim == 2:
+            raise UserError(f"{str(path)!r} has numbers and no colours; leave out data.colors")
+        classes = np.full(values.shape[:2], _IGNORED, np.uint8)
+        for place, color in enumerate(self.colors):
+            classes[(values == np.array(ImageColor.getrgb(color)[:3])).all(axis=-1)] = place
+        return classes
+
+
+make = ImageMasks
+
+
+def _pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """Each image with its mask.
+
+    Raises:
+        UserError: there are none, or one is without the other.
+    """
+    for name in ("images", "masks"):
+        if not (folder / name).is_dir():
+            raise UserError(f"data.path: there is no folder {str(folder / name)!r}")
+    images = {path.stem: path for path in picture_paths(folder / "images")}
+    masks = {path.stem: path for path in picture_paths(folder / "masks")}
+    if not images:
+        raise UserError(f"data.path: there are no picture files in {str(folder / 'images')!r}")
+    if alone := sorted(images.keys() ^ masks.keys()):
+        lacks = "mask" if alone[0] in images else "image"
+        raise UserError(f"data.path: in {str(folder)!r} {len(alone)} files are alone: {alone[0]!r} has no {lacks}")
+    return [(images[stem], masks[stem]) for stem in sorted(images)]

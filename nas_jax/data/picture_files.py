@@ -1,0 +1,67 @@
+"""Picture files of one size, for sources that read folders; and parts that are drawn where there are none."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from PIL import Image
+
+from nas_jax.errors import UserError, describe
+from nas_jax.pictures import open_picture
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """In the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def read_images(paths: list[Path], size: tuple[int, int], channels: int) -> UInt8[np.ndarray, "n h w c"]:
+    """As `open_picture` reads them."""
+    return np.stack([open_picture(path, (*size, channels)).pixels for path in paths])
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "h w *c"]:
+    """The values of a file's pixels, or their colours `[h, w, 3]`; of those between two pixels, the nearer one.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    height, width = size
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            if picture.mode in ("1", "L", "P", "I;16", "I"):
+                values = np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
+                if values.max(initial=0) > np.iinfo(np.uint8).max:
+                    raise UserError(f"{str(path)!r}: a pixel has the value {values.max()}; a mask has at most 255")
+                return values.astype(np.uint8)
+            return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST))
+    except UserError:
+        raise
+    except Exception as error:  # decoders of damaged files raise anything
+        raise UserError(f"{str(path)!r} cannot be read as a picture: {describe(error)}") from error
+
+
+def check_size(size: tuple[int, int], channels: int) -> None:
+    """Raises ValueError unless they can be those of an image."""
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"size: must be (height, width), but is {size}")
+    if channels not in (1, 3):
+        raise ValueError(f"channels: must be 1 or 3, but is {channels}")
+
+
+def drawn_parts(num: int, lacking: tuple[str, ...], share: float, seed: int) -> dict[str, Int[np.ndarray, " n"]]:
+    """Places of `num` training examples: "train", and a `share` of all for each part that is lacking.
+
+    Raises:
+        UserError: there are too few.
+    """
+    if not lacking:
+        return {"train": np.arange(num)}
+    order, size = np.random.default_rng(seed).permutation(num), max(1, round(share * num))
+    if size * len(lacking) >= num:
+        raise UserError(f"{num} examples are too few to draw {' and '.join(lacking)} from; give more, or such a folder")
+    parts = {part: order[place * size : (place + 1) * size] for place, part in enumerate(lacking)}
+    return {**parts, "train": order[len(lacking) * size :]}

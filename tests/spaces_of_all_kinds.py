@@ -8,8 +8,10 @@ from pathlib import Path
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
+from nas_jax.spaces.encoder_decoder import EncoderDecoder
 from nas_jax.spaces.macro import NasBenchMacro
 from nas_jax.spaces.nb201 import NasBench201
+from nas_jax.spaces.pyramid import Pyramid
 from nas_jax.spaces.recurrent import Recurrent
 from nas_jax.spaces.transformer import Transformer
 
@@ -28,6 +30,16 @@ def _nb201(tmp_path: Path) -> NasBench201:
 
 def _macro(tmp_path: Path) -> NasBenchMacro:
     return NasBenchMacro(IMAGE_SHAPE, NUM_OUTPUTS, filters=2)
+
+
+def _encoder_decoder(tmp_path: Path) -> EncoderDecoder:
+    few = {"num_levels": (2, 3), "widths": (2, 4), "blocks": ("conv", "separable"), "num_blocks": (1,)}
+    return EncoderDecoder(IMAGE_SHAPE, NUM_OUTPUTS, **few)
+
+
+def _pyramid(tmp_path: Path) -> Pyramid:
+    few = {"widths": (2, 4), "blocks": ("conv", "residual"), "num_blocks": (1,), "num_maps": (2,), "map_widths": (4,)}
+    return Pyramid(IMAGE_SHAPE, NUM_OUTPUTS, **few, kernel_sizes=(3,), head_depths=(0, 1))
 
 
 def _recurrent(tmp_path: Path) -> Recurrent:
@@ -74,6 +86,8 @@ _MAKERS: dict[str, Callable[[Path], Space]] = {
     "chain": _chain,
     "nb201": _nb201,
     "macro": _macro,
+    "encoder_decoder": _encoder_decoder,
+    "pyramid": _pyramid,
     "recurrent": _recurrent,
     "transformer": _transformer,
     "categorical": _categorical,

@@ -44,13 +44,13 @@ def get_config(variant: str = "full") -> ConfigDict:
 
     if variant == "bccd":
         config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 12, "flip_vertically": True})
-        config.space = ConfigDict({"name": "pyramid"})
-        config.search.num_trials = 24
-        config.strategy.num_initial = 10
+        config.space = ConfigDict({"name": "pyramid", "strides": (4,)})
+        config.constraints = ({"metric": "flops", "at_most": 150e6},)  # what two cores can train in the time
+        config.search.num_trials = 16
+        config.strategy.num_initial = 8
         config.recipe.num_epochs = 20
-        config.finalists.num_finalists = 2
-        config.finalists.reference = REFERENCE
-        config.finalists.recipe.num_epochs = 60
+        config.finalists.reference = REFERENCE.replace("=8", "=4")
+        config.finalists.recipe.num_epochs = 90
     if variant == "smoke":
         config.data.size = 18
         config.data.max_digits = 1

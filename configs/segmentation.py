@@ -45,12 +45,12 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8, "flip_vertically": True})
         config.task.dice = 1.0
         config.space = ConfigDict({"name": "encoder_decoder"})
-        config.search.num_trials = 24
-        config.strategy.num_initial = 10
-        config.recipe.num_epochs = 6
-        config.finalists.num_finalists = 2
+        config.constraints = ({"metric": "flops", "at_most": 300e6},)  # what two cores can train in the time
+        config.search.num_trials = 16
+        config.strategy.num_initial = 8
+        config.recipe.num_epochs = 5
         config.finalists.reference = REFERENCE
-        config.finalists.recipe.num_epochs = 30
+        config.finalists.recipe.num_epochs = 25
     if variant == "smoke":
         config.data.size = 18
         config.data.max_digits = 1

@@ -61,7 +61,7 @@ class Detection:
         max_detections: Of an image, 100 at most.
     """
 
-    box_weight: float = 1.0
+    box_weight: float = 2.0
     max_overlap: float = 0.5
     max_detections: int = 50
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import jax
+import programs
 import pytest
 from hypothesis import settings
 from written_tables import TABLES
@@ -29,5 +30,6 @@ def nothing_is_left(tmp_path_factory):
         monkeypatch.setenv("TMPDIR", str(folder))
         with TABLES:
             yield
+        programs.end()
         left = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
         assert [name for name in left if name.startswith("nas_jax_") or name.endswith("tfds")] == []

@@ -89,11 +89,11 @@ class Program:
         return output, errors[0]
 
 
-def start(module, *flags):
-    """Begins `python -m MODULE FLAGS` in the folder of the project."""
+def start(module, *flags, **environment):
+    """Begins `python -m MODULE FLAGS` in the folder of the project, with these variables more."""
     flags = [str(flag) for flag in flags]
     pipes = [os.pipe() for _ in range(3)]  # its output, its errors, and what becomes of it
-    request = {"module": module, "flags": flags, "environment": dict(os.environ)}
+    request = {"module": module, "flags": flags, "environment": {**os.environ, **environment}}
     socket.send_fds(_server(), [json.dumps(request).encode()], [write for _, write in pipes])
     for _, write in pipes:
         os.close(write)
@@ -101,9 +101,9 @@ def start(module, *flags):
     return Program([module, *flags], (output, errors), open(results, "rb"))
 
 
-def run(module, *flags):
+def run(module, *flags, **environment):
     """What `subprocess.run` gives of `python -m MODULE FLAGS`."""
-    program = start(module, *flags)
+    program = start(module, *flags, **environment)
     output, errors = program.communicate()
     return subprocess.CompletedProcess(program.args, program.returncode, output, errors)
 
@@ -179,7 +179,7 @@ def _become(request, ends):
     os.environ.clear()
     os.environ.update(request["environment"] | ours)
     tempfile.tempdir = None
-    sys.path[0] = str(ROOT)
+    sys.path[:1] = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv[1:] = request["flags"]
     return request["module"]
 

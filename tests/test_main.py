@@ -382,9 +382,8 @@ def test_a_stage_can_be_left_out_and_one_of_ones_own_put_in(own_stage, tmp_path)
         "--config.search.num_trials=2",
     ]
     stages = "--config.stages=search,my_stages.count"
-    command = [sys.executable, "-m", "nas_jax.main", SMOKE, *flags, stages, f"--workdir={tmp_path}"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(own_stage)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = programs.run("nas_jax.main", SMOKE, *flags, stages, f"--workdir={tmp_path}", PYTHONPATH=str(own_stage))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "count.txt").read_text() == "2"
     assert not (tmp_path / "best").exists()
     assert "finalists" not in done.stdout

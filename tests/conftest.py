@@ -22,6 +22,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="module")
+def compiled_quickly():
+    """XLA compiles in a third less time what it may leave as it is; for tests of what is computed, on small arrays.
+
+    How the program compiles networks and surrogates is what all other tests use.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left(tmp_path_factory):
     """The tests and the programs that they start have a temporary directory to themselves, and leave nothing there."""

@@ -104,7 +104,7 @@ def test_a_growing_data_set_compiles_once_a_size():
     x, y = _data(n=130, d=2)
     gp = GaussianProcess(kernel="matern32", max_evaluations=2, num_starts=2)
     before = {program: program._cache_size() for program in (programs.fit, programs.predict)}
-    for n in (20, 31, 32, 33, 48, 64, 65, 90, 128, 129, 130):  # four padded sizes
+    for n in (20, 30, 32, 34, 48, 64, 66, 90, 128, 130):  # four padded sizes
         gp.predict(gp.fit(KEY, x[:n], y[:n]), x[: n // 2])
     assert all(0 < program._cache_size() - old <= 4 for program, old in before.items())
 

@@ -8,6 +8,7 @@ import jax
 import programs
 import pytest
 from hypothesis import settings
+from jax.experimental.compilation_cache import compilation_cache
 from written_tables import TABLES
 
 from nas_jax.scratch import scratch_folder, temporary_files_in
@@ -31,6 +32,26 @@ def compiled_quickly():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def compiled_once(tmp_path_factory):
+    """Each preparation of a training compiles anew; for tests that prepare the same one again and again."""
+    kept = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: jax.config.values[name] for name in kept}
+    _configure(kept)
+    yield
+    _configure(before)
+
+
+def _configure(values):
+    for name, value in values.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()  # JAX reads the folder's name once
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,8 +15,6 @@ from nas_jax.surrogates.random_forest import RandomForest
 from nas_jax.surrogates.svm import SVM
 from nas_jax.surrogates.validation import cross_validate
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 DRAWN = GaussianProcess(ard=False, hyperparameters="drawn")
 OPTIMISED = GaussianProcess(num_starts=2, max_evaluations=3)

@@ -15,8 +15,6 @@ import nas_jax.surrogates
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.surrogates.validation import cross_validate
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 KEY = jax.random.key(0)
 MODULES = [
     importlib.import_module(f"nas_jax.surrogates.{module.name}")

@@ -27,8 +27,6 @@ from nas_jax.surrogates.random_forest import RandomForest
 from nas_jax.surrogates.sklearn import SurrogateRegressor
 from nas_jax.surrogates.svm import SVM
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 KEY = jax.random.key(0)
 GP = GaussianProcess(num_starts=1, max_evaluations=20)
 FOREST = RandomForest(num_trees=5)

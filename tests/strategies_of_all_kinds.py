@@ -14,12 +14,13 @@ NAMES = [
     if hasattr(importlib.import_module(f"nas_jax.strategies.{module.name}"), "make")
 ]
 WITH_RUNGS = ("asha", "freeze_thaw", "hyperband", "successive_halving")
+FEW_CANDIDATES = {"num_candidates": 50, "max_enumerated": 500}  # more take longer, and change nothing that is asserted
 # Settings with which the few genomes below are enough to leave the initial phase.
 SECTIONS = {
     "asha": {"num_brackets": 2},
-    "bayesopt": {"num_initial": 4},
+    "bayesopt": {"num_initial": 4, **FEW_CANDIDATES},
     "evolution": {"population_size": 4, "tournament_size": 2},
-    "freeze_thaw": {"num_initial": 4},
+    "freeze_thaw": {"num_initial": 4, **FEW_CANDIDATES},
     "local_search": {"num_initial": 3},
     "one_shot": {"num_random": 6, "num_candidates": 50},
     "successive_halving": {"num_configs": 20},

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import programs
 import pytest
 from absl import flags
 
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def command(*arguments, module="main", **environment):
+    if not environment:
+        return programs.run(f"nas_jax.{module}", *arguments)
     return subprocess.run(
         [sys.executable, "-m", f"nas_jax.{module}", *arguments],
         cwd=ROOT,

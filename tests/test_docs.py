@@ -3,13 +3,13 @@
 import json
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import programs
 import pytest
 
 from nas_jax.build import build
@@ -101,8 +101,9 @@ def test_searching_a_table(tmp_path):
     table, command = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL)[1] for kind in ("csv", "sh"))
     (tmp_path / "table.csv").write_text(table)
     words = shlex.split(command.replace("=table.csv", f"={tmp_path / 'table.csv'}"))
-    done = subprocess.run([sys.executable, *words[1:], f"--workdir={tmp_path / 'run'}"], cwd=ROOT, check=False)
-    assert done.returncode == 0
+    assert words[:2] == ["python", "-m"]
+    done = programs.run(*words[2:], f"--workdir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
     trials = read_trials(tmp_path / "run" / "trials.jsonl")
     assert len([trial for trial in trials if trial.stage == "search"]) == len(table.splitlines()) - 1
     genome = json.loads((tmp_path / "run" / "best" / "genome.json").read_text())["genome"]

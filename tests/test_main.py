@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from fakes import Numbers
 from written_tables import table_of
@@ -34,16 +35,18 @@ COLUMNS = "--config=configs/benchmark_table.py:smoke"
 
 
 def start(*flags):
-    command = [sys.executable, "-m", "nas_jax.main", *flags]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return programs.start("nas_jax.main", *flags)
 
 
 def run(*flags):
-    process = start(*flags)
-    output, errors = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    return programs.run("nas_jax.main", *flags)
+
+
+def run_anew(*flags):
+    """In an interpreter of its own, for which sets have another order."""
+    command = [sys.executable, "-m", "nas_jax.main", *flags]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def wait_for_lines(process, log, num_lines):
@@ -57,7 +60,7 @@ def wait_for_lines(process, log, num_lines):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run") / "smoke"
-    done = run(SMOKE, f"--workdir={workdir}")
+    done = run_anew(SMOKE, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     return workdir, done.stdout
 
@@ -211,7 +214,7 @@ def looked_up(tmp_path_factory):
     """A run on a table of columns, and its flags."""
     workdir = tmp_path_factory.mktemp("table") / "run"
     flags = (COLUMNS, f"--config.evaluator.path={table_of('benchmark_table')}", "--config.exclude=params")
-    done = run(*flags, f"--workdir={workdir}")
+    done = run_anew(*flags, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     return workdir, flags, done.stdout
 
@@ -254,10 +257,11 @@ def test_a_report_and_a_comparison_of_runs_on_tables(looked_up, tmp_path):
     searched = [trial for trial in read_trials(other / "trials.jsonl") if trial.stage == "search"]
     best = json.loads((other / "best" / "metrics.json").read_text())
     assert best["accuracy"] <= np.median([trial.metrics["accuracy"] for trial in searched])
-    report = subprocess.run([sys.executable, "-m", "nas_jax.report", f"--workdir={other}"], cwd=ROOT, check=False)
-    assert report.returncode == 0
-    command = [sys.executable, "-m", "nas_jax.compare", str(workdir), str(other)]
-    table = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    report = programs.run("nas_jax.report", f"--workdir={other}")
+    assert report.returncode == 0, report.stderr
+    compared = programs.run("nas_jax.compare", workdir, other)
+    assert compared.returncode == 0, compared.stderr
+    table = compared.stdout
     assert "objective.maximize" in table
     *rows, last = table.strip().splitlines()
     assert "The runs have different objectives" in last
@@ -378,9 +382,8 @@ def test_a_stage_can_be_left_out_and_one_of_ones_own_put_in(own_stage, tmp_path)
         "--config.search.num_trials=2",
     ]
     stages = "--config.stages=search,my_stages.count"
-    command = [sys.executable, "-m", "nas_jax.main", SMOKE, *flags, stages, f"--workdir={tmp_path}"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(own_stage)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = programs.run("nas_jax.main", SMOKE, *flags, stages, f"--workdir={tmp_path}", PYTHONPATH=str(own_stage))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "count.txt").read_text() == "2"
     assert not (tmp_path / "best").exists()
     assert "finalists" not in done.stdout

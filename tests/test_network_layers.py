@@ -9,6 +9,8 @@ from flax import linen as nn
 from nas_jax.cpu.spectral_conv import spectral_conv
 from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def images(side, channels, seed=0, num=3):
     return jnp.asarray(np.random.default_rng(seed).normal(size=(num, side, side, channels)), jnp.float32)

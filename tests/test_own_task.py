@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from elsewhere.regression import Regression
 from elsewhere.shades import Shades
@@ -189,9 +190,8 @@ def test_a_whole_run_goes_by_the_task_from_head_to_report(tmp_path):
     """The objective, the display, the page and the card know what it measures, and that less is better."""
     (tmp_path / "shades.py").write_text(CONFIG)
     workdir = tmp_path / "run"
-    command = [sys.executable, "-m", "nas_jax.main", f"--config={tmp_path / 'shades.py'}", f"--workdir={workdir}"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT / "tests")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    flags = (f"--config={tmp_path / 'shades.py'}", f"--workdir={workdir}")
+    done = programs.run("nas_jax.main", *flags, PYTHONPATH=str(ROOT / "tests"))
     assert done.returncode == 0, done.stderr
     metrics = json.loads((workdir / "best" / "metrics.json").read_text())
     searched = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]

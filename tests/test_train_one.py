@@ -1,12 +1,10 @@
 """One given architecture: found by its name or its genome, and trained as in a search."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from run_configs import PATHS, load_config, smoke_config
 
@@ -119,9 +117,7 @@ def test_a_config_of_tables_trains_nothing():
 
 
 def command(*flags):
-    words = [sys.executable, "-m", "nas_jax.train_one", "--config=configs/quickstart.py:smoke", *flags]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return programs.run("nas_jax.train_one", "--config=configs/quickstart.py:smoke", *flags)
 
 
 def test_the_command_prints_metrics():

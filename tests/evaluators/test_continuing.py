@@ -23,6 +23,8 @@ from nas_jax.train.checkpoint import load_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Budget
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 SPACE = Chain((8, 8, 1), 4, conv_filters=(4,), fc_units=(8,), max_feature_layers=2)
 GENOME = ("conv3x3-4", "max", "fc-8")
 # 44 images are two batches of 16 and one of 12.

@@ -223,6 +223,8 @@ def test_the_searchs_own_process_opens_no_gpu_on_a_first_run_or_a_resumed_one(tm
     """Its workers do, with an environment that is fit for it, and so does what measures the winner."""
     environment = {**os.environ, **fake_gpus.install(tmp_path, fake_gpus.gpus(1))}
     environment |= {"MALLOC_TOP_PAD_": "536870912", "MALLOC_MMAP_MAX_": "7"}  # of launch.sh, and a user's own
+    environment |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled")}  # one for all that it starts
+    environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
     for name in ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "MALLOC_ARENA_MAX", "NPROC"):
         environment.pop(name, None)
     log, searches = tmp_path / "run" / "trials.jsonl", []

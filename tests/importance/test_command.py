@@ -1,9 +1,8 @@
 import csv
 import json
-import subprocess
-import sys
 
 import numpy as np
+import programs
 import pytest
 from fakes import Numbers
 from known_function import importance
@@ -31,8 +30,7 @@ def test_a_space_without_genes_says_what_it_lacks():
 
 
 def command(workdir, *options):
-    words = [sys.executable, "-m", "nas_jax.importance", f"--workdir={workdir}", *options]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+    return programs.run("nas_jax.importance", f"--workdir={workdir}", *options)
 
 
 def run_of_a_table(workdir, num):

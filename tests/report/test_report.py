@@ -2,11 +2,10 @@ import json
 import math
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from report_page import Fastidious, add, report, with_metrics
 from run_files import CONFIG, failed, finished, search_records, write
@@ -310,8 +309,7 @@ def test_command_rebuilds_the_parts_from_the_config(tmp_path):
     quickstart = runpy.run_path(str(Path(__file__).parents[2] / "configs" / "quickstart.py"))
     config = complete(quickstart["get_config"]("smoke")).to_dict()
     workdir = write(tmp_path / "run", [], config)
-    command = [sys.executable, "-m", "nas_jax.report", f"--workdir={workdir}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = programs.run("nas_jax.report", f"--workdir={workdir}")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == str(workdir / "report.html")
     assert f"0 of {config['search']['num_trials']} search trials" in (workdir / "report.html").read_text()

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import programs
 import pytest
 from asked import SPACE, measure, random_search, run_all
 from fakes import Numbers
@@ -127,8 +128,7 @@ def test_reports_can_read_the_folder(tmp_path):
     assert record.of("search") == asked.trials
     assert record.objectives == Objectives((Objective(),))
     for command in ("report", "importance"):
-        words = [sys.executable, "-m", f"nas_jax.{command}", f"--workdir={tmp_path}"]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        done = programs.run(f"nas_jax.{command}", f"--workdir={tmp_path}")
         assert done.returncode == 0, done.stderr
     page = (tmp_path / "report.html").read_text()
     assert best.description in page

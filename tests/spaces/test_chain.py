@@ -11,6 +11,8 @@ from nas_jax.layers import avg_pool, avg_pool_to, conv2d
 from nas_jax.spaces.chain import Chain
 from nas_jax.train.variables import initialize
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @st.composite
 def spaces(draw):

@@ -1,6 +1,7 @@
 """NAS-Bench-Macro: canonical chains against networks, edits by brute force, costs against the benchmark's."""
 
 import json
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from nas_jax.layers import depthwise_conv2d
 from nas_jax.spaces.macro import BLOCKS, STAGES, NasBenchMacro, canonical, digits, parse
 from nas_jax.train.variables import initialize
+
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 SPACE = NasBenchMacro(image_shape=(32, 32, 3), num_outputs=10)
 CHAINS = list(product(BLOCKS, repeat=8))
@@ -57,7 +60,7 @@ def test_equal_networks_give_equal_logits():
     assert chain != canonical(chain)
     assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, initialize(second, (8, 8, 3), seed=0))
     np.testing.assert_array_equal(
-        first.apply(variables, images, train=False), second.apply(variables, images, train=False)
+        *(jax.jit(partial(network.apply, train=False))(variables, images) for network in (first, second))
     )
 
 
@@ -155,10 +158,11 @@ def test_depthwise_convolution_and_its_gradients_are_those_of_xla(shape, stride,
             x, kernel, (stride, stride), pads, dimension_numbers=layout, feature_group_count=6
         )
 
-    ours, theirs = (
-        (conv(x, kernel, stride), *jax.grad(lambda *a: (conv(*a, stride) ** 2).sum(), (0, 1))(x, kernel))  # noqa: B023
-        for conv in (depthwise_conv2d, plain)
-    )
+    @partial(jax.jit, static_argnums=0)
+    def with_gradients(conv, x, kernel):
+        return conv(x, kernel, stride), *jax.grad(lambda *a: (conv(*a, stride) ** 2).sum(), (0, 1))(x, kernel)
+
+    ours, theirs = (with_gradients(conv, x, kernel) for conv in (depthwise_conv2d, plain))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * float(jnp.abs(other).max()))
 
@@ -169,7 +173,9 @@ def test_networks_give_logits_and_cost_what_is_said(string, image_shape):
     space = NasBenchMacro(image_shape, 7, filters=4)
     network = space.network(parse(string), jnp.float32)
     variables = initialize(network, image_shape, seed=0)
-    logits, updated = network.apply(variables, jnp.ones((2, *image_shape)), train=True, mutable=["batch_stats"])
+    logits, updated = jax.jit(lambda *a: network.apply(*a, train=True, mutable=["batch_stats"]))(
+        variables, jnp.ones((2, *image_shape))
+    )
     assert logits.shape == (2, 7)
     assert np.isfinite(logits).all()
     assert jax.tree.structure(updated["batch_stats"]) == jax.tree.structure(variables["batch_stats"])

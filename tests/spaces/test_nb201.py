@@ -13,6 +13,8 @@ from nas_jax.spaces.nb201 import ENCODINGS, OPERATIONS, NasBench201, canonical, 
 from nas_jax.spaces.nb201_network import Cell, ReluConvNorm
 from nas_jax.train.variables import initialize
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SPACE = NasBench201(image_shape=(32, 32, 3), num_outputs=10)
 CELLS = list(product(OPERATIONS, repeat=6))
 GENOMES = list(SPACE.genomes())

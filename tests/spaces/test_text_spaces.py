@@ -10,6 +10,8 @@ from nas_jax.spaces.text_layers import pool, sinusoids
 from nas_jax.spaces.transformer import Transformer
 from nas_jax.train.variables import draw_variables, plan_variables, variable_shapes
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LENGTH, NUM_TOKENS = 6, 11
 VECTOR, SEQUENCE = "tokens -> vector", "tokens -> sequence"
 NUM_OUTPUTS = {VECTOR: 5, SEQUENCE: NUM_TOKENS}

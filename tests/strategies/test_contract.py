@@ -13,6 +13,8 @@ from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
 from nas_jax.strategies.base import RandomStart, Strategy
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def spaces(tmp_path_factory):

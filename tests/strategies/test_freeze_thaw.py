@@ -1,5 +1,7 @@
 """Freeze-thaw on curves that are known."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from histories import make_history
@@ -41,7 +43,9 @@ def path(tmp_path_factory):
     return str(write_csv(tmp_path_factory.mktemp("losses") / "losses.csv", header, rows))
 
 
-def searched(path, seed=0, num_workers=1, max_cost=6.0):
+@cache
+def searched(path, num_workers=1):
+    """The trials of a search that may cost as much as six trainings."""
     space = Categorical(path=path, genes="depth,width")
     evaluator = Tabular(space, path, curve="loss_{}", num_workers=num_workers)
     run = make_run(
@@ -49,9 +53,9 @@ def searched(path, seed=0, num_workers=1, max_cost=6.0):
         strategy=FreezeThaw(space, evaluator.budgets, num_initial=10),
         evaluator=evaluator,
         objectives=LOSS,
-        search=SearchSettings(None, max_cost=max_cost),
+        search=SearchSettings(None, max_cost=6.0),
         budgets=evaluator.budgets,
-        seed=seed,
+        seed=0,
     )
     search(run)
     return run.store.trials()

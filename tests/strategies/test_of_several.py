@@ -20,6 +20,8 @@ from nas_jax.strategies.order import best_first
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SPACE = Categorical(genes=tuple((name, tuple(range(6))) for name in "abc"))
 CHAIN = Chain(image_shape=(8, 8, 1), num_outputs=10, conv_filters=(4, 8), fc_units=(16,), max_feature_layers=3)
 BOTH = [Objective("gain"), Objective("cost", maximize=False)]

@@ -14,6 +14,8 @@ from scipy import integrate, stats
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LEFT = [-1e4, -3e3, -1000, -300, -100, -40, -12, -5.5, -5, -4, -3.001, -3, -2.999, -2, -1, -0.3, -1e-3]
 RIGHT = [0, 1e-3, 0.3, 1, 2, 3, 5, 8, 12, 40, 1000]
 POINTWISE = [

@@ -1,5 +1,6 @@
 """What every surrogate must do, with its settings as they come."""
 
+import functools
 import importlib
 import pkgutil
 import subprocess
@@ -33,6 +34,11 @@ def _data(n=30, d=3):
     return x, 10 + 3 * x[:, 0] + 0.1 * rng.normal(size=n)
 
 
+@functools.cache
+def _fitted(surrogate):
+    return surrogate.fit(KEY, *_data())
+
+
 def _assert_same(first, second):
     np.testing.assert_array_equal(first.mean, second.mean)
     np.testing.assert_array_equal(first.std, second.std)
@@ -44,8 +50,7 @@ def test_it_is_a_surrogate_with_frozen_settings(surrogate):
 
 
 def test_predictions_have_the_shape_and_type_of_a_posterior(surrogate):
-    x, y = _data()
-    state = surrogate.fit(KEY, x, y)
+    (x, _), state = _data(), _fitted(surrogate)
     for with_noise in (False, True):
         posterior = surrogate.predict(state, x[:7], with_noise=with_noise)
         for values in posterior:
@@ -56,8 +61,7 @@ def test_predictions_have_the_shape_and_type_of_a_posterior(surrogate):
 
 
 def test_noise_only_widens(surrogate):
-    x, y = _data()
-    state = surrogate.fit(KEY, x, y)
+    (x, _), state = _data(), _fitted(surrogate)
     bare, noisy = surrogate.predict(state, x), surrogate.predict(state, x, with_noise=True)
     assert np.all(noisy.std >= bare.std)
     # Not equal: on a bent scale, noise that is even there has a mean here.
@@ -66,7 +70,7 @@ def test_noise_only_widens(surrogate):
 
 def test_the_same_key_and_data_repeat(surrogate):
     x, y = _data()
-    first, second = (surrogate.predict(surrogate.fit(KEY, x, y), x) for _ in range(2))
+    first, second = (surrogate.predict(state, x) for state in (_fitted(surrogate), surrogate.fit(KEY, x, y)))
     _assert_same(first, second)
 
 

@@ -12,6 +12,8 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.kernels import correlation, stationary_kernel
 from nas_jax.surrogates.linalg import cholesky_and_inverse, gram_of_lower
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def _data(n):
     rng = np.random.default_rng(0)

@@ -104,7 +104,7 @@ def test_a_growing_data_set_compiles_once_a_size():
     x, y = _data(n=130, d=2)
     gp = GaussianProcess(kernel="matern32", max_evaluations=2, num_starts=2)
     before = {program: program._cache_size() for program in (programs.fit, programs.predict)}
-    for n in range(20, 131, 2):
+    for n in (20, 30, 32, 34, 48, 64, 66, 90, 128, 130):  # four padded sizes
         gp.predict(gp.fit(KEY, x[:n], y[:n]), x[: n // 2])
     assert all(0 < program._cache_size() - old <= 4 for program, old in before.items())
 
@@ -252,7 +252,7 @@ def test_noise_grows_where_the_covariance_is_singular(kernel):
     np.testing.assert_allclose(factor @ factor.T @ state.weights, state.y, atol=1e-4)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)  # others each time
 @given(data=st.data())
 def test_any_small_data_set_is_fitted_or_refused(data):
     n, d = data.draw(st.integers(0, 12)), data.draw(st.integers(1, 2))

@@ -10,6 +10,8 @@ from scipy.stats import norm
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.means import Linear
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(0)
 KERNELS = {
     "rbf": "rbf",

@@ -10,6 +10,8 @@ from sklearn.gaussian_process import kernels as sk
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.kernels import correlation, num_shapes, stationary_kernel
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 INSTANCES = {
     "rbf": gpx.kernels.RBF(),
     "matern12": gpx.kernels.Matern12(),

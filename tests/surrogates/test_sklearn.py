@@ -24,6 +24,8 @@ from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.sklearn import SurrogateRegressor
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 # Checks that scikit-learn itself leaves out here, and why.
 SKIPPED = {
     "check_array_api_input": "the environment variable SCIPY_ARRAY_API must be set before SciPy is imported",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import programs
 import pytest
 from tracked_runs import ACCURACIES, CONFIG, best_until_each, track, trials
 from written_tables import table_of
@@ -117,8 +118,7 @@ def test_the_command_tells_of_everything(tmp_path):
     """The search, what was trained in full, the assessments and the end, by a name on the command line."""
     table, workdir = table_of("benchmark_table"), tmp_path / "run"
     flags = ["--config=configs/benchmark_table.py:smoke", f"--config.evaluator.path={table}", "--config.exclude=params"]
-    command = [sys.executable, "-m", "nas_jax.main", *flags, "--config.trackers=tensorboard", f"--workdir={workdir}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run("nas_jax.main", *flags, "--config.trackers=tensorboard", f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     scalars, texts, _ = read(workdir / "tensorboard" / "run")
     stored = read_trials(workdir / "trials.jsonl")

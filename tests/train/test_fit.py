@@ -31,6 +31,8 @@ from nas_jax.train.step import (
 from nas_jax.train.variables import initialize
 from nas_jax.train.whole import compile_steps
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 PROBLEM = load_problem(Classification(), Synthetic(num_train=96, num_val=50, num_test=30, pad=1, flip=True))
 DATASET = PROBLEM.dataset
 RECIPE = Recipe(num_epochs=3, batch_size=32, learning_rate=0.05)

@@ -23,6 +23,8 @@ from nas_jax.train.packing import packing_of
 from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.step import make_forward
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 PROBLEM = load_problem(Classification(), Synthetic(num_train=64, num_val=40, num_test=30))
 RECIPE = Recipe(num_epochs=2, batch_size=32, learning_rate=0.01, warmup_epochs=0.0, weight_decay=0.1)
 PARAMS = {

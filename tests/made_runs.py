@@ -1,5 +1,8 @@
 """Runs without a config, for tests of their stages: on a space of numbers, whose values a table has."""
 
+import tempfile
+from pathlib import Path
+
 from fakes import Lookup, Numbers
 
 from nas_jax.budgets import Budgets
@@ -46,7 +49,8 @@ def make_parts(
 
 
 def make_run(store=None, **parts):
-    return Run(make_parts(**parts), TrialStore() if store is None else store)
+    """What it writes goes to a folder of its own, which ends with the tests."""
+    return Run(make_parts(**parts), TrialStore() if store is None else store, workdir=Path(tempfile.mkdtemp()))
 
 
 def trial_of(space, id, genome, stage="search", seed=0):

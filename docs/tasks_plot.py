@@ -1,6 +1,6 @@
 """Draws docs/tasks.png: what the networks of two finished runs say of validation examples of middling quality.
 
-    python docs/tasks_plot.py --segmentation=runs/segmentation --detection=runs/detection
+python docs/tasks_plot.py --segmentation=runs/segmentation --detection=runs/detection
 """
 
 import argparse

@@ -52,7 +52,8 @@ def stationary_kernel(kernel: Any) -> StationaryKernel:
 
 @functools.cache
 def _named(kernel: str) -> StationaryKernel:
-    return _NAMED[kernel]()
+    with jax.ensure_compile_time_eval():  # what is kept has to be no tracer, whoever asks first
+        return _NAMED[kernel]()
 
 
 def num_shapes(kernel: Any) -> int:

@@ -252,7 +252,7 @@ def test_noise_grows_where_the_covariance_is_singular(kernel):
     np.testing.assert_allclose(factor @ factor.T @ state.weights, state.y, atol=1e-4)
 
 
-@settings(max_examples=300, deadline=None)  # others each time
+@settings(max_examples=1000, deadline=None)
 @given(data=st.data())
 def test_any_small_data_set_is_fitted_or_refused(data):
     n, d = data.draw(st.integers(0, 12)), data.draw(st.integers(1, 2))

@@ -27,11 +27,11 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.task = ConfigDict({"name": "detection"})
     config.space = ConfigDict({"name": "pyramid", "map_widths": (8, 16), "strides": (4,)})
     config.objective = ConfigDict({"metric": "val_map_50"})
-    config.search = ConfigDict({"num_trials": 12})
+    config.search = ConfigDict({"num_trials": 10})
     config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict(
-        {"num_epochs": 8, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.005, "weight_decay": 0.01}
+        {"num_epochs": 6, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.01}
     )
     config.finalists = ConfigDict(
         {
@@ -49,6 +49,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.search.num_trials = 16
         config.strategy.num_initial = 8
         config.recipe.num_epochs = 20
+        config.recipe.learning_rate = 0.005
         config.finalists.reference = REFERENCE.replace("=8", "=4")
         config.finalists.recipe.num_epochs = 90
     if variant == "smoke":

@@ -26,18 +26,18 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.task = ConfigDict({"name": "segmentation"})
     config.space = ConfigDict({"name": "encoder_decoder", "widths": (4, 8, 16)})
     config.objective = ConfigDict({"metric": "val_mean_iou"})
-    config.search = ConfigDict({"num_trials": 12})
+    config.search = ConfigDict({"num_trials": 10})
     config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict(
-        {"num_epochs": 4, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.005, "weight_decay": 0.01}
+        {"num_epochs": 4, "batch_size": 32, "optimizer": "adamw", "learning_rate": 0.02, "weight_decay": 0.01}
     )
     config.finalists = ConfigDict(
         {
             "num_finalists": 1,
             "reference": REFERENCE.replace("=16", "=8"),  # what people would write
             "evaluator": {"num_seeds": 3},
-            "recipe": {"num_epochs": 8},
+            "recipe": {"num_epochs": 12},
         }
     )
 
@@ -49,6 +49,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.search.num_trials = 16
         config.strategy.num_initial = 8
         config.recipe.num_epochs = 5
+        config.recipe.batch_size = 16
+        config.recipe.learning_rate = 0.005
         config.finalists.reference = REFERENCE
         config.finalists.recipe.num_epochs = 25
     if variant == "smoke":

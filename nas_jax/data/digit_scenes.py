@@ -37,10 +37,10 @@ class DigitScenes:
     """
 
     kind: str = "segmentation"
-    size: int = 48
-    max_digits: int = 4
-    num_classes: int = 5
-    num_train: int = 512
+    size: int = 32
+    max_digits: int = 2
+    num_classes: int = 3
+    num_train: int = 1024
     num_val: int = 256
     num_test: int = 256
     seed: int = 0

@@ -30,12 +30,13 @@ class Docstrings:
     num_sentences: int = 400
     unit: str = "words"
     min_count: int = 2
+    num_pieces: int = 500
     length: int = 32
     num_train: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_unit(self.unit)
+        check_unit(self.unit, self.num_pieces)
         if self.num_sentences < 10:
             raise ValueError(f"num_sentences={self.num_sentences}: has to be at least 10")
 
@@ -48,7 +49,12 @@ class Docstrings:
             lines.texts.extend(chosen)
             lines.labels.extend([subject] * len(chosen))
         settings = TableText(
-            unit=self.unit, min_count=self.min_count, length=self.length, num_train=self.num_train, seed=self.seed
+            unit=self.unit,
+            min_count=self.min_count,
+            num_pieces=self.num_pieces,
+            length=self.length,
+            num_train=self.num_train,
+            seed=self.seed,
         )
         return dataset_of("docstrings", {"train": lines}, settings)
 

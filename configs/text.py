@@ -27,12 +27,12 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.data = ConfigDict({"name": "docstrings"})
     config.task = ConfigDict({"name": "text_classification"})
     config.space = ConfigDict({"name": "recurrent", "widths": (16, 32, 64), "embeddings": (32, 64, 128)})
-    config.search = ConfigDict({"num_trials": 12})
-    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.search = ConfigDict({"num_trials": 14})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 7})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict(
         {
-            "num_epochs": 6,
+            "num_epochs": 4,
             "batch_size": 64,
             "optimizer": "adamw",
             "learning_rate": 0.01,
@@ -45,7 +45,7 @@ def get_config(variant: str = "full") -> ConfigDict:
             "num_finalists": 2,
             "reference": REFERENCE,  # what people would write
             "evaluator": {"num_seeds": 3},
-            "recipe": {"num_epochs": 8},
+            "recipe": {"num_epochs": 6},
         }
     )
 

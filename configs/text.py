@@ -26,16 +26,16 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.seed = 0
     config.data = ConfigDict({"name": "docstrings"})
     config.task = ConfigDict({"name": "text_classification"})
-    config.space = ConfigDict({"name": "recurrent"})
-    config.search = ConfigDict({"num_trials": 12})
-    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
+    config.space = ConfigDict({"name": "recurrent", "widths": (16, 32, 64), "embeddings": (32, 64, 128)})
+    config.search = ConfigDict({"num_trials": 14})
+    config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 7})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict(
         {
-            "num_epochs": 6,
+            "num_epochs": 4,
             "batch_size": 64,
             "optimizer": "adamw",
-            "learning_rate": 0.004,
+            "learning_rate": 0.01,
             "weight_decay": 0.01,
             "clip_norm": 1.0,
         }
@@ -45,7 +45,7 @@ def get_config(variant: str = "full") -> ConfigDict:
             "num_finalists": 2,
             "reference": REFERENCE,  # what people would write
             "evaluator": {"num_seeds": 3},
-            "recipe": {"num_epochs": 8},
+            "recipe": {"num_epochs": 6},
         }
     )
 
@@ -58,6 +58,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.strategy.num_initial = 10
         config.finalists.num_finalists = 3
         config.finalists.reference = REFERENCE.replace("=64", "=128").replace("=32", "=64")
+        config.recipe.learning_rate = 0.004
         config.recipe.num_epochs = 8
         config.finalists.recipe.num_epochs = 15
     if variant == "clinc150":

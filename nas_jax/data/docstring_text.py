@@ -16,10 +16,11 @@ class DocstringText:
     num_characters: int = 200_000
     unit: str = "characters"
     min_count: int = 5
+    num_pieces: int = 500
     length: int = 64
 
     def __post_init__(self) -> None:
-        check_unit(self.unit)
+        check_unit(self.unit, self.num_pieces)
         if self.subject not in SUBJECTS:
             raise ValueError(f"subject={self.subject!r}: choose from {', '.join(SUBJECTS)}")
         if self.num_characters < 100 * self.length:
@@ -27,7 +28,7 @@ class DocstringText:
 
     def load(self) -> Dataset:
         text = "\n\n".join(docstrings_of(self.subject))[: self.num_characters]
-        settings = PlainText(unit=self.unit, min_count=self.min_count, length=self.length)
+        settings = PlainText(unit=self.unit, min_count=self.min_count, num_pieces=self.num_pieces, length=self.length)
         return dataset_of("docstring_text", {"train": text}, settings)
 
 

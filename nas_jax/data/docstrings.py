@@ -5,6 +5,7 @@ sentences.
 """
 
 import ast
+import dataclasses
 import functools
 import re
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ import numpy as np
 
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.table_text import Lines, TableText, dataset_of
-from nas_jax.data.tokens import check_unit
 
 SUBJECTS = ("linalg", "ndimage", "optimize", "signal", "sparse", "stats")
 _MIN_WORDS, _MAX_WORDS = 6, 40
@@ -25,19 +25,29 @@ _SIGNS = re.compile(r"[`=>|\\_\[\]{}]|\.\.|--")
 
 @dataclass(frozen=True)
 class Docstrings:
-    """`num_sentences` a subject, drawn at random; a tenth each is for validation and for the test."""
+    """Up to `num_sentences` a subject, drawn at random; shares of them are for validation and for the test."""
 
-    num_sentences: int = 400
+    num_sentences: int = 600
     unit: str = "words"
     min_count: int = 2
+    num_pieces: int = 500
     length: int = 32
     num_train: int | None = None
+    val_share: float = 0.15
+    test_share: float = 0.15
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_unit(self.unit)
+        _ = self.table  # checks the other settings
         if self.num_sentences < 10:
             raise ValueError(f"num_sentences={self.num_sentences}: has to be at least 10")
+
+    @property
+    def table(self) -> TableText:
+        """The settings of a table of the sentences."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["num_sentences"]
+        return TableText(**fields)
 
     def load(self) -> Dataset:
         lines = Lines([], [])
@@ -47,10 +57,7 @@ class Docstrings:
             chosen = [found[place] for place in order[: self.num_sentences]]
             lines.texts.extend(chosen)
             lines.labels.extend([subject] * len(chosen))
-        settings = TableText(
-            unit=self.unit, min_count=self.min_count, length=self.length, num_train=self.num_train, seed=self.seed
-        )
-        return dataset_of("docstrings", {"train": lines}, settings)
+        return dataset_of("docstrings", {"train": lines}, self.table)
 
 
 @functools.cache

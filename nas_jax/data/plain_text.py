@@ -11,7 +11,7 @@ import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split, check_seed
 from nas_jax.data.table_text import find_parts
-from nas_jax.data.tokens import PADDING, check_unit, encode, make_vocabulary, places_of
+from nas_jax.data.tokens import PADDING, check_unit, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 
 IGNORED = -1  # a target that is none
@@ -23,8 +23,10 @@ class PlainText:
 
     Args:
         path: A folder or a file, in UTF-8.
-        unit: What tokens are: "characters", "bytes" or "words" (lower case).
-        min_count: How often a token has to be in the training text to have a place of its own.
+        unit: What tokens are: "characters", "bytes", "words" (lower case) or "pieces" (`nas_jax.data.pieces`).
+        min_count: How often a token has to be in the training text to have a place of its own; of pieces, how often
+            two have to follow each other to be joined.
+        num_pieces: How many pieces to learn, the 256 bytes among them.
         length: Tokens of a window.
         stride: From one training window to the next; fewer than `length` lets windows overlap. 0: `length`.
         num_train, num_val, num_test: How many windows to use, from the beginning; None: all.
@@ -34,6 +36,7 @@ class PlainText:
     path: str = ""
     unit: str = "characters"
     min_count: int = 1
+    num_pieces: int = 1000
     length: int = 64
     stride: int = 0
     num_train: int | None = None
@@ -44,7 +47,7 @@ class PlainText:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_unit(self.unit)
+        check_unit(self.unit, self.num_pieces)
         check_seed(self.seed)
         if self.length < 2 or self.stride < 0:
             raise ValueError(f"length={self.length}, stride={self.stride}: at least 2, and no less than 0")
@@ -66,12 +69,12 @@ def dataset_of(name: str, texts: dict[str, str], settings: PlainText) -> Dataset
         if part not in texts:
             cut = len(texts["train"]) - max(1, round(share * num))
             texts = {**texts, "train": texts["train"][:cut], part: texts["train"][cut:]}
-    vocabulary = make_vocabulary([texts["train"]], settings.unit, settings.min_count)
-    places = places_of(vocabulary)
+    vocabulary = make_vocabulary([texts["train"]], settings.unit, settings.min_count, settings.num_pieces)
+    encode = make_encode(vocabulary)
     strides = {"train": settings.stride or settings.length}
     splits = {}
     for part in ("train", "val", "test"):
-        tokens = encode(texts[part], vocabulary, places)
+        tokens = encode(texts[part])
         if len(tokens) < 2:
             raise UserError(f"{name}: the {part} text has {len(tokens)} tokens; it needs two or more")
         windows = windows_of(tokens, settings.length, strides.get(part, settings.length))

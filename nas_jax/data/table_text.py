@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split, check_seed
-from nas_jax.data.tokens import check_unit, encode_all, make_vocabulary, split
+from nas_jax.data.tokens import check_unit, encode_all, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 
 PART_NAMES = {"train": ("train",), "val": ("val", "validation", "valid", "dev"), "test": ("test",)}
@@ -30,9 +30,10 @@ class TableText:
     Args:
         path: A folder or a file; values are between tabs in `.tsv`, between commas in `.csv`.
         label, text: Columns: numbers from 0 (negative ones count from the end), or names, for files with a header.
-        unit: What tokens are: "words" (lower case), "characters" or "bytes".
+        unit: What tokens are: "words" (lower case), "pieces" of them (`nas_jax.data.pieces`), "characters" or "bytes".
         min_count: How often a token has to be in the training text to have a place of its own. With 1 there is no
-            unknown token to learn from.
+            unknown token to learn from. Of pieces, how often two have to follow each other to be joined.
+        num_pieces: How many pieces to learn, the 256 bytes among them.
         length: Tokens of an example; longer ones are cut. 0: what 99 % of the training lines have at most.
         num_train: How many of the training lines to use; None: all that are left.
         val_share, test_share: Of the training lines, where there is no such file.
@@ -43,6 +44,7 @@ class TableText:
     text: int | str = -1
     unit: str = "words"
     min_count: int = 2
+    num_pieces: int = 1000
     length: int = 0
     num_train: int | None = None
     val_share: float = 0.1
@@ -50,7 +52,7 @@ class TableText:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_unit(self.unit)
+        check_unit(self.unit, self.num_pieces)
         check_seed(self.seed)
         for name in ("val_share", "test_share"):
             if not 0 < getattr(self, name) < 0.5:
@@ -76,8 +78,8 @@ def dataset_of(name: str, parts: dict[str, Lines], settings: "TableText") -> Dat
         raise UserError(f"num_train: {settings.num_train or 1} asked for, and there are {len(order)} training lines")
     train = _picked(parts["train"], order[: settings.num_train])
     class_names = tuple(sorted({label for lines in parts.values() for label in lines.labels}))
-    vocabulary = make_vocabulary(train.texts, settings.unit, settings.min_count)
-    lengths = [len(split(text, settings.unit)) for text in train.texts]
+    vocabulary = make_vocabulary(train.texts, settings.unit, settings.min_count, settings.num_pieces)
+    lengths = list(map(len, map(make_encode(vocabulary), train.texts)))
     length = settings.length or max(1, int(np.percentile(lengths, 99)))
 
     def arrays(lines: Lines) -> Split:

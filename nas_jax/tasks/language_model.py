@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
-from nas_jax.data.tokens import PADDING, UNKNOWN, unit_of
+from nas_jax.data.tokens import PADDING, UNKNOWN, shown_token, unit_of
 from nas_jax.tasks.base import Shown, Words
 from nas_jax.tasks.texts import check_tokens, shown_text, text_of_tokens
 
@@ -93,7 +93,7 @@ class LanguageModel:
     def describe(self, prediction: Float[np.ndarray, "length k"], spec: Spec) -> list[str]:
         """A line for each of the most probable tokens after the last one."""
         best = np.argsort(-prediction[-1], kind="stable")[:_NUM_SHOWN]
-        return [f"{spec.vocabulary[place]!r:<14}  {prediction[-1, place]:.4f}" for place in best]
+        return [f"{shown_token(int(place), spec.vocabulary):<14}  {prediction[-1, place]:.4f}" for place in best]
 
     def show(self, example: Batch, prediction: Float[np.ndarray, "length k"], spec: Spec) -> Shown:
         """The text and, where what follows is known, how surprising it was, and what was most."""
@@ -104,7 +104,8 @@ class LanguageModel:
             nats = -np.log(np.maximum(prediction[places, following], 1e-30))
             worst = int(np.argmax(nats))
             lines.append(f"{nats.mean():.3f} nats a token")
-            lines.append(f"the largest surprise: {spec.vocabulary[following[worst]]!r}, {nats[worst]:.1f} nats")
+            token = shown_token(int(following[worst]), spec.vocabulary)
+            lines.append(f"the largest surprise: {token}, {nats[worst]:.1f} nats")
         return Shown(tuple(lines))
 
     def words(self, spec: Spec) -> Words:

@@ -108,6 +108,10 @@ def shown_token(token: int, vocabulary: Sequence[str]) -> str:
     return repr(text_of([token], vocabulary) or vocabulary[token])
 
 
-def text_of(tokens: Sequence[int], vocabulary: Sequence[str]) -> str:
-    """The text of places in a vocabulary, without those of padding."""
-    return join([vocabulary[token] for token in tokens if token not in (PADDING, UNKNOWN)], unit_of(vocabulary))
+def text_of(tokens: Sequence[int], vocabulary: Sequence[str], unknown: str = "") -> str:
+    """The text of places in a vocabulary, without padding; `unknown` is for words and characters that are not in it."""
+    unit = unit_of(vocabulary)
+    if unknown and unit in ("words", "characters"):
+        vocabulary = (vocabulary[PADDING], unknown, *vocabulary[UNKNOWN + 1 :])
+        return join([vocabulary[token] for token in tokens if token != PADDING], unit)
+    return join([vocabulary[token] for token in tokens if token not in (PADDING, UNKNOWN)], unit)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int
 
 from nas_jax.data.arrays import PARTS, Dataset, Spec
-from nas_jax.data.tokens import PADDING, text_of, unit_of
+from nas_jax.data.tokens import text_of, unit_of
 
 
 def check_tokens(dataset: Dataset) -> None:
@@ -30,5 +30,5 @@ def text_of_tokens(spec: Spec) -> str:
 
 
 def shown_text(tokens: Int[np.ndarray, " length"], spec: Spec) -> str:
-    """The text that a network is given, without what fills it up."""
-    return text_of([int(token) for token in tokens if token != PADDING], spec.vocabulary)
+    """The text that a network is given, without what fills it up, with `[?]` for what is not in the vocabulary."""
+    return text_of([int(token) for token in tokens], spec.vocabulary, unknown="[?]")

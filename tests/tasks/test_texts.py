@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from nas_jax.data.arrays import Augmentation, Dataset
+from nas_jax.data.arrays import Augmentation, Dataset, Spec
 from nas_jax.data.tokens import UNKNOWN, make_vocabulary
 from nas_jax.tasks.base import Problem, Task
 from nas_jax.tasks.language_model import LanguageModel, sample_next
 from nas_jax.tasks.text_classification import TextClassification
+from nas_jax.tasks.texts import shown_text
 
 WORDS = make_vocabulary(["a b c d"], "words")
 
@@ -107,6 +108,11 @@ def test_draws_follow_the_probabilities():
 def test_data_that_do_not_fit_are_refused(task, dataset, message):
     with pytest.raises(ValueError, match=message):
         Problem(task, dataset)
+
+
+def test_people_see_what_a_network_does_not_know():
+    assert shown_text(np.array([2, UNKNOWN, 3, 0, 0]), classified().spec) == "a [?] b"
+    assert shown_text(np.array([UNKNOWN, 0]), Spec("none", {}, vocabulary=make_vocabulary([], "bytes"))) == ""
 
 
 @pytest.mark.parametrize(("task", "dataset"), [(TextClassification(), classified()), (LanguageModel(), continued())])

@@ -42,10 +42,10 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.recipe = ConfigDict(
         {
             "num_epochs": 3,
-            "batch_size": 32,
+            "batch_size": 16,
             "optimizer": "adamw",
             "optimizer_settings": {"b2": 0.99},
-            "learning_rate": 0.003,
+            "learning_rate": 0.01,
             "weight_decay": 0.01,
             "warmup_epochs": 0.5,
             "clip_norm": 1.0,
@@ -68,6 +68,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.space.dropouts = (0.0, 0.1, 0.2)
         config.search.num_trials = 20
         config.recipe.num_epochs = 1
+        config.recipe.batch_size = 32
+        config.recipe.learning_rate = 0.003
         config.recipe.warmup_epochs = 0.2
         config.finalists.reference = REFERENCE.replace("layers=2, width=64", "layers=3, width=128")
         config.finalists.evaluator.num_seeds = 3

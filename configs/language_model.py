@@ -3,6 +3,9 @@
     python -m nas_jax.main --config=configs/language_model.py
     python -m nas_jax.predict --workdir=runs/language_model "The distribution "
 
+It took 137 s of processor time, on two cores of an AMD EPYC that others used as well. The winner was the reference
+network, 1.97 nats a character on the test text; the best of the search had 2.00.
+
 `--config.space=recurrent` searches recurrent networks in their place. `:shakespeare` is for text of one's own,
 `train.txt` and, if there are any, `val.txt` and `test.txt` (`docs/text.md`), of about a million characters:
 
@@ -42,10 +45,10 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.recipe = ConfigDict(
         {
             "num_epochs": 3,
-            "batch_size": 32,
+            "batch_size": 16,
             "optimizer": "adamw",
             "optimizer_settings": {"b2": 0.99},
-            "learning_rate": 0.003,
+            "learning_rate": 0.01,
             "weight_decay": 0.01,
             "warmup_epochs": 0.5,
             "clip_norm": 1.0,
@@ -68,6 +71,8 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.space.dropouts = (0.0, 0.1, 0.2)
         config.search.num_trials = 20
         config.recipe.num_epochs = 1
+        config.recipe.batch_size = 32
+        config.recipe.learning_rate = 0.003
         config.recipe.warmup_epochs = 0.2
         config.finalists.reference = REFERENCE.replace("layers=2, width=64", "layers=3, width=128")
         config.finalists.evaluator.num_seeds = 3

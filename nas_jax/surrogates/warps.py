@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from scipy.optimize import minimize
 from scipy.special import roots_hermitenorm
 
+_NEGLIGIBLE = 1e-300  # of a unit, beside the targets that are counted in it
 _LARGEST = 1e30  # in units of the targets; moments of what is normal on a warped scale can exceed every float32
 _NODES, _WEIGHTS = roots_hermitenorm(32)
 _WEIGHTS = _WEIGHTS / np.sum(_WEIGHTS)
@@ -136,11 +137,12 @@ def _bounds_of_outliers(y: Float64[np.ndarray, " n"]) -> tuple[float, float, flo
     """Where outliers begin on either side, and the deviation of the targets without them.
 
     The deviation is the larger of those that the middle half and the middle 80 % would have if they were normal: up to
-    a tenth of the targets on either side does not move it. No bounds where it is zero.
+    a tenth of the targets on either side does not move it. No bounds where it is zero, or so small that targets cannot
+    be counted in it.
     """
     quantiles = np.quantile(y, [0.1, 0.25, 0.5, 0.75, 0.9])
     unit = float(max((quantiles[3] - quantiles[1]) / 1.349, (quantiles[4] - quantiles[0]) / 2.563))
-    if unit == 0:
+    if unit <= _NEGLIGIBLE * max(float(np.abs(y).max()), 1.0):
         return -_LARGEST, _LARGEST, 1.0
     return float(quantiles[2] - _FAR * unit), float(quantiles[2] + _FAR * unit), unit
 

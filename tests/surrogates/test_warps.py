@@ -148,3 +148,12 @@ def test_an_outlier_does_not_make_the_others_alike(sign, distance):
 def test_few_distinct_targets_have_no_outliers():
     y = np.append(np.zeros(30), [1.0, 100.0])
     assert warp_of("sinh_arcsinh", y, None).high == 1e30
+
+
+def test_targets_that_differ_by_less_than_a_float_can_count_have_no_outliers():
+    """The spread of all but one is the smallest that there is; in units of it, that one is beyond all floats."""
+    y = np.array([-2.2e-311, -1.0, *[0.0] * 9])
+    y[2:6] = 4.4e-311
+    warp = warp_of("sinh_arcsinh", y, None)
+    assert np.isfinite(warp.forward(y)).all()
+    assert np.argmin(warp.forward(y)) == 1

@@ -25,20 +25,29 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.seed = 0
     config.data = ConfigDict({"name": "digit_scenes", "kind": "detection"})
     config.task = ConfigDict({"name": "detection"})
-    config.space = ConfigDict({"name": "pyramid", "map_widths": (8, 16), "strides": (4,)})
+    config.space = ConfigDict(
+        {"name": "pyramid", "widths": (8, 16), "map_widths": (8, 16), "strides": (4,), "num_blocks": (1,)}
+    )
     config.objective = ConfigDict({"metric": "val_map_50"})
     config.search = ConfigDict({"num_trials": 10})
     config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict(
-        {"num_epochs": 6, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.01}
+        {
+            "num_epochs": 6,
+            "batch_size": 16,
+            "optimizer": "adamw",
+            "learning_rate": 0.01,
+            "weight_decay": 0.01,
+            "clip_norm": 1.0,
+        }
     )
     config.finalists = ConfigDict(
         {
             "num_finalists": 1,
             "reference": REFERENCE.replace("=8", "=4").replace("=32", "=16"),  # what people would write
             "evaluator": {"num_seeds": 3},
-            "recipe": {"num_epochs": 16},
+            "recipe": {"num_epochs": 12},
         }
     )
 

@@ -24,7 +24,7 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.seed = 0
     config.data = ConfigDict({"name": "digit_scenes"})
     config.task = ConfigDict({"name": "segmentation"})
-    config.space = ConfigDict({"name": "encoder_decoder", "widths": (4, 8, 16)})
+    config.space = ConfigDict({"name": "encoder_decoder", "num_levels": (2, 3), "widths": (4, 8)})
     config.objective = ConfigDict({"metric": "val_mean_iou"})
     config.search = ConfigDict({"num_trials": 10})
     config.strategy = ConfigDict({"name": "bayesopt", "num_initial": 6})
@@ -37,7 +37,7 @@ def get_config(variant: str = "full") -> ConfigDict:
             "num_finalists": 1,
             "reference": REFERENCE.replace("=16", "=8"),  # what people would write
             "evaluator": {"num_seeds": 3},
-            "recipe": {"num_epochs": 12},
+            "recipe": {"num_epochs": 8},
         }
     )
 

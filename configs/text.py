@@ -2,8 +2,8 @@
 
     python -m nas_jax.main --config=configs/text.py
 
-On two cores of an AMD EPYC it took 99 s, and the winner had a test accuracy of 0.738, the mean of three seeds, where the
-reference had 0.736; on 423 sentences that is no difference to rely on.
+On two cores of an AMD EPYC it took 99 s, and the winner had a test accuracy of 0.738, the mean of three seeds, where
+the reference had 0.736; on 423 sentences that is no difference to rely on.
 
 `--config.space=transformer` searches Transformers in their place. `:trec` and `:clinc150` are for text of one's own,
 lines with a class each in `train.tsv` and, if there are any, `val.tsv` and `test.tsv` (`docs/text.md`):

@@ -2,9 +2,15 @@
 
     python -m nas_jax.main --config=configs/detection.py
 
-`:bccd` is for arrays of one's own (`docs/detection.md`), and has been tried on blood cells in microscope images:
+On two cores of an AMD EPYC it took 2 min 43 s, and the winner had a mAP of 0.822 at an overlap of .5 on the test
+scenes, the mean of three seeds, where the reference had 0.650.
+
+`:bccd` is for arrays of one's own (`docs/detection.md`), and is meant for blood cells in microscope images:
 
     python -m nas_jax.main --config=configs/detection.py:bccd --config.data.path=FOLDER
+
+Its search has not been run to the end. One network with residual blocks, trained for 100 epochs, had a mAP of 0.762
+there.
 
 `:smoke` is the first in seconds, for tests.
 """

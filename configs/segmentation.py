@@ -2,9 +2,14 @@
 
     python -m nas_jax.main --config=configs/segmentation.py
 
-`:nuclei` is for arrays of one's own (`docs/segmentation.md`), and has been tried on cell nuclei in microscope images:
+On two cores of an AMD EPYC it took 2 min 47 s, and the winner had a mean IoU of 0.628 on the test scenes, the mean of
+three seeds, where the reference had 0.592.
+
+`:nuclei` is for arrays of one's own (`docs/segmentation.md`), and is meant for cell nuclei in microscope images:
 
     python -m nas_jax.main --config=configs/segmentation.py:nuclei --config.data.path=FOLDER
+
+Its search has not been run to the end. The reference, trained for 15 epochs, had a foreground IoU of 0.823 there.
 
 `:smoke` is the first in seconds, for tests.
 """

@@ -6,7 +6,7 @@ Its arrays are named `train_images`, `train_masks`, `val_images`, …: a part, a
 |---|---|---|
 | `images` | `image` | uint8 [n, h, w, c] |
 | `labels` | `label` | [n], places in the file's `class_names` |
-| `masks` | `mask` | uint8 [n, h, w], a class for each pixel; 255 is left out of everything |
+| `masks` | `mask` | [n, h, w], a class for each pixel, kept as uint8; 255 is left out of everything |
 | `boxes` | `boxes` | [n, m, 4], ymin, xmin, ymax, xmax in shares of height and width, 0 where there is none |
 | `labels` | `labels` | [n, m], beside `boxes`, the class of each box, -1 where there is none |
 
@@ -63,7 +63,14 @@ class SavedArrays:
         parts = {part: _part(path, arrays, part) for part in PARTS if _name_in(arrays, part)}
         for part in ("train", "test"):
             if part not in parts:
-                raise UserError(f"data.path={str(path)!r}: there is no array '{part}_images'")
+                raise UserError(
+                    f"data.path={str(path)!r}: there is no array '{part}_images'; only 'val' can be left out, and is "
+                    "then taken of 'train'"
+                )
+        for part, split in parts.items():
+            if split.keys() != parts["train"].keys():
+                has = ", ".join(sorted(split.keys() ^ parts["train"].keys()))
+                raise UserError(f"data.path={str(path)!r}: of 'train' and {part!r} only one has the arrays of {has}")
         if "val" not in parts:
             parts["train"], parts["val"] = self._split(parts["train"])
         for part, size in (("train", self.num_train), ("val", self.num_val), ("test", self.num_test)):
@@ -134,7 +141,7 @@ def _part(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:
     images = given["images"]
     split: Split = {"image": images[..., None] if images.ndim == 3 else images}
     if "masks" in given:
-        split["mask"] = given["masks"]
+        split["mask"] = _classes_of_pixels(path, f"{prefix}_masks", given["masks"])
     if "boxes" in given:
         split["boxes"] = given["boxes"].astype(np.float32)
     if "labels" in given:
@@ -146,6 +153,18 @@ def _whole(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "iu":
         raise UserError(f"data.path={str(path)!r}: {name} must be whole numbers, but are {labels.dtype}")
     return labels.astype(np.int32)
+
+
+def _classes_of_pixels(path: Path, name: str, masks: np.ndarray) -> np.ndarray:
+    """Masks as uint8, however they were saved."""
+    if masks.dtype.kind not in "biu":
+        raise UserError(f"data.path={str(path)!r}: {name} must be whole numbers, but are {masks.dtype}")
+    if masks.size and (masks.min() < 0 or masks.max() > 255):
+        raise UserError(
+            f"data.path={str(path)!r}: {name} has {masks.min()}..{masks.max()}; pixels must be places of class_names, "
+            "or 255 to be left out"
+        )
+    return masks.astype(np.uint8)
 
 
 def _class_names(path: Path, arrays: dict[str, np.ndarray], parts: dict[str, Split]) -> tuple[str, ...]:

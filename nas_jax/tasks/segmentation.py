@@ -67,7 +67,10 @@ class Segmentation:
             expected = ", ".join(map(str, arrays["image"].shape[:2]))
             raise ValueError(f"there must be an array 'mask', uint8 [n, {expected}], as the images; it is {mask}")
         if num < 2:
-            raise ValueError(f"there must be two class_names at least, the first one the background; got {num}")
+            raise ValueError(
+                f"there must be two class_names at least, the first one the background; got {num}. Pixels of "
+                f"{IGNORED} are left out: in masks of 0 and {IGNORED} alone, write 1 for {IGNORED}"
+            )
         for part in PARTS:
             masks = getattr(dataset, part)["mask"]
             known = masks[masks != IGNORED]

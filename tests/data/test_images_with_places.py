@@ -69,6 +69,16 @@ def test_validation_is_drawn_from_training_where_it_is_missing(tmp_path):
     assert len(dataset.val["image"]) == 2
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int16, bool])
+def test_masks_are_read_however_they_were_saved(dtype, tmp_path):
+    arrays = parts("train", "val", "test")
+    dataset = load(
+        SavedArrays(write(tmp_path, **{k: v.astype(dtype) if "masks" in k else v for k, v in arrays.items()}))
+    )
+    assert dataset.train["mask"].dtype == np.uint8
+    np.testing.assert_array_equal(dataset.train["mask"], arrays["train_masks"])
+
+
 def test_boxes_have_labels_of_their_own(tmp_path):
     arrays = {name: array for name, array in parts("train", "validation", "test").items() if "images" in name}
     for part in ("train", "validation", "test"):
@@ -81,7 +91,10 @@ def test_boxes_have_labels_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda arrays: arrays.pop("test_images"), "there is no array 'test_images'"),
+        (lambda arrays: arrays.pop("test_images"), "there is no array 'test_images'; only 'val' can be left out"),
+        (lambda arrays: arrays.pop("train_masks"), "of 'train' and 'val' only one has the arrays of mask"),
+        (lambda arrays: arrays.update(val_masks=arrays["val_masks"] / 2), "val_masks must be whole numbers"),
+        (lambda arrays: arrays.update(val_masks=arrays["val_masks"].astype(int) - 1), r"val_masks has -1\.\.0"),
         (lambda arrays: arrays.update(train_masks=arrays["train_masks"][:3]), "train_masks has 3 examples"),
         (lambda arrays: arrays.update(train_labels=np.zeros(5)), "train_labels must be whole numbers, but are float64"),
     ],

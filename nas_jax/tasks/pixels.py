@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 _SIDE = 192  # pixels that the longer side of a picture has at least
 _GAP = 6
@@ -47,9 +46,3 @@ def side_by_side(pictures: Sequence[UInt8[np.ndarray, "h _ 3"]]) -> UInt8[np.nda
     gap = np.full((pictures[0].shape[0], _GAP, 3), 255, np.uint8)
     parts = [part for picture in pictures for part in (gap, picture)]
     return np.concatenate(parts[1:], axis=1)
-
-
-def resized(classes: UInt8[np.ndarray, "h w"], size: tuple[int, int]) -> UInt8[np.ndarray, "h2 w2"]:
-    """Classes of an image of another height and width."""
-    height, width = size
-    return np.asarray(Image.fromarray(classes).resize((width, height), Image.Resampling.NEAREST))

@@ -82,7 +82,9 @@ class ImageMasks:
         values = read_mask(path, self.size)
         if not self.colors:
             if values.ndim == 3:
-                raise UserError(f"{str(path)!r} has colours; name that of each class: --config.data.colors=#000000,…")
+                raise UserError(
+                    f"{str(path)!r} has colours; name that of each class: --config.data.colors=\"'#000000','#804080'\""
+                )
             return values
         if values.ndim == 2:
             raise UserError(f"{str(path)!r} has numbers and no colours; leave out data.colors")

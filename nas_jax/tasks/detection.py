@@ -170,8 +170,8 @@ class Detection:
     def predict(self, outputs: Maps) -> dict[str, Array]:
         """Of each image the detections, the best first: "boxes" [b, k, 4] in shares, "scores" and "labels" [b, k].
 
-        What fills up has the label -1 and the score 0. Of an image's answers the 200 with the best scores are looked at,
-        those from a score of 0.02 on.
+        What fills up has the label -1 and the score 0. Of an image's answers the 200 with the best scores are looked
+        at, those from a score of 0.02 on.
         """
         outputs = [each.astype(jnp.float32) for each in outputs]
         places, raw = places_of(outputs), flat(outputs)

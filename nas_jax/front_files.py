@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def hypervolumes(objectives: Objectives, searched: Sequence[Trial]) -> list[tupl
 class GrowingVolume:
     """The hypervolume of the front of trials that come one after the other, for who cannot wait for the last one.
 
-    It is known as soon as the reference is: with the first eight finished trials.
+    It is known as soon as the reference is: with the first eight finished trials. Only trials with the largest budget
+    so far count, so that it begins anew with the first one that has a larger one.
     """
 
     def __init__(self, objectives: Objectives) -> None:
@@ -46,6 +48,7 @@ class GrowingVolume:
         self._first: list[Trial] = []
         self._reference: np.ndarray | None = None
         self._front = np.zeros((0, len(objectives)))
+        self._epochs = 0.0  # the largest budget so far
 
     def add(self, trial: Trial) -> float | None:
         """The hypervolume with this trial, None while there is none."""
@@ -61,7 +64,10 @@ class GrowingVolume:
     def _with(self, trial: Trial) -> float:
         assert self._reference is not None
         values = self._objectives.values(trial)
-        if values is not None and self._objectives.is_feasible(trial):
+        epochs = math.inf if trial.budget is None else trial.budget.epochs
+        if values is not None and epochs > self._epochs:
+            self._epochs, self._front = epochs, self._front[:0]
+        if values is not None and epochs == self._epochs and self._objectives.is_feasible(trial):
             self._front = np.vstack([self._front[~(values >= self._front).all(axis=1)], values])
         return hypervolume(self._front, self._reference)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from nas_jax.constraints import Constraint
 from nas_jax.front_files import GrowingVolume, hypervolumes, write_front, write_hypervolumes
 from nas_jax.fronts import contributions, crowding, hypervolume, nondominated, ranks, spread
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.trial import Trial
+from nas_jax.trial import Budget, Trial
 
 POINTS = st.integers(1, 3).flatmap(
     lambda k: st.lists(st.lists(st.integers(0, 5), min_size=k, max_size=k), min_size=1, max_size=9)
@@ -152,6 +153,14 @@ def test_a_growing_volume_says_the_same_from_the_eighth_trial_on():
     said = [growing.add(trial) for trial in trials]
     assert said[:8] == [None] * 8  # one of them failed
     np.testing.assert_allclose(said[8:], [volume for _, volume in hypervolumes(AIMS, trials)][8:])
+
+
+def test_a_growing_volume_begins_anew_with_a_larger_budget():
+    trials = [replace(trial, budget=Budget(1 + (trial.id >= 15))) for trial in some_trials()]
+    growing = GrowingVolume(AIMS)
+    said = [growing.add(trial) for trial in trials]
+    assert said[15] < said[14]
+    np.testing.assert_allclose(said[15:], [volume for _, volume in hypervolumes(AIMS, trials)][15:])
 
 
 def test_files_of_a_front_are_read_back(tmp_path):

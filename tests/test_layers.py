@@ -31,14 +31,14 @@ ROWS = (
     "data objectives build cpu event_files table_files",
     "json_files pictures",
     "hints budgets constraints fronts",
-    "trial errors notes scratch signals",
+    "trial errors notes scratch signals timed_calls",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}
 
 # What few files may import, since it is heavy or changes often.
 OWNERS = {
     "gpjax": ("surrogates.kernels", "surrogates.means", "surrogates.gpjax_bridge"),
-    "tensorflow_datasets": ("data.tfds",),
+    "tensorflow_datasets": ("data.tfds", "data.tfds_builder"),
 }
 
 

@@ -29,7 +29,7 @@ def speed(scale: Scale) -> None:
     problem = load_problem(Classification(), scale.source(num_val=NUM_VAL if scale.num_val > NUM_VAL else None))
     for batch_size in scale.batch_sizes:
         for compute_dtype in DTYPES:
-            recipe = Recipe(scale.speed_epochs, batch_size, compute_dtype=compute_dtype, compilation="network")
+            recipe = Recipe(scale.speed_epochs, batch_size=batch_size, compute_dtype=compute_dtype, compilation="network")
             prepared = prepare(_network(scale, recipe), problem, recipe)
             ends: list[float] = []
             train(prepared, [0], lambda num_epochs, metrics, ends=ends: ends.append(time.perf_counter()))
@@ -41,7 +41,7 @@ def speed(scale: Scale) -> None:
 def seeds(scale: Scale) -> None:
     problem = load_problem(Classification(), scale.source(num_val=NUM_VAL if scale.num_val > NUM_VAL else None))
     for num_seeds in (1, 4):
-        recipe = Recipe(scale.speed_epochs, scale.batch_sizes[0], compilation="network")
+        recipe = Recipe(scale.speed_epochs, batch_size=scale.batch_sizes[0], compilation="network")
         network = _network(scale, recipe)
         fits = fit_seeds(network, problem, recipe, list(range(num_seeds)))
         spent = {part: sum(each.seconds[part] for each in fits) for part in ("compile", "train")}

@@ -69,7 +69,14 @@ class TimedTraining:
 
 def main() -> None:
     setting, num_workers = Setting(**json.loads(sys.argv[1])), int(sys.argv[2])
-    recipe = Recipe(1, setting.batch_size, LEARNING_RATE, MOMENTUM, WARMUP_EPOCHS, WEIGHT_DECAY)
+    recipe = Recipe(
+        num_epochs=1,
+        batch_size=setting.batch_size,
+        learning_rate=LEARNING_RATE,
+        momentum=MOMENTUM,
+        warmup_epochs=WARMUP_EPOCHS,
+        weight_decay=WEIGHT_DECAY,
+    )
     trials = [Trial(i, genome, "", "search", seed=i) for i, genome in enumerate(setting.genomes)]
     workers = Workers(TimedTraining(setting.source, recipe), num_workers=num_workers)
     for trial in workers.evaluate(iter(trials)):

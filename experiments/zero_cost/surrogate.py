@@ -9,8 +9,8 @@ they are, as logarithms (the sign kept), or as ranks in the table; each row is w
 
 import argparse
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
@@ -38,13 +38,14 @@ RESULTS = Path(__file__).parent / "surrogate.csv"
 
 @dataclass(frozen=True)
 class Given:
-    """Features that are already there: only their names are asked for."""
+    """Features that are known of all genomes."""
 
     names: tuple[str, ...]
+    rows: Mapping[Genome, np.ndarray] = field(compare=False, repr=False)
     limit: None = None
 
     def of(self, genomes: Sequence[Genome]) -> np.ndarray:
-        raise NotImplementedError
+        return np.array([self.rows[genome] for genome in genomes]).reshape(len(genomes), len(self.names))
 
 
 def main() -> None:
@@ -99,7 +100,9 @@ def tau(
     """Over the cells that were not tried, of `num` that were."""
     tried = np.random.default_rng(seed).permutation(len(genomes))[:num]
     x = scale_of(features, is_by_spread(num))(features)
-    learner = Learner(with_features(SPACE, Given(names)), recommended_surrogate())
+    first = features.shape[1] - 1 - len(names)
+    given = Given(names, dict(zip(genomes, features[:, first:-1], strict=True)))
+    learner = Learner(with_features(SPACE, given), recommended_surrogate())
     chosen = tuple(genomes[place] for place in tried)
     history = History(tuple(range(num)), tuple(range(num)), chosen, accuracy[tried][:, None], (None,) * num, (), ())
     state, _ = learner.fit(jax.random.key(seed), x[tried], history)

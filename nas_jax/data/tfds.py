@@ -4,25 +4,16 @@ Reading a prepared set needs no TensorFlow; the first start, which downloads and
 that a split takes are read, at about 0.15 ms each for CIFAR-10, most of it decoding, where threads do not help.
 """
 
-import contextlib
-import difflib
-import importlib.util
-import io
-import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
+from nas_jax.data.tfds_builder import decoded, examples_of, in_blocks, prepared_builder, quiet_absl
 from nas_jax.errors import UserError
-from nas_jax.scratch import scratch_folder, temporary_files_in
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by number of channels
+from nas_jax.pictures import MODES
 
 
 @dataclass(frozen=True)
@@ -47,11 +38,11 @@ class Tfds:
         check_seed(self.seed)
 
     def load(self) -> Dataset:
-        with _quiet_absl():
-            builder = _prepared_builder(self.dataset, self.data_dir)
+        with quiet_absl():
+            builder = prepared_builder(self.dataset, self.data_dir)
             layout = _layout(builder)
-            training = _source(builder, layout, "train")
-            testing = _source(builder, layout, "test", "validation")
+            training = examples_of(builder, [layout.image], "train")
+            testing = examples_of(builder, [layout.image], "test", "validation")
             indices = split_indices(
                 len(training),
                 len(testing),
@@ -81,97 +72,34 @@ class _Layout(NamedTuple):
     mode: str
 
 
-def _prepared_builder(dataset: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    """The data set, downloaded and prepared unless it was before."""
-    try:
-        # A builder makes a folder for what it downloads of its description, and leaves it.
-        with scratch_folder("tfds") as folder, temporary_files_in(folder):
-            builder = tfds.builder(dataset, data_dir=data_dir and os.path.expanduser(data_dir))
-    except tfds.core.DatasetNotFoundError as error:
-        names = tfds.list_builders(with_community_datasets=False)
-        close = difflib.get_close_matches(dataset, names, n=5) or ["tensorflow.org/datasets/catalog"]
-        raise UserError(f"data.dataset: TensorFlow Datasets has no {dataset!r}; see {', '.join(close)}") from error
-    except (ValueError, AssertionError) as error:  # a malformed name; a version that there is not
-        raise UserError(f"data.dataset: {dataset!r}: {_first_line(error)}") from error
-    if builder.is_prepared():
-        return builder
-
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UserError(
-            f"{dataset} is not prepared in {builder.data_dir_root}; preparing it needs TensorFlow: run "
-            "\"pip install 'nas_jax[prepare]'\" (from a clone: pip install -e '.[prepare]') and start again, "
-            "or point --config.data.data_dir at a prepared copy"
-        )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length when it is imported
-    try:
-        builder.download_and_prepare(file_format="array_record")
-    except Exception as error:  # a builder is anybody's code, on top of a network and a disk
-        raise UserError(f"{dataset} could not be prepared in {builder.data_dir_root}: {_first_line(error)}") from error
-    return builder
-
-
 def _layout(builder: tfds.core.DatasetBuilder) -> _Layout:
     features = builder.info.features
     match builder.info.supervised_keys:
         case (str(image), str(label)) if (
             isinstance(features[image], tfds.features.Image)
             and features[image].np_dtype == np.uint8
-            and features[image].shape[-1] in _MODES
+            and features[image].shape[-1] in MODES
             and isinstance(features[label], tfds.features.ClassLabel)
         ):
-            return _Layout(image, label, _MODES[features[image].shape[-1]])
+            return _Layout(image, label, MODES[features[image].shape[-1]])
     raise UserError(
         f"data.dataset: {builder.name!r} is no image classification set: its input must be an 8-bit image and its "
         f"target a class label, but TFDS gives {builder.info.supervised_keys} of {', '.join(features)}"
     )
 
 
-def _source(builder: tfds.core.DatasetBuilder, layout: _Layout, *names: str) -> Any:
-    """The examples, with images still encoded, of the first of these splits that there is."""
-    for name in names:
-        if name in builder.info.splits:
-            try:
-                return builder.as_data_source(name, decoders={layout.image: tfds.decode.SkipDecoding()})
-            except NotImplementedError as error:
-                raise UserError(
-                    f"{builder.name} in {builder.data_dir_root} is stored as {builder.info.file_format.value}, which "
-                    "has no random access; point --config.data.data_dir at another folder to prepare it anew"
-                ) from error
-    raise UserError(
-        f"data.dataset: {builder.name!r} has no split {' or '.join(names)}; it has {', '.join(builder.info.splits)}"
-    )
-
-
 def _read(source: Any, indices: np.ndarray, layout: _Layout) -> Split:
     images: list[np.ndarray] = []
     labels: list[int] = []
-    for start in range(0, len(indices), 1024):  # one at a time is slow, all at once holds every file twice
-        for example in source.__getitems__(indices[start : start + 1024].tolist()):
-            image = np.asarray(Image.open(io.BytesIO(example[layout.image])).convert(layout.mode))
-            images.append(image.reshape(*image.shape[:2], -1))
-            labels.append(example[layout.label])
-            if images[-1].shape != images[0].shape:
-                raise UserError(
-                    f"data.dataset: images differ in size, {images[0].shape} and {images[-1].shape}; choose a data "
-                    "set, or a config of it, that has them resized"
-                )
-            if labels[-1] < 0:  # how TFDS marks what a competition keeps to itself
-                raise UserError("data.dataset: there are examples without a label")
+    for example in in_blocks(source, indices.tolist()):
+        image = np.asarray(decoded(example[layout.image], layout.mode))
+        images.append(image.reshape(*image.shape[:2], -1))
+        labels.append(example[layout.label])
+        if images[-1].shape != images[0].shape:
+            raise UserError(
+                f"data.dataset: images differ in size, {images[0].shape} and {images[-1].shape}; choose a data "
+                "set, or a config of it, that has them resized"
+            )
+        if labels[-1] < 0:  # how TFDS marks what a competition keeps to itself
+            raise UserError("data.dataset: there are examples without a label")
     return {"image": np.stack(images), "label": np.array(labels, np.int32)}
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet_absl() -> Iterator[None]:
-    """Keeps TFDS from warning of what is normal here, such as a folder with no data set in it yet."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

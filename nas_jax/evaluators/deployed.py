@@ -5,9 +5,7 @@ values, which changes none of these figures.
 """
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -16,15 +14,14 @@ from flax import linen as nn
 from nas_jax.objectives import Objectives
 from nas_jax.portable import make_predict
 from nas_jax.tasks.base import Problem
+from nas_jax.timed_calls import time_calls
 from nas_jax.train.variables import draw_variables, input_shapes, plan_variables
 
 # Of one inference of a batch: milliseconds (median, and the quartiles' distance), inputs a second, and bytes.
 LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
 DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
 
-_MIN_CALLS, _MAX_CALLS = 10, 100
-_MAX_SECONDS = 1.0  # of calls that are timed
-_WARM_SECONDS = 0.1  # of calls before them
+_MAX_SECONDS = 1.0  # of calls
 _measuring = threading.Lock()  # one network at a time
 
 
@@ -55,7 +52,7 @@ def deployed_metrics(network: nn.Module, problem: Problem, wanted: Sequence[str]
         )
     if set(wanted) & set(LATENCIES):
         with _measuring:
-            seconds = _timed(lambda: jax.block_until_ready(compiled(variables, inputs)))
+            seconds = time_calls(lambda: jax.block_until_ready(compiled(variables, inputs)), _MAX_SECONDS)
         low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
         metrics |= {
             "latency_ms": 1000 * median,
@@ -70,17 +67,3 @@ def is_broken(objectives: Objectives | None, metrics: dict[str, float]) -> bool:
     constraints = objectives.constraints if objectives else ()
     known = [constraint for constraint in constraints if constraint.metric in metrics]
     return any(broken > 0 for constraint in known for broken in constraint.violations(metrics))
-
-
-def _timed(call: Callable[[], Any]) -> list[float]:
-    """Seconds of calls, after some that nobody counts."""
-    until = time.perf_counter() + _WARM_SECONDS
-    call()
-    while time.perf_counter() < until:
-        call()
-    seconds: list[float] = []
-    while len(seconds) < _MIN_CALLS or (len(seconds) < _MAX_CALLS and sum(seconds) < _MAX_SECONDS):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return seconds

@@ -14,6 +14,7 @@ from PIL import Image
 from nas_jax.data.arrays import num_examples
 from nas_jax.json_files import read_json
 from nas_jax.tasks.base import Problem, Showing, one_example
+from nas_jax.train.evaluation import Measured
 
 NAME = "examples.json"
 _NUM_OF = {"worst": 6, "middling": 3, "best": 3}
@@ -22,18 +23,19 @@ _MOST_TEXT = 600  # characters of a line
 
 
 def write_examples(
-    directory: Path, predict: Callable[[np.ndarray], Any], problem: Problem, scores: Float[np.ndarray, " n"]
+    directory: Path, predict: Callable[[np.ndarray], Any], problem: Problem, validated: Measured
 ) -> None:
     """Writes `examples.json`, unless the task has nothing to show.
 
     Args:
         predict: as `Predictor.predict`.
-        scores: of the validation split.
+        validated: the network on the validation split.
     """
     task, split = problem.task, problem.dataset.val
     if not isinstance(task, Showing):
         return
-    chosen = choose_examples(scores)
+    scores = validated.scores
+    chosen = choose_examples(scores, validated.losses)
     places = [place for each in chosen.values() for place in each]
     predictions = predict(split[task.input_name][places])
     records = []
@@ -53,9 +55,12 @@ def read_examples(directory: Path) -> dict[str, Any]:
     return read_json(path, {"num_examples": int, "examples": list[dict[str, Any]]}) if path.exists() else {}
 
 
-def choose_examples(scores: Float[np.ndarray, " n"]) -> dict[str, list[int]]:
-    """Places of the worst, of some around the median, and of the best ones, each place once."""
-    order = np.argsort(scores, kind="stable").tolist()
+def choose_examples(scores: Float[np.ndarray, " n"], losses: Float[np.ndarray, " n"]) -> dict[str, list[int]]:
+    """Places of the worst, of some around the median, and of the best ones, each place once.
+
+    Of equal scores, as hits and misses have them, the one with the larger loss is worse.
+    """
+    order = np.lexsort((-losses, scores)).tolist()
     middle = max(len(order) // 2 - _NUM_OF["middling"] // 2, 0)
     groups = {
         "worst": order[: _NUM_OF["worst"]],

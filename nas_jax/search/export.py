@@ -95,7 +95,7 @@ def export_network(
     own = [str(section["name"]) for section in (trained.space_section, trained.task_section)]
     predictor = load_best(unfinished, allow=own)
     predictor.save_program(unfinished / "program.bin")
-    write_examples(unfinished, predictor.predict, trained.problem, validated.scores)
+    write_examples(unfinished, predictor.predict, trained.problem, validated)
     unfinished.rename(directory)
     return metrics
 

@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +14,9 @@ from nas_jax.data.arrays import ArraySpec
 from nas_jax.errors import UserError
 from nas_jax.export import load_best
 from nas_jax.json_files import read_json
+from nas_jax.timed_calls import time_calls
 
 BATCH_SIZES = (1, 64)
-_MIN_CALLS, _MAX_CALLS = 5, 50
 _MAX_SECONDS = 2.0  # for the calls of one batch size
 
 
@@ -77,13 +76,8 @@ def random_array(rng: np.random.Generator, one: ArraySpec, num: int) -> np.ndarr
 
 
 def measure_calls(call: Callable[[], Any], batch_size: int) -> Latency:
-    """Calls once to compile, then until enough is known: 50 times or 2 seconds, and 5 times at least."""
-    call()
-    seconds: list[float] = []
-    while len(seconds) < _MIN_CALLS or (len(seconds) < _MAX_CALLS and sum(seconds) < _MAX_SECONDS):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
+    """Quartiles of the seconds of calls."""
+    seconds = time_calls(call, _MAX_SECONDS)
     low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
     return Latency(batch_size, median, low, high, len(seconds))
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_jax.budgets import Budgets
+from nas_jax.objectives import Objectives
+from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
-from nas_jax.strategies.rungs import Bracket, Rung, order_of, rung_budgets
+from nas_jax.strategies.order import best_first
+from nas_jax.strategies.rungs import Bracket, Rung, rung_budgets
 from nas_jax.trial import Budget, History
 
 
@@ -28,6 +31,7 @@ class Asha:
         smallest: The budget of the first rung; None for the smallest that there is.
         num_brackets: In how many a rung is divided, the first of which begins at the first rung, the next one at the
             second and so on. New genomes go to them in the proportions of Hyperband.
+        objectives: What the values are of: genomes that break a limit on a known cost are never proposed.
 
     Raises:
         ValueError: an evaluator with the full budget alone, or a number that is too small or too large.
@@ -38,6 +42,7 @@ class Asha:
     eta: int = 3
     smallest: int | None = None
     num_brackets: int = 1
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         num_rungs = len(rung_budgets(self.budgets, self.eta, self.smallest))
@@ -65,7 +70,7 @@ class Asha:
         if (row := self._promotable(history, each)) is not None:
             rung = _rungs_of(history, each)[history.budgets[row]]
             return Proposal(history.genomes[row], each[rung + 1], continues=history.ids[row])
-        proposal = random_proposal(self.space, rng, history)
+        proposal = random_proposal(allowed(self.space, self.objectives), rng, history)
         return proposal and proposal._replace(budget=each[self._bracket_of(len(history.known))])
 
     def _promotable(self, history: History, each: tuple[Budget, ...]) -> int | None:
@@ -77,7 +82,7 @@ class Asha:
         last_row = dict(zip(history.genomes, range(num), strict=True))
         starts = rungs[np.fromiter(map(first_row.__getitem__, history.genomes), np.intp, num)]
         is_last = np.fromiter(map(last_row.__getitem__, history.genomes), np.intp, num) == np.arange(num)
-        keys, failed = order_of(history), {*history.failed}
+        failed = {*history.failed}
         counts = np.zeros((len(each), len(each) + 1), np.intp)  # of brackets and rungs
         np.add.at(counts, (starts, rungs), 1)
         for genome in failed:  # one that has finished nothing was in its first rung, most likely of the first bracket
@@ -87,7 +92,7 @@ class Asha:
         for rung in range(len(each) - 2, -1, -1):
             for start in range(rung + 1):
                 rows = np.flatnonzero((starts == start) & (rungs == rung))
-                ranked = rows[np.argsort(keys[rows], kind="stable")][: counts[start, rung] // self.eta]
+                ranked = best_first(history, rows)[: counts[start, rung] // self.eta]
                 for row in ranked[is_last[ranked]].tolist():
                     if history.genomes[row] not in closed:
                         return row

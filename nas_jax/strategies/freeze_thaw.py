@@ -24,6 +24,9 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from nas_jax.budgets import Budgets
+from nas_jax.errors import UserError
+from nas_jax.objectives import Objectives
+from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
@@ -62,6 +65,7 @@ class FreezeThaw:
         max_enumerated: The largest number of genomes that are enumerated.
         by_flops: Whether an epoch of a network with more FLOPs costs more, as it does on a CPU, and not the same for
             all. What a search may cost (`search.max_cost`) is counted in epochs in either case.
+        objectives: What the values are of: genomes that break a limit on a known cost are never proposed.
 
     Raises:
         ValueError: an evaluator with the full budget alone, a number that is too small, or `by_flops` of a space that
@@ -76,6 +80,7 @@ class FreezeThaw:
     num_candidates: int = 1000
     max_enumerated: int = 20_000
     by_flops: bool = False
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         rung_budgets(self.budgets, self.eta, self.smallest)
@@ -89,12 +94,22 @@ class FreezeThaw:
         return self.num_initial
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return one_by_one(self._next, rng, checked_history(self.space, history), num)
+        history = checked_history(self.space, history)
+        if history.values.shape[1] > 1:
+            raise UserError(
+                "strategy freeze_thaw follows one objective; with several take --config.strategy=asha, hyperband or "
+                "successive_halving, or bayesopt, which trains everything in full"
+            )
+        return one_by_one(self._next, rng, history, num)
+
+    @property
+    def _allowed(self) -> Space:
+        return allowed(self.space, self.objectives)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         each = rung_budgets(self.budgets, self.eta, self.smallest)
         if len(history.known) < self.num_initial or not history.genomes:
-            proposal = random_proposal(self.space, rng, history)
+            proposal = random_proposal(self._allowed, rng, history)
             return proposal and proposal._replace(budget=each[0])
         by_rank = bool(rng.integers(2))
         features = self._features(rng, history)
@@ -125,10 +140,10 @@ class FreezeThaw:
 
     def _features(self, rng: np.random.Generator, history: History) -> Pool:
         """The genomes to choose from, and features in units that are the same at each step."""
-        pool = make_pool(self.space, rng, _by_progress(history), self.num_candidates, self.max_enumerated)
-        if self.space.num_genomes <= self.max_enumerated:
+        pool = make_pool(self._allowed, rng, _by_progress(history), self.num_candidates, self.max_enumerated)
+        if self._allowed.num_genomes <= self.max_enumerated:
             return pool
-        scale, known = _scale_of(self.space), (*history.genomes, *history.failed, *history.pending)
+        scale, known = _scale_of(self._allowed), (*history.genomes, *history.failed, *history.pending)
         x, candidates = self.space.encode(list(known)), self.space.encode(list(pool.candidates))
         return Pool(scale(x), pool.candidates, scale(candidates))
 

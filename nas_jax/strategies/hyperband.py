@@ -10,6 +10,8 @@ from itertools import cycle
 import numpy as np
 
 from nas_jax.budgets import Budgets
+from nas_jax.objectives import Objectives
+from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal
 from nas_jax.strategies.checks import checked_history
@@ -27,6 +29,7 @@ class Hyperband:
         budgets: Those of the evaluator.
         eta: By what each rung has fewer trials than the one before, and a larger budget.
         smallest: The budget of the first rung of the first bracket; None for the smallest that there is.
+        objectives: What the values are of: genomes that break a limit on a known cost are never proposed.
 
     Raises:
         ValueError: an evaluator with the full budget alone, or a number that is too small.
@@ -36,6 +39,7 @@ class Hyperband:
     budgets: Budgets
     eta: int = 3
     smallest: int | None = None
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         rung_budgets(self.budgets, self.eta, self.smallest)
@@ -50,7 +54,8 @@ class Hyperband:
         return tuple(rung for number, bracket in listed for rung in bracket.rungs(self.budgets, number))
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return propose_in_turn(self.space, cycle(self._brackets), rng, checked_history(self.space, history), num)
+        space = allowed(self.space, self.objectives)
+        return propose_in_turn(space, cycle(self._brackets), rng, checked_history(self.space, history), num)
 
     @property
     def _brackets(self) -> list[Bracket]:

@@ -1,5 +1,7 @@
 """Which finished trials are better than which, also where there are several objectives, or constraints."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Int
 
@@ -12,15 +14,21 @@ def is_of_one(history: History) -> bool:
     return history.values.shape[1] == 1 and not history.violations.shape[1]
 
 
-def best_first(history: History) -> Int[np.ndarray, " n"]:
-    """The rows of the finished trials, the best one first.
+def best_first(
+    history: History, rows: Sequence[int] | Int[np.ndarray, " n"] | None = None
+) -> Int[np.ndarray, " n"]:
+    """The rows of the finished trials, or those of them that are given, the best one first and of equals the first.
 
-    By score or, as NSGA-II does, by rank with constraint domination and then by crowding (`nas_jax.fronts`).
+    By score or, as NSGA-II does, by rank with constraint domination and then by crowding (`nas_jax.fronts`), both
+    among these trials alone.
     """
+    compared = np.arange(len(history.genomes)) if rows is None else np.asarray(rows, np.intp)
     if is_of_one(history):
-        return np.argsort(-history.scores, kind="stable")
-    rank = ranks(history.values, history.violations)
+        return compared[np.argsort(-history.scores[compared], kind="stable")]
+    values = history.values[compared]
+    rank = ranks(values, history.violations[compared])
     distance = np.zeros(len(rank))
-    for each in np.unique(rank):
-        distance[rank == each] = crowding(history.values[rank == each])
-    return np.lexsort((np.arange(len(rank)), -distance, rank))
+    if values.shape[1] > 1:
+        for each in np.unique(rank):
+            distance[rank == each] = crowding(values[rank == each])
+    return compared[np.lexsort((np.arange(len(rank)), -distance, rank))]

@@ -14,6 +14,7 @@ import numpy as np
 from nas_jax.budgets import Budgets
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal
+from nas_jax.strategies.order import best_first
 from nas_jax.trial import Budget, History
 
 
@@ -90,16 +91,6 @@ def describe_rungs(rungs: Sequence[Rung]) -> list[str]:
     return [*lines, f"{'all':>7}  {'':>8}  {sum(rung.num_trials for rung in rungs):>7}  {total:.2f}"]
 
 
-def order_of(history: History) -> np.ndarray:
-    """Keys `[n]` by which finished trials are ranked, smallest first: the feasible, then those of higher value."""
-    keys = -history.scores
-    if history.violations.shape[1]:
-        broken = np.maximum(history.violations, 0).sum(axis=1)
-        worst = np.abs(keys).max(initial=0.0) + 1
-        keys = np.where(broken > 0, worst * (1 + broken), keys)
-    return keys
-
-
 def propose_in_turn(
     space: Space, brackets: Iterator[Bracket], rng: np.random.Generator, history: History, num: int
 ) -> list[Proposal]:
@@ -108,7 +99,6 @@ def propose_in_turn(
     It replays the schedule: `place` runs over all trials in the order in which they were proposed.
     """
     row_at = {place: row for row, place in enumerate(history.places)}
-    keys = order_of(history)
     known = history.known
     num_trials = len(history.ids) + len(history.failed) + len(history.pending)
     place = num_started = 0
@@ -126,7 +116,7 @@ def propose_in_turn(
         for budget, size in zip(bracket.budgets[1:], bracket.sizes()[1:], strict=True):
             if place == num_trials and history.pending:
                 return []  # until the last of the rung has ended
-            best = sorted(rows, key=lambda row: (keys[row], row))[:size]
+            best = best_first(history, rows)[:size].tolist()
             held = [row for row in best if not _is_below(history.budgets[row], budget)]
             promoted = [row for row in best if _is_below(history.budgets[row], budget)]
             num_begun = min(num_trials - place, len(promoted))

@@ -9,6 +9,8 @@ from itertools import repeat
 import numpy as np
 
 from nas_jax.budgets import Budgets
+from nas_jax.objectives import Objectives
+from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal
 from nas_jax.strategies.checks import checked_history
@@ -27,6 +29,7 @@ class SuccessiveHalving:
         eta: By what each rung has fewer trials than the one before, and a larger budget.
         smallest: The budget of the first rung; None for the smallest that there is.
         num_configs: None for so many that one is left for the full budget: `eta` to the number of promotions.
+        objectives: What the values are of: genomes that break a limit on a known cost are never proposed.
 
     Raises:
         ValueError: an evaluator with the full budget alone, or a number that is too small.
@@ -37,6 +40,7 @@ class SuccessiveHalving:
     eta: int = 3
     smallest: int | None = None
     num_configs: int | None = None
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         rung_budgets(self.budgets, self.eta, self.smallest)
@@ -52,7 +56,8 @@ class SuccessiveHalving:
         return tuple(self._bracket.rungs(self.budgets, 0))
 
     def propose(self, rng: np.random.Generator, history: History, num: int) -> list[Proposal]:
-        return propose_in_turn(self.space, repeat(self._bracket), rng, checked_history(self.space, history), num)
+        space = allowed(self.space, self.objectives)
+        return propose_in_turn(space, repeat(self._bracket), rng, checked_history(self.space, history), num)
 
     @property
     def _bracket(self) -> Bracket:

@@ -58,13 +58,7 @@ class Classification:
 
     def check(self, dataset: Dataset) -> None:
         check_images(dataset)
-        label, num = dataset.spec.arrays.get("label"), len(dataset.class_names)
-        if label is None or label.dtype != "int32" or label.shape:
-            raise ValueError(f"there must be an array 'label', int32 [n], one an image; 'label' is {label}")
-        for part in PARTS:
-            labels = getattr(dataset, part)["label"]
-            if labels.min() < 0 or labels.max() >= num:
-                raise ValueError(f"{part}: labels must lie in 0..{num - 1}, the places of {num} class_names")
+        check_labels(dataset, "an image")
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         return doubts_about_labels(dataset, "label")
@@ -137,6 +131,17 @@ class Classification:
                 UNCALIBRATED,
             ),
         )
+
+
+def check_labels(dataset: Dataset, each: str) -> None:
+    """Raises ValueError unless each example ("an image") has one of the classes."""
+    label, num = dataset.spec.arrays.get("label"), len(dataset.class_names)
+    if label is None or label.dtype != "int32" or label.shape:
+        raise ValueError(f"there must be an array 'label', int32 [n], one {each}; 'label' is {label}")
+    for part in PARTS:
+        labels = getattr(dataset, part)["label"]
+        if labels.min() < 0 or labels.max() >= num:
+            raise ValueError(f"{part}: labels must lie in 0..{num - 1}, the places of {num} class_names")
 
 
 def right_class(example: Batch, spec: Spec) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import jax.typing
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
+from nas_jax.data.arrays import Augmentation, Batch, Dataset, Spec
 from nas_jax.data.doubts import doubts_about_labels
 from nas_jax.data.tokens import PADDING, UNKNOWN
 from nas_jax.tasks.base import Shown, Words
@@ -17,6 +17,7 @@ from nas_jax.tasks.classification import (
     EXAMPLE,
     UNCALIBRATED,
     Classification,
+    check_labels,
     cross_entropy,
     is_correct,
     listed_classes,
@@ -57,13 +58,7 @@ class TextClassification:
 
     def check(self, dataset: Dataset) -> None:
         check_tokens(dataset)
-        label, num = dataset.spec.arrays.get("label"), len(dataset.class_names)
-        if label is None or label.dtype != "int32" or label.shape:
-            raise ValueError(f"there must be an array 'label', int32 [n], one a text; 'label' is {label}")
-        for part in PARTS:
-            labels = getattr(dataset, part)["label"]
-            if labels.min() < 0 or labels.max() >= num:
-                raise ValueError(f"{part}: labels must lie in 0..{num - 1}, the places of {num} class_names")
+        check_labels(dataset, "a text")
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         return doubts_about_labels(dataset, "label")

@@ -39,13 +39,14 @@ def batch_size_for(shape: tuple[int, ...]) -> int:
 
 
 class Measured(NamedTuple):
-    """A network on a split: metrics by name, with the split in front, and the score of each example `[n]`, float32.
+    """A network on a split: metrics by name, with the split in front, and of each example score and loss `[n]`, float32.
 
     `classes` are metrics of each class that the task tells apart, by the names of the metric and of the class.
     """
 
     metrics: dict[str, float]
     scores: np.ndarray
+    losses: np.ndarray
     classes: dict[str, dict[str, float]]
 
 
@@ -55,18 +56,19 @@ def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, pa
     num, size = num_examples(split), evaluation_batch_size(problem)
 
     @jax.jit
-    def step(variables: Variables, batch: Batch, is_real: jax.Array) -> tuple[Any, jax.Array]:
+    def step(variables: Variables, batch: Batch, is_real: jax.Array) -> tuple[Any, jax.Array, jax.Array]:
         outputs = forward(variables, batch)
-        return task.metric_sums(outputs, batch, is_real), task.scores(outputs, batch)
+        return task.metric_sums(outputs, batch, is_real), task.scores(outputs, batch), task.loss(outputs, batch)
 
     def of_one(variables: Variables) -> Measured:
         on_device = jax.device_put(variables)
-        sums, scores = zip(
+        sums, scores, losses = zip(
             *jax.device_get([step(on_device, *batch) for batch in padded_batches(split, size)]), strict=True
         )
         return Measured(
             metrics_of(task, sums, num, part),
             np.concatenate(scores)[:num].astype(np.float32),
+            np.concatenate(losses)[:num].astype(np.float32),
             class_metrics_of(problem, sums, num, part),
         )
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import jax
@@ -32,6 +32,7 @@ class Recipe:
     """
 
     num_epochs: int
+    _: KW_ONLY
     batch_size: int = 128
     learning_rate: float = 0.1
     momentum: float = 0.9

@@ -49,3 +49,59 @@ class TinyImages(tfds.core.GeneratorBasedBuilder):
                 image = image[:5]
             label = -1 if name == "unlabelled" else index % 3
             yield index, {"pixels": Image.fromarray(image), "species": label}
+
+
+def mask(index: int) -> np.ndarray:
+    """Of an example: 1 where the thing is, 2 where it is not, 3 where nobody can tell."""
+    values = np.full((6, 5), 2, np.uint8)
+    values[1 : 2 + index % 4, 1:3] = 1
+    values[0, 4] = 3
+    return values
+
+
+class TinyScenes(tfds.core.GeneratorBasedBuilder):
+    """Images with a mask, boxes and lines of text; their sizes differ, as those of `oxford_iiit_pet` and `voc` do."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="all"), tfds.core.BuilderConfig(name="bare")]  # noqa: RUF012
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        one = {
+            "bbox": tfds.features.BBoxFeature(),
+            "is_crowd": np.bool_,
+            "pose": tfds.features.ClassLabel(names=("left", "right")),
+            "label": tfds.features.ClassLabel(names=CLASS_NAMES),
+        }
+        more = {
+            "segmentation_mask": tfds.features.Image(shape=(None, None, 1)),
+            "objects": tfds.features.Sequence(one),
+            "sentence": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=("bad", "good")),
+        }
+        features = {"image": tfds.features.Image(shape=(None, None, 3))}
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features | (more if self.builder_config.name == "all" else {})),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(0, 20), "test": self._generate_examples(20, 30)}
+
+    def _generate_examples(self, start, stop):
+        for index in range(start, stop):
+            scale = 1 + index % 2
+            image = Image.fromarray(picture(index)).resize((5 * scale, 6 * scale), Image.Resampling.NEAREST)
+            example = {"image": image}
+            if self.builder_config.name == "all":
+                values = mask(index).repeat(scale, axis=0).repeat(scale, axis=1)
+                corners = [tfds.features.BBox(0.1, 0.2, 0.5, 0.6)] * (index % 3) + [tfds.features.BBox(0, 0, 1, 1)]
+                example |= {
+                    "segmentation_mask": Image.fromarray(values),
+                    "objects": [
+                        {"bbox": box, "is_crowd": place == index % 3, "pose": 1, "label": index % 3}
+                        for place, box in enumerate(corners)
+                    ],
+                    "sentence": f"Number {index} it is",
+                    "label": -1 if start else index % 2,
+                }
+            yield index, example

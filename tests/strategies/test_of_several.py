@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nas_jax.budgets import Budgets
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
@@ -12,13 +13,18 @@ from nas_jax.search.ask_tell import Search
 from nas_jax.spaces.allowed import Allowed, allowed
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
+from nas_jax.strategies.asha import Asha
 from nas_jax.strategies.bayesopt import Bayesopt
 from nas_jax.strategies.evolution import Evolution
+from nas_jax.strategies.freeze_thaw import FreezeThaw
+from nas_jax.strategies.hyperband import Hyperband
 from nas_jax.strategies.local_search import LocalSearch
 from nas_jax.strategies.one_shot import OneShot
 from nas_jax.strategies.order import best_first
 from nas_jax.strategies.random_search import RandomSearch
+from nas_jax.strategies.successive_halving import SuccessiveHalving
 from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.trial import Budget
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -30,6 +36,14 @@ STRATEGIES = {
     "evolution": lambda space: Evolution(space, population_size=8),
     "local_search": lambda space: LocalSearch(space, num_initial=6),
     "random_search": RandomSearch,
+}
+
+BUDGETS = Budgets((1, 3, 9))
+WITH_BUDGETS = {
+    "asha": lambda space: Asha(space, BUDGETS),
+    "freeze_thaw": lambda space: FreezeThaw(space, BUDGETS, num_initial=6),
+    "hyperband": lambda space: Hyperband(space, BUDGETS),
+    "successive_halving": lambda space: SuccessiveHalving(space, BUDGETS),
 }
 
 
@@ -57,11 +71,11 @@ def test_every_strategy_proposes_new_genomes_and_repeats_itself(name):
         assert not ((values >= own).all(axis=1) & (values > own).any(axis=1)).any()
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", [*STRATEGIES, *WITH_BUDGETS])
 def test_no_strategy_proposes_what_is_known_to_be_too_large(name):
     sizes = sorted(CHAIN.cost(genome).num_params for genome in CHAIN.sample(np.random.default_rng(0), 50))
     limit = Constraint("num_params", at_most=sizes[15])
-    search = Search(CHAIN, STRATEGIES[name](CHAIN), "val_accuracy", constraints=[limit])
+    search = Search(CHAIN, (STRATEGIES | WITH_BUDGETS)[name](CHAIN), "val_accuracy", constraints=[limit])
     for _ in range(12):
         (trial,) = search.ask()
         assert CHAIN.cost(trial.genome).num_params <= sizes[15]
@@ -110,6 +124,22 @@ def test_identical_values_are_no_reason_to_fail(name):
 def test_one_shot_says_that_it_has_room_for_one():
     with pytest.raises(UserError, match="one_shot ranks by one objective"):
         Search(SPACE, OneShot(SPACE), BOTH).ask()
+
+
+def test_freeze_thaw_says_that_it_has_room_for_one():
+    with pytest.raises(UserError, match="freeze_thaw follows one objective"):
+        Search(SPACE, WITH_BUDGETS["freeze_thaw"](SPACE), BOTH).ask()
+
+
+@pytest.mark.parametrize("name", ["asha", "successive_halving"])
+def test_of_a_rung_those_go_on_that_no_other_one_of_it_dominates(name):
+    search = run(Search(SPACE, WITH_BUDGETS[name](SPACE), BOTH, seed=1), 9)
+    first = Objectives(tuple(BOTH)).front(search.trials)
+    for _ in range(min(len(first), 3)):
+        (trial,) = search.ask()
+        assert trial.budget == Budget(3)
+        assert trial.genome in {each.genome for each in first}
+        search.tell(trial, measure(trial.genome))
 
 
 def test_the_best_come_first_by_rank_then_by_crowding_and_infeasible_ones_last():

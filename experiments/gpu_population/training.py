@@ -29,7 +29,9 @@ def speed(scale: Scale) -> None:
     problem = load_problem(Classification(), scale.source(num_val=NUM_VAL if scale.num_val > NUM_VAL else None))
     for batch_size in scale.batch_sizes:
         for compute_dtype in DTYPES:
-            recipe = Recipe(scale.speed_epochs, batch_size=batch_size, compute_dtype=compute_dtype, compilation="network")
+            recipe = Recipe(
+                scale.speed_epochs, batch_size=batch_size, compute_dtype=compute_dtype, compilation="network"
+            )
             prepared = prepare(_network(scale, recipe), problem, recipe)
             ends: list[float] = []
             train(prepared, [0], lambda num_epochs, metrics, ends=ends: ends.append(time.perf_counter()))

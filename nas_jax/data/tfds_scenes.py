@@ -193,9 +193,7 @@ class _Boxes:
             {
                 "image": split["image"],
                 "boxes": np.pad(split["boxes"], ((0, 0), (0, most - split["boxes"].shape[1]), (0, 0))),
-                "labels": np.pad(
-                    split["labels"], ((0, 0), (0, most - split["labels"].shape[1])), constant_values=-1
-                ),
+                "labels": np.pad(split["labels"], ((0, 0), (0, most - split["labels"].shape[1])), constant_values=-1),
             }
             for split in splits
         ]

@@ -1,4 +1,4 @@
-"""Sets of TensorFlow Datasets with lines of text that have a class each: `trec`, `glue/sst2`, `ag_news_subset`, `imdb_reviews`.
+"""Sets of TensorFlow Datasets with lines of text that have a class each: `trec`, `glue/sst2`, `imdb_reviews`.
 
 A split all of whose labels are kept secret counts as missing. A set has to be prepared, see `tfds_builder.py`.
 """
@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.table_text import PART_NAMES, Lines, TableText, dataset_of
-from nas_jax.data.tfds_builder import class_features, examples_of, first_of, in_blocks, prepared_builder, quiet_absl, text_features, text_of
+from nas_jax.data.tfds_builder import (
+    class_features,
+    examples_of,
+    first_of,
+    in_blocks,
+    prepared_builder,
+    quiet_absl,
+    text_features,
+    text_of,
+)
 from nas_jax.errors import UserError
 
 
@@ -52,12 +61,10 @@ class TfdsText:
                 if part != "train" and not {*splits} & {*builder.info.splits}:
                     continue
                 examples = examples_of(builder, [], *splits)
-                found = list(in_blocks(examples, range(len(examples))))
-                shown = [example for example in found if example[label] >= 0]
+                shown = [each for each in in_blocks(examples, range(len(examples))) if each[label] >= 0]
                 if shown:
-                    parts[part] = Lines(
-                        [text_of(example[text]) for example in shown], [classes[label][example[label]] for example in shown]
-                    )
+                    labels = [classes[label][each[label]] for each in shown]
+                    parts[part] = Lines([text_of(each[text]) for each in shown], labels)
         if "train" not in parts:
             raise UserError("data.dataset: the training lines have no label")
         return dataset_of(self.dataset, parts, self._of_lines())

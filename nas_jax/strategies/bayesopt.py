@@ -26,6 +26,7 @@ from nas_jax.strategies.tradeoffs import Believing, prediction_of, weigh
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, Surrogate
 from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
+from nas_jax.surrogates.padding import padded_posterior
 from nas_jax.trial import History
 
 ACQUISITIONS = ("expected_improvement", "probability_of_improvement", "upper_confidence_bound", "thompson", "mean")
@@ -140,7 +141,7 @@ class Bayesopt:
     def _values(self, rng: np.random.Generator, learned: Learned, pool: Pool, posterior: Posterior) -> np.ndarray:
         """The acquisition of each candidate; higher is better."""
         mean = np.asarray(posterior.mean)
-        posterior = _padded(posterior)
+        posterior = padded_posterior(posterior)
         if self.acquisition == "thompson":
             key = jax.random.key(int(rng.integers(1 << 31)))
             sample = sampler_of(self.surrogate, learned.state)
@@ -158,10 +159,3 @@ class Bayesopt:
 
 
 make = Bayesopt
-
-
-def _padded(posterior: Posterior) -> Posterior:
-    """Repeats the last point up to a multiple of 1,024: acquisition functions are compiled once for each size."""
-    num_padding = -len(posterior.mean) % 1024
-    mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
-    return Posterior(jax.device_put(mean), jax.device_put(std))

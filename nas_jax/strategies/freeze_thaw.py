@@ -21,7 +21,6 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import norm
 
 from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
@@ -42,8 +41,9 @@ from nas_jax.strategies.choices import (
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.strategies.targets import Targets, targets_of
-from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.acquisition import log_expected_improvement
 from nas_jax.surrogates.curve_process import CurveProcess, Curves, CurveState
+from nas_jax.surrogates.padding import padded_posterior
 from nas_jax.trial import Budget, Genome, History
 
 _FEWEST = 27  # points
@@ -187,7 +187,7 @@ class FreezeThaw:
         posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
         known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
         mean, best = np.asarray(posterior.mean), np.asarray(known.mean).max()
-        improvement = _log_expected_improvement(posterior, float(best))
+        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), best))[: len(mean)]
         moves = [int(np.argmax(improvement - 0.5 * np.log(choices.costs)))]
         exploits = int(np.argmax(np.where(choices.is_begun, mean, -np.inf)))
         if choices.is_begun[exploits] and mean[exploits] >= best - 1e-9 * abs(best):
@@ -274,13 +274,3 @@ def _optimised(process: CurveProcess, curves: Curves, y: Float[np.ndarray, " n"]
 def _optimised_bytes(process: CurveProcess, num: int, *parts: bytes) -> Float[np.ndarray, " k"]:
     x, share, training, y = (np.frombuffer(part) for part in parts)
     return process.optimise(Curves(x.reshape(num, -1), share, training.astype(int)), y)
-
-
-def _log_expected_improvement(posterior: Posterior, best: float) -> Float[np.ndarray, " m"]:
-    """log E[max(y - best, 0)], by a bound where it underflows."""
-    mean, std = (np.asarray(part, np.float64) for part in posterior)
-    z = (mean - best) / std
-    with np.errstate(divide="ignore", under="ignore"):
-        direct = np.log(z * norm.cdf(z) + norm.pdf(z))
-    tail = norm.logpdf(z) - 2 * np.log(np.maximum(-z, 1.0))
-    return np.log(std) + np.where(z < -6, tail, direct)

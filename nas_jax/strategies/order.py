@@ -14,9 +14,7 @@ def is_of_one(history: History) -> bool:
     return history.values.shape[1] == 1 and not history.violations.shape[1]
 
 
-def best_first(
-    history: History, rows: Sequence[int] | Int[np.ndarray, " n"] | None = None
-) -> Int[np.ndarray, " n"]:
+def best_first(history: History, rows: Sequence[int] | Int[np.ndarray, " n"] | None = None) -> Int[np.ndarray, " n"]:
     """The rows of the finished trials, or those of them that are given, the best one first and of equals the first.
 
     By score or, as NSGA-II does, by rank with constraint domination and then by crowding (`nas_jax.fronts`), both

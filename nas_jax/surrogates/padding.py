@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.surrogates.hyperparameters import Array
 
 
@@ -41,3 +42,10 @@ def pad(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], noise_variance:
         noise_variance=np.pad(noise_variance, (0, num_padding)),
         is_real=np.arange(len(y) + num_padding) < len(y),
     )
+
+
+def padded_posterior(posterior: Posterior) -> Posterior:
+    """Repeats the last point up to a multiple of 1,024: acquisition functions are compiled once for each size."""
+    num_padding = -len(posterior.mean) % 1024
+    mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
+    return as_posterior(mean, std, mean.dtype)

@@ -39,7 +39,7 @@ def batch_size_for(shape: tuple[int, ...]) -> int:
 
 
 class Measured(NamedTuple):
-    """A network on a split: metrics by name, with the split in front, and of each example score and loss `[n]`, float32.
+    """A network on a split: metrics by name, with the split in front; score and loss of each example `[n]`, float32.
 
     `classes` are metrics of each class that the task tells apart, by the names of the metric and of the class.
     """

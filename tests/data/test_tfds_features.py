@@ -1,5 +1,7 @@
 """Masks, boxes and texts of sets of TensorFlow Datasets, from a tiny set that is prepared on the spot."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_images import mask, picture
@@ -25,8 +27,8 @@ def test_masks_move_to_places_of_class_names_and_the_rest_is_left_out(tiny_dir):
     for part in (dataset.train, dataset.val, dataset.test):
         for image, found in zip(part["image"], part["mask"], strict=True):
             index = int(image[0, 0, 0])
-            if index % 2 == 0:  # the others were twice as large, so that their pixels are means
-                np.testing.assert_array_equal(image, picture(index))
+            expected = np.full((6, 5, 3), index) if index % 2 else picture(index)  # the former were twice as large
+            np.testing.assert_array_equal(image, expected)
             np.testing.assert_array_equal(found, np.array([9, 1, 0, 255], np.uint8)[mask(index)])
 
 
@@ -82,10 +84,9 @@ def test_running_text_is_the_examples_one_after_the_other(tiny_dir):
         (TfdsPlainText("tiny_scenes/bare"), "nothing that can be its text"),
     ],
 )
-def test_what_a_set_lacks_is_one_line(tiny_dir, source, message, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", tiny_dir)
+def test_what_a_set_lacks_is_one_line(tiny_dir, source, message):
     with pytest.raises(UserError, match=message) as error:
-        source.load()
+        replace(source, data_dir=tiny_dir).load()
     assert "\n" not in str(error.value)
 
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from histories import make_history
 from made_runs import make_run
-from scipy.integrate import quad
-from scipy.stats import norm
 from written_tables import write_csv
 
 from nas_jax.budgets import Budgets
@@ -20,7 +18,6 @@ from nas_jax.spaces.chain import Chain
 from nas_jax.strategies import freeze_thaw
 from nas_jax.strategies.choices import relative_seconds
 from nas_jax.strategies.freeze_thaw import FreezeThaw
-from nas_jax.surrogates.base import as_posterior
 from nas_jax.trial import Budget
 
 LOSS = Objectives((Objective("loss", maximize=False),))
@@ -94,17 +91,6 @@ def test_proposals_do_not_depend_on_what_is_remembered():
     first = strategy.propose(np.random.default_rng(2), history, 3)
     freeze_thaw._optimised_bytes.cache_clear()
     assert strategy.propose(np.random.default_rng(2), history, 3) == first
-
-
-def test_its_expected_improvement_is_that_of_quadrature():
-    mean, std, best = np.array([0.5, -1.0, -8.0]), np.array([1.0, 0.3, 1.0]), 0.2
-    expected = [
-        quad(lambda y, m=m, s=s: (y - best) * norm.pdf(y, m, s), best, best + 12 * s, epsabs=0, epsrel=1e-10)[0]
-        for m, s in zip(mean, std, strict=True)
-    ]
-    found = freeze_thaw._log_expected_improvement(as_posterior(mean, std, np.float64), best)
-    np.testing.assert_allclose(found[:2], np.log(expected[:2]), rtol=1e-6)
-    np.testing.assert_allclose(found[2], np.log(expected[2]), rtol=0.02)  # the tail is a bound
 
 
 def test_an_evaluator_without_budgets_is_refused():

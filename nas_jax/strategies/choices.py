@@ -14,6 +14,7 @@ from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget, Genome, History
 
 _FIXED_SHARE = 0.1  # of the time of an epoch
+_NARROWING = 2  # the least number of trainings that come to a rung, for each that goes on from it
 _NUM_TYPICAL = 200  # genomes whose mean FLOPs are typical of a space
 
 
@@ -27,10 +28,14 @@ class Choices(NamedTuple):
     x: Float[np.ndarray, "m d"]
     training: Int[np.ndarray, " m"]
     is_begun: Bool[np.ndarray, " m"]
+    is_open: Bool[np.ndarray, " m"]  # whether going on with it leaves enough trainings at the rungs below
 
 
 def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budgets: Budgets) -> Choices:
     """Trainings that neither failed, nor are under way, nor have the full budget; then the candidates of `features`.
+
+    A training is open while at least `_NARROWING` have come to its rung for each that has gone on, itself included. All
+    are where none would be.
 
     Args:
         features: of the history's finished, failed and pending genomes, and of candidates.
@@ -43,6 +48,7 @@ def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budge
     new = list(features.candidates)
     following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
     costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
+    is_open = np.append(_leaves_enough(history, following, each), np.ones(len(new), bool)).astype(bool)
     return Choices(
         genomes=[*(history.genomes[row] for row in rows), *new],
         continues=[*(history.ids[row] for row in rows), *[None] * len(new)],
@@ -53,7 +59,18 @@ def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budge
             int
         ),
         is_begun=np.arange(len(rows) + len(new)) < len(rows),
+        is_open=is_open if is_open.any() else ~is_open,
     )
+
+
+def _leaves_enough(history: History, following: Sequence[Budget], each: tuple[Budget, ...]) -> Bool[np.ndarray, " m"]:
+    """Of trainings that would go on to these budgets; those under way count as having come there."""
+    spent = dict(zip(history.genomes, map(epochs_of, history.budgets), strict=True))
+    spent |= dict(zip(history.pending, map(epochs_of, history.pending_budgets), strict=True))
+    reached = np.array(list(spent.values()))
+    nums = {budget: int((reached >= budget.epochs).sum()) for budget in each}
+    before = dict(zip(each[1:], each, strict=False))
+    return np.array([nums[before[budget]] >= _NARROWING * (nums[budget] + 1) for budget in following], bool)
 
 
 def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:

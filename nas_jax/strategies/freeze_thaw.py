@@ -6,10 +6,12 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 
 - explore: the largest expected improvement of the full training over the best posterior mean, for the square root of
   what the next rung costs;
-- exploit: the training with the best posterior mean goes on, so that whenever the search ends the best is not left half
-  trained;
+- exploit: the training with the best posterior mean goes on;
 - do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
   begins.
+
+No training goes on before two have come to its rung for each that went further. Without that rule the first one that
+looks good is trained to its end when little is known, and by the time there is a better one it is what the search has.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
 they are, but for the worst fifth, know that trainings on a plateau do not differ.
@@ -188,10 +190,11 @@ class FreezeThaw:
         known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
         mean, best = np.asarray(posterior.mean), np.asarray(known.mean).max()
         improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), best))[: len(mean)]
-        moves = [int(np.argmax(improvement - 0.5 * np.log(choices.costs)))]
-        exploits = int(np.argmax(np.where(choices.is_begun, mean, -np.inf)))
-        if choices.is_begun[exploits] and mean[exploits] >= best - 1e-9 * abs(best):
-            moves.append(exploits)
+        promise = improvement - 0.5 * np.log(choices.costs)
+        moves = [int(np.argmax(np.where(choices.is_open, promise, -np.inf)))]
+        can_go_on = choices.is_open & choices.is_begun
+        if can_go_on.any():
+            moves.append(int(np.argmax(np.where(can_go_on, mean, -np.inf))))
         new = np.flatnonzero(~choices.is_begun)
         if leading is not None:
             moves.append(choices.genomes.index(leading))

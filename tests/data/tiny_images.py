@@ -94,7 +94,9 @@ class TinyScenes(tfds.core.GeneratorBasedBuilder):
             example = {"image": Image.fromarray(pixels)}
             if self.builder_config.name == "all":
                 values = mask(index).repeat(scale, axis=0).repeat(scale, axis=1)
-                corners = [tfds.features.BBox(0.1, 0.2, 0.5, 0.6)] * (index % 3) + [tfds.features.BBox(0.0, 0.0, 1.0, 1.0)]
+                corners = [tfds.features.BBox(0.1, 0.2, 0.5, 0.6)] * (index % 3) + [
+                    tfds.features.BBox(0.0, 0.0, 1.0, 1.0)
+                ]
                 example |= {
                     "segmentation_mask": Image.fromarray(values),
                     "objects": [

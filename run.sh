@@ -88,6 +88,15 @@ setup_next() {
   touch "$venv/.nas_jax"
 }
 
+# Each folder of experiments has scripts that import each other; those of several folders have the same names. What a
+# script imports as part of a package is checked with that script.
+lint_experiments() {
+  local folder
+  for folder in experiments/*/; do
+    MYPYPATH=$folder:. "$venv/bin/mypy" --explicit-package-bases --exclude gpu_population/images "$folder"
+  done
+}
+
 main() {
   local command=${1:-} setting
   [[ -n $command ]] && shift
@@ -113,6 +122,7 @@ main() {
       "$venv/bin/ruff" format --check .
       "$venv/bin/ruff" check .
       "$venv/bin/mypy"
+      lint_experiments
       ;;
     smoke)
       setup

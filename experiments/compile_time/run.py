@@ -24,9 +24,8 @@ from nas_jax.data.synthetic import Synthetic
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
-from nas_jax.train import evaluation
+from nas_jax.train import batch_programs, evaluation
 from nas_jax.train.fit import prepare, train
-from nas_jax.train.parallel import placement
 from nas_jax.train.recipe import Recipe
 
 WAYS = ("plain", "network", "layers")  # XLA's own options; ours, for whole networks; ours, for layers
@@ -55,8 +54,7 @@ def measure(way: str) -> None:
     """Prints a line of JSON for each chain. All seconds are CPU seconds of the process."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if way == "plain":
-        for module in (placement, evaluation):
-            module.compiler_options = lambda: None
+        batch_programs.compiler_options = evaluation.compiler_options = lambda: None
     space = Chain((32, 32, 3), 10, min_feature_layers=2, max_feature_layers=5)
     num_train = NUM_STEPS * RECIPE.batch_size
     source = Synthetic(image_shape=(32, 32, 3), num_classes=10, num_train=num_train, num_val=256, num_test=256)
@@ -89,7 +87,7 @@ class CountedPrograms:
         self.value = 0
         jax.monitoring.register_event_duration_secs_listener(self._listen)
 
-    def _listen(self, event: str, _seconds: float, **_: str) -> None:
+    def _listen(self, event: str, duration_secs: float, **_: str | int) -> None:
         self.value += bool(re.search("backend_compile_duration$", event))
 
 

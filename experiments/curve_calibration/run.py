@@ -84,7 +84,8 @@ def main() -> None:
                 else:
                     answers.append((*extrapolated(curves[group[is_stopped]]), curves[group[is_stopped], -1]))
             mean, std, end = np.concatenate(answers, axis=1)
-            written += [(name, *(f"{value:.5f}" for value in row)) for row in zip(mean, std, end, strict=True)]
+            rows = zip(mean, std, end, strict=True)
+            written += [(name, f"{m:.5f}", f"{s:.5f}", f"{e:.5f}") for m, s, e in rows]
             summarise(f"{name} {method}", mean, std, end)
         with (Path(__file__).parent / f"{method}.csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(written)

@@ -4,7 +4,7 @@ import copy
 import random
 from typing import Any
 
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     -1,

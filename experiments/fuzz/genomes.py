@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -22,7 +23,7 @@ def fuzz_genomes(num: int, seed: int, outcomes: Outcomes) -> None:
     """Tries `num` texts."""
     rng = random.Random(seed)
     for space, text in islice(_texts(rng), num):
-        outcomes.add(lambda space=space, text=text: _check(space, text), f"genome {type(space).__name__} {text!r}")
+        outcomes.add(partial(_check, space, text), f"genome {type(space).__name__} {text!r}")
 
 
 def _texts(rng: random.Random) -> Iterator[tuple[Space, str]]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def fuzz_overrides(num: int, seed: int, outcomes: Outcomes) -> None:
             f"--config.{rng.choice(names)}={rng.choice(rng.choice((VALUES, PLAIN)))}"
             for _ in range(rng.choice((1, 1, 1, 2, 3)))
         ]
-        outcomes.add(lambda overrides=overrides: _build(config, *overrides), f"flags {overrides}")
+        outcomes.add(partial(_build, config, *overrides), f"flags {overrides}")
 
 
 def _build(*arguments: str) -> None:

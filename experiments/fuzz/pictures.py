@@ -2,6 +2,7 @@
 
 import io
 import random
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ def fuzz_pictures(num: int, seed: int, folder: Path, outcomes: Outcomes) -> None
         content = damaged_bytes(rng, rng.choice(originals)) if rng.random() < 0.9 else rng.randbytes(rng.randint(0, 99))
         path.write_bytes(content)
         shape = rng.choice(SHAPES)
-        outcomes.add(lambda shape=shape: _check(open_picture(path, shape).pixels, shape), f"picture {content[:300]!r}")
+        outcomes.add(partial(_read, path, shape), f"picture {content[:300]!r}")
 
 
-def _check(pixels: np.ndarray, shape: tuple[int, ...]) -> None:
+def _read(path: Path, shape: tuple[int, ...]) -> None:
+    pixels = open_picture(path, shape).pixels
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise AssertionError(f"{pixels.shape} {pixels.dtype} for {shape}")
 

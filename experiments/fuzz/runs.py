@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def fuzz_runs(num: int, seed: int, folder: Path, outcomes: Outcomes) -> None:
         content = _damaged(rng, whole[name])
         (workdir / name).write_bytes(content)
         action = _go_on if position % 4 == 0 else _read
-        outcomes.add(lambda action=action: action(config, workdir), f"{name} {content[:2000]!r}")
+        outcomes.add(partial(action, config, workdir), f"{name} {content[:2000]!r}")
         for path, before in whole.items():
             (workdir / path).write_bytes(before)
 

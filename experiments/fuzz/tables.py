@@ -61,9 +61,9 @@ def _try_written(rng: random.Random, stem: Path) -> str:
         scores.setdefault(tuple(cells), set()).add(float(score))
     found = {tuple(map(str, genome)): genome for genome in space.genomes()}
     assert found.keys() == scores.keys(), (rows, found)
-    for cells, genome in found.items():
+    for known, genome in found.items():
         measured = tabular.measure(Trial(0, genome, "", "search", seed=rng.randrange(2**32)))
-        assert measured.metrics["score"] in scores[cells], (rows, genome, measured)
+        assert measured.metrics["score"] in scores[known], (rows, genome, measured)
     path.unlink()
     return "read and looked up"
 
@@ -74,8 +74,11 @@ def _write(rng: random.Random, stem: Path, names: tuple[str, ...], rows: list[li
     if form.startswith("csv"):
         file = io.StringIO(newline="")
         separator, end = rng.choice(",,,\t;"), rng.choice(("\n", "\r\n", "\r"))
-        quoting = csv.QUOTE_MINIMAL if end == "\r\n" else csv.QUOTE_ALL  # else the other line break goes unquoted
-        csv.writer(file, delimiter=separator, lineterminator=end, quoting=quoting).writerows([names, *rows])
+        if end == "\r\n":
+            writer = csv.writer(file, delimiter=separator, lineterminator=end)
+        else:  # where the other line break would go without quotes
+            writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
+        writer.writerows([names, *rows])
         text = file.getvalue()
     else:
         records = [dict(zip(names, row, strict=True)) for row in rows]

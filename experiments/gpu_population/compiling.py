@@ -91,9 +91,9 @@ def _counting_programs() -> Iterator[list[float]]:
     """Gives a list that grows by the seconds of each compilation."""
     programs: list[float] = []
 
-    def listen(event: str, seconds: float, **details: str | int) -> None:
+    def listen(event: str, duration_secs: float, **details: str | int) -> None:
         if event == COMPILED:
-            programs.append(seconds)
+            programs.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield programs

@@ -132,7 +132,8 @@ def run_step(name: str, step: Step, scale: Any, seconds_left: float) -> Outcome:
         return _reported(Outcome(name, 0.0, [], f"not begun, as the time is over: --steps={name} runs it alone"))
     command = [sys.executable, str(HERE / step.script), step.arguments[0], json.dumps(dataclasses.asdict(scale))]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    log, rows, start = Path(scale.out) / f"{name}.err", [], time.monotonic()
+    log, start = Path(scale.out) / f"{name}.err", time.monotonic()
+    rows: list[dict[str, Any]] = []
     environment = {"CUDA_VISIBLE_DEVICES": "0", **os.environ, "PYTHONPATH": path}
     with log.open("w") as errors:
         process = subprocess.Popen(

@@ -55,7 +55,7 @@ class Scale:
         return ["--config.data=experiments.gpu_population.images", *data, *space]
 
 
-TINY = {
+TINY: dict[str, Any] = {
     "num_train": 256,
     "num_val": 64,
     "num_epochs": 2,
@@ -80,5 +80,8 @@ def emit(**row: Any) -> None:
 def main(steps: dict[str, Callable[..., None]], arguments: list[str]) -> None:
     """Runs the step that the first argument names: `python compiling.py compile SCALE [more]`."""
     name, text, *more = arguments
-    fields = {field: tuple(value) if isinstance(value, list) else value for field, value in json.loads(text).items()}
+    given: dict[str, Any] = json.loads(text)
+    fields: dict[str, Any] = {
+        field: tuple(value) if isinstance(value, list) else value for field, value in given.items()
+    }
     steps[name](Scale(**fields), *more)

@@ -18,7 +18,7 @@ from scale import ROOT, Scale, emit, main
 
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.fit import fit, fit_seeds, prepare, train
+from nas_jax.train.fit import Prepared, fit, fit_seeds, prepare, train
 from nas_jax.train.recipe import Recipe
 
 NUM_VAL = 256  # few, so that the time is that of training
@@ -33,11 +33,16 @@ def speed(scale: Scale) -> None:
                 scale.speed_epochs, batch_size=batch_size, compute_dtype=compute_dtype, compilation="network"
             )
             prepared = prepare(_network(scale, recipe), problem, recipe)
-            ends: list[float] = []
-            train(prepared, [0], lambda num_epochs, metrics, ends=ends: ends.append(time.perf_counter()))
-            seconds = float(np.median(np.diff(ends)))
+            seconds = float(np.median(np.diff(_ends_of_epochs(prepared))))
             rate = recipe.steps_per_epoch(scale.num_train) * batch_size / seconds
             emit(batch_size=batch_size, dtype=recipe.dtype.name, images_a_second=rate, epoch_seconds=seconds)
+
+
+def _ends_of_epochs(prepared: Prepared) -> list[float]:
+    """When each epoch of a training ends, in seconds."""
+    ends: list[float] = []
+    train(prepared, [0], lambda num_epochs, metrics: ends.append(time.perf_counter()))
+    return ends
 
 
 def seeds(scale: Scale) -> None:

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nas_jax.curve_log import read_curves, whole_curve
 from nas_jax.store import read_trials
@@ -34,8 +35,8 @@ def is_complete(workdir: Path) -> bool:
     """Whether the log of curves has each epoch of the trials, and no state is left."""
     trials, curves = read_trials(workdir / "trials.jsonl"), read_curves(workdir / "curves.jsonl")
     for trial in (trial for trial in trials if trial.stage == "search" and trial.metrics):
-        epochs = whole_curve(trial, trials, curves)
-        if any([each[name] for each in epochs.values()] != values for name, values in trial.metrics["curve"].items()):
+        epochs, kept = whole_curve(trial, trials, curves), (trial.metrics or {})["curve"]
+        if any([each[name] for each in epochs.values()] != values for name, values in kept.items()):
             return False
     return not (workdir / "states").exists()
 
@@ -68,7 +69,8 @@ def main() -> None:
             sys.exit("the undisturbed run failed")
         expected = outcome(calm)
 
-        rows, num_runs = [], 0
+        rows: list[dict[str, Any]] = []
+        num_runs = 0
         while len(rows) < arguments.num_kills:
             num_runs += 1
             workdir = Path(scratch) / f"killed-{num_runs}"

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -27,7 +28,11 @@ from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
 
 RESULTS = Path(__file__).with_name("results.csv")
-VARIANTS = {"nothing": lambda: None, "collect": gc.collect, "clear_caches": jax.clear_caches}
+VARIANTS: dict[str, Callable[[], object]] = {
+    "nothing": lambda: None,
+    "collect": gc.collect,
+    "clear_caches": jax.clear_caches,
+}
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def run(method: str, setting: Setting) -> None:
     # Our workers set these variables by themselves; PyTorch gains from those of malloc as well.
     environment = os.environ | (worker_variables(num_threads=1) if method == "torch_tuned" else {})
     load_before, start = os.getloadavg()[0], time.perf_counter()
-    command = [sys.executable, HERE / script, json.dumps(dataclasses.asdict(setting)), *rest]
+    command = [sys.executable, str(HERE / script), json.dumps(dataclasses.asdict(setting)), *rest]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     wall_seconds = time.perf_counter() - start
     shared = {"method": method, "batch_size": setting.batch_size, "num_train": setting.num_train}

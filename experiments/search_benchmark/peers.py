@@ -55,7 +55,7 @@ def smac(grid: Grid, budget: int, seed: int) -> list[float]:
     sizes = zip(grid.gene_names, grid.scores.shape, strict=True)
     space = ConfigurationSpace(seed=seed)
     space.add([Categorical(name, [str(choice) for choice in range(size)]) for name, size in sizes])
-    scores = []
+    scores: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         scenario = Scenario(space, folder, deterministic=True, n_trials=budget, seed=seed)
         facade = HyperparameterOptimizationFacade(scenario, _asked_only, overwrite=True, logging_level=40)

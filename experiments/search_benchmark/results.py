@@ -78,7 +78,8 @@ def _to_row(run: Run) -> dict:
 
 
 def _from_row(row: dict) -> Run:
-    label = Label(*(row[name] if name in ("table", "method") else int(row[name]) for name in Label._fields))
+    numbers = {name: int(row[name]) for name in Label._fields if name not in ("table", "method")}
+    label = Label(table=row["table"], method=row["method"], **numbers)
     best = np.full(label.budget, -np.inf)
     for improvement in row["improvements"].split():
         place, score = improvement.split(":")

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import report
 import results
@@ -107,7 +108,7 @@ def run_ours(benchmark: Benchmark, optimum: float, label: Label) -> Run:
     started = time.perf_counter()
     search(dataclasses.replace(run, listeners=Listeners((clock,))))
     seconds = time.perf_counter() - started
-    scores = [objective.value(trial.metrics) for trial in clock.trials]
+    scores = [objective.value(trial.metrics or {}) for trial in clock.trials]
     return make_run(label, scores, optimum, seconds, clock.proposal_seconds)
 
 
@@ -117,20 +118,16 @@ def run_of(benchmark: Benchmark, label: Label) -> SearchRun:
     is_raw = changes.get("is_raw", False)
     space = benchmark.raw_space if is_raw else {**benchmark.space, **changes.get("space", {})}
     evaluator = {**(benchmark.raw_evaluator if is_raw else benchmark.evaluator), "num_workers": label.num_workers}
-    sections = {name: changes[name] for name in ("strategy", "surrogate", "targets") if name in changes}
-    config = complete(
-        ConfigDict(
-            {
-                "seed": label.seed,
-                "space": space,
-                "evaluator": evaluator,
-                "objective": {"metric": "score"},
-                "search": {"num_trials": label.budget, "batch_size": label.batch_size},
-                **sections,
-            }
-        )
-    ).to_dict()
-    return SearchRun(build_parts(config, HERE), TrialStore())
+    sections: dict[str, Any] = {name: changes[name] for name in ("strategy", "surrogate", "targets") if name in changes}
+    given: dict[str, Any] = {
+        "seed": label.seed,
+        "space": space,
+        "evaluator": evaluator,
+        "objective": {"metric": "score"},
+        "search": {"num_trials": label.budget, "batch_size": label.batch_size},
+        **sections,
+    }
+    return SearchRun(build_parts(complete(ConfigDict(given)).to_dict(), HERE), TrialStore())
 
 
 class Clock:

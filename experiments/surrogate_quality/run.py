@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -209,7 +210,7 @@ def _cell(mean: float, error: float) -> str:
 def plot(rows: list[dict], path: Path) -> None:
     """A row for each table: ranks against n, and coverage against the nominal level at n = 100."""
     tables = list(dict.fromkeys(row["table"] for row in rows if row["method"] in STYLES))
-    figure = Figure(figsize=(9.6, 4.3 * len(tables) + 0.9), layout="constrained")
+    figure = Figure(figsize=(9.6, 4.3 * len(tables) + 0.9), layout=ConstrainedLayoutEngine(h_pad=0.12))
     panels = figure.subplots(len(tables), 2, squeeze=False)
     for (ranks, levels), table in zip(panels, tables, strict=True):
         levels.plot([0, 100], [0, 100], color="black", linewidth=1, linestyle=":")
@@ -233,7 +234,6 @@ def plot(rows: list[dict], path: Path) -> None:
         axes.grid(color="#E3E3E3", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    figure.get_layout_engine().set(h_pad=0.12)
     figure.savefig(path, dpi=150)
 
 

@@ -9,7 +9,7 @@ they are, as logarithms (the sign kept), or as ranks in the table; each row is w
 
 import argparse
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,10 +26,9 @@ from nas_jax.trial import Genome, History
 
 SPACE = NasBench201((32, 32, 3), 10)
 SCORES = ("synflow", "nwot", "jacov", "grad_norm")
-FORMS = {
+FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as they are": lambda column: column,
     "logarithms": lambda column: np.sign(column) * np.log1p(np.abs(column)),
-    "evened": None,  # as our own scores are: jacov by its distance to -64, grad_norm by its logarithm
     "ranks": lambda column: rankdata(column) / len(column),
 }
 SETS = {"none": (), "scores": SCORES, "synflow": ("synflow",), "nwot": ("nwot",), "jacov": ("jacov",)}
@@ -53,7 +52,7 @@ def main() -> None:
     parser.add_argument("--table", required=True)
     parser.add_argument("--columns", required=True)
     parser.add_argument("--num_seeds", type=int, default=10)
-    parser.add_argument("--forms", default=",".join(FORMS))
+    parser.add_argument("--forms", default=",".join((*FORMS, "evened")))
     parser.add_argument("--sets", default=",".join(SETS))
     options = parser.parse_args()
     genomes, accuracy, columns = read(options.table, options.columns)
@@ -75,6 +74,7 @@ def main() -> None:
 
 
 def in_form(form: str, name: str, column: np.ndarray) -> np.ndarray:
+    """ "evened" is as our own scores are: jacov by its distance to -64, grad_norm by its logarithm."""
     if form != "evened":
         return FORMS[form](column)
     if name == "jacov":

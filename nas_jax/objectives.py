@@ -12,6 +12,7 @@ from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.trial import History, Trial
 
+_ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 NUM_FIRST = 8  # trials from which a reference point is inferred
 _SHARE, _MARGIN = 0.25, 0.1  # of them that may lie below it, and the share of the rest's spread that is added
 
@@ -35,7 +36,13 @@ def title_of(metric: str) -> str:
     """A metric as people call it: "val_accuracy" is the validation accuracy."""
     split, _, name = metric.partition("_")
     splits = {"train": "training", "val": "validation", "test": "test"}
-    return f"{splits[split]} {name}".replace("_", " ") if name and split in splits else metric.replace("_", " ")
+    return f"{splits[split]} {spoken(name)}" if name and split in splits else spoken(metric)
+
+
+def spoken(name: str) -> str:
+    """A name in words, with abbreviations as the field writes them: "map_50" is mAP at .5."""
+    words = name.replace("map_50", "map at .5").split("_")
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in " ".join(words).split(" "))
 
 
 def digits(value: float | int, metric: str) -> str:

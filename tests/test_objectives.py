@@ -123,7 +123,9 @@ def test_a_front_is_what_no_other_dominates(pairs):
     ("metric", "title"),
     [
         ("val_accuracy", "validation accuracy"),
-        ("test_mean_iou", "test mean iou"),
+        ("test_mean_iou", "test mean IoU"),
+        ("val_map_50", "validation mAP at .5"),
+        ("val_macro_f1", "validation macro F1"),
         ("num_params", "num params"),
         ("val", "val"),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
 from nas_jax.json_files import REMEDY, read_json
-from nas_jax.objectives import is_fraction
+from nas_jax.objectives import is_fraction, spoken
 from nas_jax.record import Record, read_best, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of
@@ -190,7 +190,7 @@ def _quality(run: Record, task: Task) -> str:
 
 def _title(task: Task) -> str:
     """Of the task's first metric."""
-    return task.metric_names[0].replace("_", " ")
+    return spoken(task.metric_names[0])
 
 
 def _value(run: Record, metric: str, metrics: Mapping[str, Any]) -> str:

@@ -1,25 +1,21 @@
 """Networks that give maps of an image, fine to coarse: a backbone, a feature pyramid, and a head."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import jax.typing
-import numpy as np
-from jaxtyping import Float
 
 from nas_jax.spaces.base import Cost
-from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.image_blocks import BLOCKS
-from nas_jax.spaces.products import check_known, genes_as, values_of, with_costs
+from nas_jax.spaces.products import ProductSpace, check_known
 from nas_jax.spaces.pyramid_network import FUSIONS, HEADS, PyramidNetwork, PyramidSettings, pyramid_cost
 from nas_jax.trial import Genome
 
 
 @dataclass(frozen=True)
-class Pyramid:
+class Pyramid(ProductSpace):
     """Every combination of choices is a network of its own.
 
     Args:
@@ -63,82 +59,33 @@ class Pyramid:
             raise ValueError(f"kernel_sizes: each has to be odd, got {self.kernel_sizes}")
         if any(stride & (stride - 1) for stride in self.strides):
             raise ValueError(f"strides: each has to be a power of two, got {self.strides}")
-        _genes(self)
+        self.check_genes()
 
     @property
-    def num_genomes(self) -> int:
-        return _genes(self).num_genomes
-
-    def genomes(self) -> Iterator[Genome]:
-        return _genes(self).genomes()
-
-    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
-        """Uniform over genomes."""
-        return _genes(self).sample(rng, num, exclude)
-
-    def neighbors(self, genome: Genome) -> list[Genome]:
-        """Those that differ in one gene."""
-        return _genes(self).neighbors(genome)
-
-    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
-        """A random neighbour."""
-        return _genes(self).mutate(rng, genome)
-
-    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
-        """Each gene from either parent."""
-        return _genes(self).crossover(rng, first, second)
-
-    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot genes, ranks of those that are numbers, log10 of parameters and FLOPs."""
-        return with_costs(_genes(self).encode(genomes), [self.cost(genome) for genome in genomes])
-
-    @property
-    def gene_choices(self) -> dict[str, tuple[Any, ...]]:
-        return _genes(self).gene_choices
-
-    @property
-    def feature_genes(self) -> tuple[str, ...]:
-        """Those of genes, and the costs, which are no gene's."""
-        return (*_genes(self).feature_genes, *Cost._fields)
-
-    def genes_of(self, genome: Genome) -> dict[str, Any]:
-        return _genes(self).genes_of(genome)
-
-    def express(self, choices: Sequence[Any]) -> Genome | None:
-        return _genes(self).express(choices)
-
-    def describe(self, genome: Genome) -> str:
-        """`width=16, growth=2, block=conv, kernel_size=3, num_blocks=1, stride=8, …`."""
-        return _genes(self).describe(genome)
+    def choices(self) -> Mapping[str, Sequence[Any]]:
+        return {
+            "width": self.widths,
+            "growth": self.growths,
+            "block": self.blocks,
+            "kernel_size": self.kernel_sizes,
+            "num_blocks": self.num_blocks,
+            "stride": self.strides,
+            "num_maps": self.num_maps,
+            "fusion": self.fusions,
+            "map_width": self.map_widths,
+            "head": self.heads,
+            "head_depth": self.head_depths,
+        }
 
     def cost(self, genome: Genome) -> Cost:
         """Parameters, and FLOPs of an image."""
         return pyramid_cost(self.settings(genome), self.image_shape, self.num_outputs)
 
     def settings(self, genome: Genome) -> PyramidSettings:
-        return PyramidSettings(**values_of(_genes(self), genome))
+        return PyramidSettings(**self.genes_of(genome))
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> PyramidNetwork:
         return PyramidNetwork(self.settings(genome), self.num_outputs, dtype)
-
-
-@cache
-def _genes(space: Pyramid) -> Categorical:
-    return genes_as(
-        {
-            "width": space.widths,
-            "growth": space.growths,
-            "block": space.blocks,
-            "kernel_size": space.kernel_sizes,
-            "num_blocks": space.num_blocks,
-            "stride": space.strides,
-            "num_maps": space.num_maps,
-            "fusion": space.fusions,
-            "map_width": space.map_widths,
-            "head": space.heads,
-            "head_depth": space.head_depths,
-        }
-    )
 
 
 make = Pyramid

@@ -3,19 +3,15 @@
 Those of a language model see no later token, answer at each one, and may share embeddings between input and output.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import jax.typing
-import numpy as np
-from jaxtyping import Float
 
 from nas_jax.spaces.base import Cost
-from nas_jax.spaces.categorical import Categorical
-from nas_jax.spaces.products import check_dropouts, check_known, genes_as, values_of, with_costs
+from nas_jax.spaces.products import ProductSpace, check_dropouts, check_known
 from nas_jax.spaces.transformer_network import (
     ACTIVATIONS,
     NORMS,
@@ -29,7 +25,7 @@ from nas_jax.trial import Genome
 
 
 @dataclass(frozen=True)
-class Transformer:
+class Transformer(ProductSpace):
     """Every combination of choices is a network of its own.
 
     Args:
@@ -71,82 +67,35 @@ class Transformer:
         check_dropouts(self.dropouts)
         if any(width % heads for width in self.widths for heads in self.num_heads):
             raise ValueError(f"num_heads={self.num_heads}: each has to divide each of widths={self.widths}")
-        _genes(self)
+        self.check_genes()
 
     @property
-    def num_genomes(self) -> int:
-        return _genes(self).num_genomes
-
-    def genomes(self) -> Iterator[Genome]:
-        return _genes(self).genomes()
-
-    def sample(self, rng: np.random.Generator, num: int, exclude: Collection[Genome] = frozenset()) -> list[Genome]:
-        """Uniform over genomes."""
-        return _genes(self).sample(rng, num, exclude)
-
-    def neighbors(self, genome: Genome) -> list[Genome]:
-        """Those that differ in one gene."""
-        return _genes(self).neighbors(genome)
-
-    def mutate(self, rng: np.random.Generator, genome: Genome) -> Genome:
-        """A random neighbour."""
-        return _genes(self).mutate(rng, genome)
-
-    def crossover(self, rng: np.random.Generator, first: Genome, second: Genome) -> Genome:
-        """Each gene from either parent."""
-        return _genes(self).crossover(rng, first, second)
-
-    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot genes, ranks of those that are numbers, log10 of parameters and FLOPs."""
-        return with_costs(_genes(self).encode(genomes), [self.cost(genome) for genome in genomes])
-
-    @property
-    def gene_choices(self) -> dict[str, tuple[Any, ...]]:
-        return _genes(self).gene_choices
-
-    @property
-    def feature_genes(self) -> tuple[str, ...]:
-        """Those of genes, and the costs, which are no gene's."""
-        return (*_genes(self).feature_genes, *Cost._fields)
-
-    def genes_of(self, genome: Genome) -> dict[str, Any]:
-        return _genes(self).genes_of(genome)
-
-    def express(self, choices: Sequence[Any]) -> Genome | None:
-        return _genes(self).express(choices)
-
-    def describe(self, genome: Genome) -> str:
-        """`num_layers=2, width=64, num_heads=4, factor=2, position=learned, norm=before, …`."""
-        return _genes(self).describe(genome)
+    def choices(self) -> Mapping[str, Sequence[Any]]:
+        genes: dict[str, Sequence[Any]] = {
+            "num_layers": self.num_layers,
+            "width": self.widths,
+            "num_heads": self.num_heads,
+            "factor": self.factors,
+            "position": self.positions,
+            "norm": self.norms,
+            "activation": self.activations,
+            "dropout": self.dropouts,
+        }
+        if self.signature == "tokens -> vector":
+            genes["pool"] = self.pools
+        else:
+            genes["is_tied"] = self.are_tied
+        return genes
 
     def cost(self, genome: Genome) -> Cost:
         """Of a text of `length` tokens: two FLOPs for each multiply-add of a dense layer, and of attention."""
         return transformer_cost(self.settings(genome), self.length, self.num_tokens, self.num_outputs)
 
     def settings(self, genome: Genome) -> TransformerSettings:
-        return TransformerSettings(**values_of(_genes(self), genome))
+        return TransformerSettings(**self.genes_of(genome))
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> TransformerNetwork:
         return TransformerNetwork(self.settings(genome), self.num_tokens, self.num_outputs, dtype)
-
-
-@cache
-def _genes(space: Transformer) -> Categorical:
-    genes: dict[str, Sequence[Any]] = {
-        "num_layers": space.num_layers,
-        "width": space.widths,
-        "num_heads": space.num_heads,
-        "factor": space.factors,
-        "position": space.positions,
-        "norm": space.norms,
-        "activation": space.activations,
-        "dropout": space.dropouts,
-    }
-    if space.signature == "tokens -> vector":
-        genes["pool"] = space.pools
-    else:
-        genes["is_tied"] = space.are_tied
-    return genes_as(genes)
 
 
 make = Transformer

@@ -10,8 +10,9 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 - do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
   begins.
 
-No training goes on before two have come to its rung for each that went further. Without that rule the first one that
-looks good is trained to its end when little is known, and by the time there is a better one it is what the search has.
+The first two let no training go on before two have come to its rung for each that went further. Without that rule the
+first one that looks good is trained to its end when little is known, and by the time there is a better one it is what
+the search has.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
 they are, but for the worst fifth, know that trainings on a plateau do not differ.

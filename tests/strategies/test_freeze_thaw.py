@@ -16,8 +16,9 @@ from nas_jax.settings import SearchSettings
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
 from nas_jax.strategies import freeze_thaw
-from nas_jax.strategies.choices import relative_seconds
+from nas_jax.strategies.choices import choices_of, relative_seconds
 from nas_jax.strategies.freeze_thaw import FreezeThaw
+from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget
 
 LOSS = Objectives((Objective("loss", maximize=False),))
@@ -81,6 +82,25 @@ def test_it_continues_what_has_ended_by_one_rung_and_nothing_twice(path):
         assert EPOCHS.index(trial.budget.epochs) == EPOCHS.index(before.budget.epochs) + 1
     assert len({(trial.genome, trial.budget) for trial in trials.values()}) == len(trials)
     assert all(trial.budget == Budget(1) for trial in trials.values() if trial.continues is None)
+
+
+@pytest.mark.parametrize(
+    ("reached", "pending", "is_open"),
+    [
+        ([1, 1, 1, 1], [], [True] * 4),
+        ([1, 1, 1, 2], [], [True, True, True, False]),
+        ([1, 1, 2, 2], [], [False, False, True, True]),
+        ([1, 1, 1, 2], [2], [False, False, False, True]),
+        ([1, 1, 1, 1, 2, 2, 4], [], [True] * 7),  # none would be, and nothing is left to begin
+    ],
+)
+def test_two_have_come_to_a_rung_for_each_that_goes_on(reached, pending, is_open):
+    genomes, num = SPACE.sample(np.random.default_rng(0), len(reached) + len(pending)), len(reached)
+    history = make_history(genomes[:num], np.zeros(num), pending=genomes[num:])
+    history = history._replace(budgets=tuple(map(Budget, reached)), pending_budgets=tuple(map(Budget, pending)))
+    features = Pool(np.zeros((len(genomes), 1)), [], np.zeros((0, 1)))
+    found = choices_of(features, history, tuple(map(Budget, EPOCHS)), Budgets(EPOCHS))
+    assert found.is_open.tolist() == is_open
 
 
 def test_proposals_do_not_depend_on_what_is_remembered():

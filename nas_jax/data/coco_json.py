@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.box_lists import box_arrays
 from nas_jax.data.picture_files import check_size, drawn_parts, read_images
 from nas_jax.errors import UserError, describe
 from nas_jax.json_files import check_object, describe_json_error
@@ -88,15 +89,15 @@ class CocoJson:
         )
 
     def _read(self, part: list[_Labelled], class_names: tuple[str, ...], most: int) -> Split:
-        boxes, labels = np.zeros((len(part), most, 4), np.float32), np.full((len(part), most), -1, np.int32)
-        for place, each in enumerate(part):
-            own = np.array(each.boxes, np.float32).reshape(-1, 4)
-            order = np.argsort(-np.prod(own[:, 2:] - own[:, :2], axis=1), kind="stable")[:most]
-            order = np.sort(order)
-            boxes[place, : len(order)] = own[order]
-            labels[place, : len(order)] = [class_names.index(each.names[row]) for row in order]
+        listed = [
+            (
+                np.array(each.boxes, np.float32).reshape(-1, 4),
+                np.array([class_names.index(name) for name in each.names], np.int32),
+            )
+            for each in part
+        ]
         images = read_images([each.path for each in part], self.size, self.channels)
-        return {"image": images, "boxes": boxes, "labels": labels}
+        return {"image": images, **box_arrays(listed, most)}
 
 
 make = CocoJson

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
+from nas_jax.data.box_lists import box_arrays, with_equal_room
 from nas_jax.data.picture_files import check_size
 from nas_jax.data.tfds_builder import (
     Builder,
@@ -179,24 +180,10 @@ class _Boxes:
             images.append(self._pictures.pixels(example))
             listed.append(self._of(example))
         most = self._settings.max_boxes or max(1, *(len(labels) for _, labels in listed))
-        boxes, labels = np.zeros((len(images), most, 4), np.float32), np.full((len(images), most), -1, np.int32)
-        for place, (own, classes) in enumerate(listed):
-            areas = np.prod(own[:, 2:] - own[:, :2], axis=1)
-            order = np.sort(np.argsort(-areas, kind="stable")[:most])
-            boxes[place, : len(order)], labels[place, : len(order)] = own[order], classes[order]
-        return {"image": np.stack(images), "boxes": boxes, "labels": labels}
+        return {"image": np.stack(images), **box_arrays(listed, most)}
 
     def alike(self, splits: Sequence[Split]) -> Sequence[Split]:
-        """With room for as many boxes in each split."""
-        most = max(split["labels"].shape[1] for split in splits)
-        return [
-            {
-                "image": split["image"],
-                "boxes": np.pad(split["boxes"], ((0, 0), (0, most - split["boxes"].shape[1]), (0, 0))),
-                "labels": np.pad(split["labels"], ((0, 0), (0, most - split["labels"].shape[1])), constant_values=-1),
-            }
-            for split in splits
-        ]
+        return with_equal_room(splits)
 
     def _of(self, example: Any) -> tuple[np.ndarray, np.ndarray]:
         """Corners `[m, 4]` in shares of height and width, and classes `[m]`, of what has an area and is no crowd."""

@@ -17,7 +17,8 @@ from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.pools import scale_over_space
 from nas_jax.strategies.recommended import TARGETS
 from nas_jax.strategies.targets import Targets, check_targets, targets_of
-from nas_jax.surrogates.base import Grouping, State, Surrogate
+from nas_jax.surrogates.base import State, Surrogate
+from nas_jax.surrogates.capabilities import grouped
 from nas_jax.surrogates.mixtures import mixture_moments
 from nas_jax.trial import History, Prediction
 
@@ -83,9 +84,9 @@ class Learner:
 
     def _told_of_genes(self) -> Surrogate:
         """The surrogate, told which gene decides each feature if it has a use for that."""
-        if isinstance(self.surrogate, Grouping) and isinstance(self.space, GeneSpace):
-            return self.surrogate.with_groups(self.space.feature_genes)
-        return self.surrogate
+        return (
+            grouped(self.surrogate, self.space.feature_genes) if isinstance(self.space, GeneSpace) else self.surrogate
+        )
 
     def mixtures(
         self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History, x_new: Float[np.ndarray, "m d"]

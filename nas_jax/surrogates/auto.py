@@ -1,14 +1,14 @@
 """Several surrogates, of which each fit takes the one that predicts unseen measurements best."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Float
 
 from nas_jax.surrogates.base import Fitted, Posterior, State
-from nas_jax.surrogates.capabilities import description_of
+from nas_jax.surrogates.capabilities import description_of, grouped
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.metrics import nlpd
 from nas_jax.surrogates.settings import check_at_least, surrogate_of, title_of
@@ -76,6 +76,9 @@ class Auto:
                 scores[title] = -nlpd(cross_validate(choice, fold_key, x, y, self.num_folds), y)
         chosen = max(scores, key=scores.__getitem__, default=self.titles[0])
         return AutoState(chosen, scores, by_title[chosen].fit(fit_key, x, y))
+
+    def with_groups(self, labels: Sequence[Hashable]) -> "Auto":
+        return replace(self, choices=tuple(grouped(choice, labels) for choice in self.choices))
 
     def predict(self, state: AutoState, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Marginal predictions of the choice at `x_new` `[m, d]`, in units of the targets.

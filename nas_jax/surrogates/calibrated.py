@@ -1,6 +1,7 @@
 """Another surrogate with its deviations rescaled, so that intervals hold as much of unseen points as they say."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from nas_jax.surrogates.base import Fitted, Posterior, State, as_posterior, as_result
+from nas_jax.surrogates.capabilities import grouped
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.settings import check_at_least, surrogate_of
 from nas_jax.surrogates.validation import cross_validate
@@ -69,6 +71,9 @@ class Calibrated:
         unseen = cross_validate(self.surrogate, fold_key, x, y, self.num_folds)
         scores = np.abs(y - np.asarray(unseen.mean, np.float64)) / np.asarray(unseen.std, np.float64)
         return CalibratedState(state, float(np.clip(conformal_scale(scores, self.level), *_SCALES)))
+
+    def with_groups(self, labels: Sequence[Hashable]) -> "Calibrated":
+        return replace(self, surrogate=grouped(self.surrogate, labels))
 
     def predict(self, state: CalibratedState, x_new: Any, *, with_noise: bool = False) -> Posterior:
         """Marginal predictions at `x_new` `[m, d]`, in units of the targets.

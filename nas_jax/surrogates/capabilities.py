@@ -3,7 +3,7 @@
 A wrapper that chooses among surrogates can do what its choice can, so the answers depend on the state as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from nas_jax.surrogates.base import (
     Conditioning,
     Explaining,
+    Grouping,
     RelevanceDetermining,
     Sampling,
     State,
@@ -23,6 +24,11 @@ from nas_jax.surrogates.base import (
 
 Sampler = Callable[[jax.Array, Any, int], Float[jax.Array, "num m"]]
 Conditioner = Callable[[Any, Any], State]
+
+
+def grouped(surrogate: Surrogate, labels: Sequence[Hashable]) -> Surrogate:
+    """The surrogate, told a label for each feature if it has a use for that."""
+    return surrogate.with_groups(labels) if isinstance(surrogate, Grouping) else surrogate
 
 
 def sampler_of(surrogate: Surrogate, state: State) -> Sampler | None:

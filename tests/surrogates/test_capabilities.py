@@ -9,7 +9,7 @@ import pytest
 from nas_jax.surrogates.auto import Auto
 from nas_jax.surrogates.base import Conditioning, Explaining, RelevanceDetermining, Sampling, Surrogate, Wrapping
 from nas_jax.surrogates.calibrated import Calibrated
-from nas_jax.surrogates.capabilities import conditioner_of, description_of, lengthscales_of, sampler_of
+from nas_jax.surrogates.capabilities import conditioner_of, description_of, grouped, lengthscales_of, sampler_of
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.surrogates.random_forest import RandomForest
 
@@ -41,6 +41,14 @@ def test_protocols_tell_surrogates_apart():
     assert not any(isinstance(FOREST, each) for each in (Sampling, Conditioning, RelevanceDetermining, Wrapping))
     assert all(isinstance(wrapper, Wrapping) and isinstance(wrapper, Surrogate) for wrapper in WRAPPERS)
     assert not any(isinstance(wrapper, Sampling | Conditioning) for wrapper in WRAPPERS)
+
+
+def test_labels_of_features_reach_the_innermost_surrogates():
+    drawn = GaussianProcess(hyperparameters="drawn", num_starts=1)
+    told = grouped(Auto((Calibrated(drawn), FOREST, GP)), "ab")
+    calibrated, forest, optimised = told.choices
+    assert calibrated.surrogate.groups == ("a", "b")
+    assert (forest, optimised) == (FOREST, GP)  # which have no use for them
 
 
 @pytest.mark.parametrize("surrogate", [GP, *WRAPPERS], ids=_name)

@@ -43,7 +43,7 @@ def test_the_worst_class_comes_first(tmp_path):
     classes = {"val_iou": {"sky": 0.9, "road": 0.2, "tree": 0.5}, "test_iou": {"sky": 0.8, "road": 0.3, "pole": 0.1}}
     (part,) = section(subject_of(tmp_path, classes)).parts
     (table,) = part.tables
-    assert table.header == ("Class", "Validation iou", "Test iou")
+    assert table.header == ("Class", "Validation IoU", "Test IoU")
     assert table.rows == (
         ("pole", "-", "10.00 %"),
         ("road", "20.00 %", "30.00 %"),

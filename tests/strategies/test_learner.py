@@ -27,19 +27,20 @@ def measured(num, seed=0, failed=0):
     return make_history(genomes[:num], scores, genomes[num:])
 
 
-class Sized:
+class Sized(Categorical):
     """The same space, with a feature in units of its own that says nothing."""
 
-    def __getattr__(self, name):
-        return getattr(SPACE, name)
+    @property
+    def feature_genes(self):
+        return (*super().feature_genes, "noise")
 
     def encode(self, genomes):
         noise = [np.random.default_rng(abs(hash(genome))).normal() * 1e6 for genome in genomes]
-        return np.column_stack([SPACE.encode(genomes), np.array(noise, np.float32)])
+        return np.column_stack([super().encode(genomes), np.array(noise, np.float32)])
 
 
 def test_cross_validation_judges_what_the_search_uses_and_not_raw_features_and_scores():
-    history, space = measured(60), Sized()
+    history, space = measured(60), Sized(genes=SPACE.genes)
     learner = Learner(space, DRAWN, "ranks")
     as_searched = [prediction.mean for prediction in learner.cross_validate(history, seed=0)]
     raw = cross_validate(DRAWN, jax.random.key(0), space.encode(history.genomes), history.scores)

@@ -151,7 +151,8 @@ class Compiling:
     """Prepares and measures as the genome says, and notes it in a file of `folder`, a line of JSON for each.
 
     ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("kill_once", 2) and ("kill", 2) then end their
-    process; ("hang", 2) trains for ever; ("unbuildable",) raises when it is prepared, and ("poison",) ends its process.
+    process; ("hang", 2) trains for ever, ("hang_once",) so at its first attempt; ("unbuildable",) raises when it is
+    prepared, and ("poison",) ends its process.
     """
 
     folder: str
@@ -190,7 +191,7 @@ class Compiling:
             self._await("prepare", other)
         if action == "kill" or (action == "kill_once" and len(self._notes("train", trial.id)) == 1):
             os.kill(os.getpid(), signal.SIGKILL)
-        if action == "hang":
+        if action == "hang" or (action == "hang_once" and len(self._notes("train", trial.id)) == 1):
             time.sleep(1000)
         return Measurement({"val_accuracy": 0.5}, {"compile": 2.0, "train": 1.0})
 

@@ -28,20 +28,27 @@ def read_mask(path: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "h w *c"]:
     Raises:
         UserError: it cannot be read.
     """
-    height, width = size
     try:
         with Image.open(path) as picture:
             picture.load()
-            if picture.mode in ("1", "L", "P", "I;16", "I"):
-                values = np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
-                if values.max(initial=0) > np.iinfo(np.uint8).max:
-                    raise UserError(f"{str(path)!r}: a pixel has the value {values.max()}; a mask has at most 255")
-                return values.astype(np.uint8)
-            return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST))
-    except UserError:
-        raise
+            return mask_values(picture, size)
     except Exception as error:  # decoders of damaged files raise anything
         raise UserError(f"{str(path)!r} cannot be read as a picture: {describe(error)}") from error
+
+
+def mask_values(picture: Image.Image, size: tuple[int, int]) -> UInt8[np.ndarray, "h w *c"]:
+    """The values of pixels, places in a palette among them, or colours; of those between two pixels, the nearer one.
+
+    Raises:
+        ValueError: a value that is above 255.
+    """
+    height, width = size
+    if picture.mode not in ("1", "L", "P", "I;16", "I"):
+        return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST))
+    values = np.asarray(picture.resize((width, height), Image.Resampling.NEAREST))
+    if values.max(initial=0) > np.iinfo(np.uint8).max:
+        raise ValueError(f"a pixel has the value {values.max()}; a mask has at most 255")
+    return values.astype(np.uint8)
 
 
 def check_size(size: tuple[int, int], channels: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
-from nas_jax.data.tfds_builder import decoded, examples_of, in_blocks, prepared_builder, quiet_absl
+from nas_jax.data.tfds_builder import examples_of, in_blocks, opened, prepared_builder, quiet_absl
 from nas_jax.errors import UserError
 from nas_jax.pictures import MODES
 
@@ -92,7 +92,7 @@ def _read(source: Any, indices: np.ndarray, layout: _Layout) -> Split:
     images: list[np.ndarray] = []
     labels: list[int] = []
     for example in in_blocks(source, indices.tolist()):
-        image = np.asarray(decoded(example[layout.image], layout.mode))
+        image = np.asarray(opened(example[layout.image]).convert(layout.mode))
         images.append(image.reshape(*image.shape[:2], -1))
         labels.append(example[layout.label])
         if images[-1].shape != images[0].shape:

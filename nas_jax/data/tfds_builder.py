@@ -120,9 +120,9 @@ def _of_kind(builder: Builder, kind: type) -> dict[str, Any]:
     return {name: feature for name, feature in builder.info.features.items() if isinstance(feature, kind)}
 
 
-def decoded(encoded: bytes, mode: str) -> Image.Image:
-    """A picture of Pillow's mode from the bytes of its file."""
-    return Image.open(io.BytesIO(encoded)).convert(mode)
+def opened(encoded: bytes) -> Image.Image:
+    """A picture from the bytes of its file."""
+    return Image.open(io.BytesIO(encoded))
 
 
 def text_of(value: bytes | str) -> str:

@@ -14,15 +14,15 @@ from PIL import Image
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
 from nas_jax.data.box_lists import box_arrays, with_equal_room
-from nas_jax.data.picture_files import check_size
+from nas_jax.data.picture_files import check_size, mask_values
 from nas_jax.data.tfds_builder import (
     Builder,
     box_features,
     class_features,
-    decoded,
     examples_of,
     first_of,
     in_blocks,
+    opened,
     picture_features,
     prepared_builder,
     quiet_absl,
@@ -127,8 +127,8 @@ class _Pictures:
 
     def pixels(self, example: Any) -> UInt8[np.ndarray, "h w c"]:
         height, width = self._size
-        image = np.asarray(decoded(example[self.name], self._mode).resize((width, height), Image.Resampling.BILINEAR))
-        return image.reshape(height, width, -1)
+        picture = opened(example[self.name]).convert(self._mode)
+        return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, -1)
 
 
 class _Masks:
@@ -155,8 +155,7 @@ class _Masks:
         return splits
 
     def _classes(self, example: Any) -> UInt8[np.ndarray, "h w"]:
-        height, width = self._settings.size
-        values = np.asarray(decoded(example[self._mask], "L").resize((width, height), Image.Resampling.NEAREST))
+        values = mask_values(opened(example[self._mask]), self._settings.size)
         classes = np.full(values.shape, _IGNORED, np.uint8)
         for place, value in enumerate(self._settings.mask_values or range(len(self.class_names))):
             classes[values == value] = place

@@ -118,8 +118,8 @@ def test_a_worker_that_dies_fails_the_trial_that_trained_and_not_those_that_wait
 
 def test_a_trial_that_ends_its_process_when_it_compiles_is_found_out(tmp_path):
     """It dies while the first one trains, which is tried again; then alone, as often as it may."""
-    first, poison, last = ended(one_worker(tmp_path, max_retries=1), ("train", 1), ("poison",), ("train",))
-    assert (first.status, first.num_attempts) == ("failed", 2)
+    first, poison, last = ended(one_worker(tmp_path, max_retries=1), ("hang_once",), ("poison",), ("train",))
+    assert (first.status, first.num_attempts) == ("finished", 2)
     assert (poison.failure, poison.num_attempts) == ("worker_lost", 2)
     assert (last.status, last.num_attempts) == ("finished", 1)
 

@@ -41,8 +41,8 @@ def title_of(metric: str) -> str:
 
 def spoken(name: str) -> str:
     """A name in words, with abbreviations as the field writes them: "map_50" is mAP at .5."""
-    words = name.replace("map_50", "map at .5").split("_")
-    return " ".join(_ABBREVIATIONS.get(word, word) for word in " ".join(words).split(" "))
+    words = name.replace("map_50", "map_at_.5").split("_")
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in words)
 
 
 def digits(value: float | int, metric: str) -> str:

@@ -48,7 +48,7 @@ def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budge
     new = list(features.candidates)
     following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
     costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
-    is_open = np.append(_leaves_enough(history, following, each), np.ones(len(new), bool)).astype(bool)
+    is_open = np.append(_leaves_enough(history, following, each), np.ones(len(new), bool))
     return Choices(
         genomes=[*(history.genomes[row] for row in rows), *new],
         continues=[*(history.ids[row] for row in rows), *[None] * len(new)],
@@ -64,13 +64,18 @@ def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budge
 
 
 def _leaves_enough(history: History, following: Sequence[Budget], each: tuple[Budget, ...]) -> Bool[np.ndarray, " m"]:
-    """Of trainings that would go on to these budgets; those under way count as having come there."""
+    """Of trainings that would go on to these budgets; those under way count as having come there.
+
+    One that has not come to the first rung, as where an earlier search had smaller ones, may always do so.
+    """
     spent = dict(zip(history.genomes, map(epochs_of, history.budgets), strict=True))
     spent |= dict(zip(history.pending, map(epochs_of, history.pending_budgets), strict=True))
     reached = np.array(list(spent.values()))
     nums = {budget: int((reached >= budget.epochs).sum()) for budget in each}
     before = dict(zip(each[1:], each, strict=False))
-    return np.array([nums[before[budget]] >= _NARROWING * (nums[budget] + 1) for budget in following], bool)
+    return np.array(
+        [budget not in before or nums[before[budget]] >= _NARROWING * (nums[budget] + 1) for budget in following], bool
+    )
 
 
 def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:

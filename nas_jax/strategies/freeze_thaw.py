@@ -41,6 +41,7 @@ from nas_jax.strategies.choices import (
     numbers_of,
     relative_seconds,
 )
+from nas_jax.strategies.order import best_first
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.strategies.targets import Targets, targets_of
@@ -214,8 +215,7 @@ def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:
     last, closed = last_rows(history), {*history.failed, *history.pending}
     for budget in each[-2::-1]:
         rows = [row for row, spent in enumerate(history.budgets) if spent == budget]
-        ranked = sorted(rows, key=lambda row: -history.scores[row])
-        for row in ranked[: len(rows) // _LEADING]:
+        for row in best_first(history, rows)[: len(rows) // _LEADING].tolist():
             if last[history.genomes[row]] == row and history.genomes[row] not in closed:
                 return history.genomes[row]
     return None

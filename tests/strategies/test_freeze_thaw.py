@@ -103,6 +103,15 @@ def test_two_have_come_to_a_rung_for_each_that_goes_on(reached, pending, is_open
     assert found.is_open.tolist() == is_open
 
 
+def test_a_training_below_the_first_rung_may_come_to_it():
+    """As where a search goes on with larger rungs."""
+    history = make_history(SPACE.sample(np.random.default_rng(0), 2), np.zeros(2))._replace(budgets=(Budget(1),) * 2)
+    features = Pool(np.zeros((2, 1)), [], np.zeros((0, 1)))
+    found = choices_of(features, history, tuple(map(Budget, EPOCHS[1:])), Budgets(EPOCHS))
+    assert found.budgets == [Budget(2)] * 2
+    assert found.is_open.tolist() == [True] * 2
+
+
 def test_proposals_do_not_depend_on_what_is_remembered():
     genomes = SPACE.sample(np.random.default_rng(0), 30)
     history = make_history(genomes, np.random.default_rng(1).normal(size=30))

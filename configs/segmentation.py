@@ -9,7 +9,8 @@ three seeds, where the reference had 0.592.
 
     python -m nas_jax.main --config=configs/segmentation.py:nuclei --config.data.path=FOLDER
 
-Its search has not been run to the end. The reference, trained for 15 epochs, had a foreground IoU of 0.823 there.
+Its search has not been run to the end. The reference, trained from one seed as the finalists are, had a foreground IoU
+of 0.839 on the test images there, and a mean IoU of 0.757.
 
 `:smoke` is the first in seconds, for tests.
 """
@@ -50,14 +51,14 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8, "flip_vertically": True})
         config.task.dice = 1.0
         config.space = ConfigDict({"name": "encoder_decoder"})
-        config.constraints = ({"metric": "flops", "at_most": 300e6},)  # what two cores can train in the time
+        config.constraints = ({"metric": "flops", "at_most": 400e6},)  # what two cores can train in the time
         config.search.num_trials = 16
         config.strategy.num_initial = 8
         config.recipe.num_epochs = 5
-        config.recipe.batch_size = 16
-        config.recipe.learning_rate = 0.005
-        config.finalists.reference = REFERENCE
-        config.finalists.recipe.num_epochs = 25
+        config.recipe.batch_size = 8
+        config.recipe.learning_rate = 0.004
+        config.finalists.reference = REFERENCE.replace("levels=3", "levels=4")
+        config.finalists.recipe.num_epochs = 40
     if variant == "smoke":
         config.data.size = 18
         config.data.max_digits = 1

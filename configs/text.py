@@ -62,8 +62,12 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.recipe.num_epochs = 8
         config.finalists.recipe.num_epochs = 15
     if variant == "clinc150":
-        config.recipe.num_epochs = 12
-        config.finalists.recipe.num_epochs = 25
+        config.constraints = ({"metric": "flops", "at_most": 40e6},)  # what two cores can train in the time
+        config.search.num_trials = 16
+        config.strategy.num_initial = 8
+        config.recipe.num_epochs = 4
+        config.finalists.num_finalists = 1
+        config.finalists.recipe.num_epochs = 10
     if variant == "smoke":
         config.data.num_sentences = 40
         config.data.length = 8

@@ -1,6 +1,6 @@
 """The Flax network of the space `recurrent`, and its cost."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import jax.typing
@@ -38,6 +38,8 @@ class RecurrentSettings(NamedTuple):
 
 class RecurrentNetwork(nn.Module):
     """Embedding, recurrent layers with dropout before each, and a linear layer for the pooled states, or for each."""
+
+    takes_shorter: ClassVar[bool] = True
 
     settings: RecurrentSettings
     num_tokens: int

@@ -95,7 +95,7 @@ class Transformer(ProductSpace):
         return TransformerSettings(**self.genes_of(genome))
 
     def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> TransformerNetwork:
-        return TransformerNetwork(self.settings(genome), self.num_tokens, self.num_outputs, dtype)
+        return TransformerNetwork(self.settings(genome), self.length, self.num_tokens, self.num_outputs, dtype)
 
 
 make = Transformer

@@ -1,6 +1,6 @@
 """The Flax network of the space `transformer`, and its cost (Vaswani et al. 2017)."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import jax.typing
@@ -59,7 +59,10 @@ class Block(nn.Module):
 class TransformerNetwork(nn.Module):
     """Embedding and places, blocks, and a linear layer: for the pooled vectors, or for each token and those before."""
 
+    takes_shorter: ClassVar[bool] = True
+
     settings: TransformerSettings
+    length: int  # of the longest text
     num_tokens: int
     num_outputs: int
     dtype: jax.typing.DTypeLike = jnp.float32
@@ -75,7 +78,8 @@ class TransformerNetwork(nn.Module):
         embedding = nn.Embed(self.num_tokens, chosen.width, dtype=self.dtype, embedding_init=init, name="embedding")
         x = embedding(tokens) * chosen.width**0.5
         if chosen.position == "learned":
-            x = x + self.param("position", nn.initializers.normal(0.02), (1, length, chosen.width)).astype(self.dtype)
+            position = self.param("position", nn.initializers.normal(0.02), (1, self.length, chosen.width))
+            x = x + position[:, :length].astype(self.dtype)
         if chosen.position == "sinusoidal":
             x = x + jnp.asarray(sinusoids(length, chosen.width)[None], self.dtype)
         x = nn.Dropout(chosen.dropout, deterministic=not train)(x)

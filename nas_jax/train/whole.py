@@ -16,6 +16,7 @@ from flax import linen as nn
 from nas_jax.data.arrays import Batch, EpochBatches, num_examples
 from nas_jax.tasks.base import Problem
 from nas_jax.train.evaluation import compile_validation
+from nas_jax.train.lengths import Lengths, lengths_for, shortened, shortened_arrays
 from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.recipe import Recipe, make_optimizer
@@ -83,11 +84,21 @@ def compile_whole(
     optimizer = make_optimizer(recipe).of_packed(layout.params)
     state = state_shapes(shapes, optimizer)
 
-    def compile_batches(shape: tuple[int, int]) -> Steps:
+    def compile_batches(shape: tuple[int, int], examples: Batch = problem.dataset.train) -> Steps:
         step = make_train_step(network, layout, problem, recipe, optimizer, placement.sharing(shape[-1]))
-        return compile_steps(step, placement, state, problem.dataset.train, shape, is_scanned=is_scanned)
+        return compile_steps(step, placement, state, examples, shape, is_scanned=is_scanned)
 
     num_full, num_left = divmod(num_examples(problem.dataset.train), recipe.batch_size)
+    lengths = None if is_scanned else lengths_for(network, problem.dataset, num_full * recipe.num_epochs)
+    if lengths is None:
+        run_full = compile_batches((num_full, recipe.batch_size))
+    else:
+        one_batch = (1, recipe.batch_size)
+        run_full = steps_by_length(
+            lengths,
+            {length: compile_batches(one_batch, shortened(problem.dataset.train, length)) for length in lengths.each},
+            lambda: shortened_arrays(problem.dataset, placement.replicated),
+        )
     eval_step = make_eval_step(make_forward(network, problem, recipe), problem.task)
 
     def eval_packed(packed: Any, batch: Batch, is_real: jax.Array) -> Any:
@@ -100,7 +111,7 @@ def compile_whole(
         optimizer,
         plan,
         layout,
-        compile_batches((num_full, recipe.batch_size)),
+        run_full,
         compile_batches((1, num_left)) if num_left and not recipe.drop_last else None,
         compile_validation(eval_packed, problem, (state.params, state.statistics), placement, is_scanned=is_scanned),
     )
@@ -140,5 +151,27 @@ def compile_steps(
             state, loss = compiled(state, examples, batches[i], learning_rates[i])
             losses.append(loss)
         return state, np.stack(jax.device_get(losses))
+
+    return run_steps
+
+
+def steps_by_length(lengths: Lengths, steps: dict[int, Steps], examples: Callable[[], dict[int, Batch]]) -> Steps:
+    """As `compile_steps` returns it, of batches of one length each.
+
+    Args:
+        steps: For one batch, by its length.
+        examples: Returns the training split by length, which takes the place of what is passed.
+    """
+
+    def run_steps(
+        state: TrainState, _: Batch, batches: np.ndarray, learning_rates: np.ndarray
+    ) -> tuple[TrainState, np.ndarray]:
+        by_length, batches = examples(), lengths.sorted_batches(batches)
+        losses = []
+        for place, length in enumerate(lengths.of_batches(batches)):
+            one = slice(place, place + 1)
+            state, loss = steps[length](state, by_length[length], batches[one], learning_rates[one])
+            losses.append(loss)
+        return state, np.concatenate(losses)
 
     return run_steps

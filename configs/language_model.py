@@ -5,9 +5,9 @@
 
 On two cores of an AMD EPYC it took 79 s. The winner was the reference network, 1.97 nats a character on the test text.
 
-`--config.space=transformer` searches Transformers in their place, which learn less in so short a training. `:shakespeare`
-is for text of one's own, `train.txt` and, if there are any, `val.txt` and `test.txt` (`docs/text.md`), of about a million
-characters:
+`--config.space=transformer` searches Transformers in their place, which learn less in so short a training.
+`:shakespeare` is for text of one's own, `train.txt` and, if there are any, `val.txt` and `test.txt`
+(`docs/text.md`), of about a million characters:
 
     python -m nas_jax.main --config=configs/language_model.py:shakespeare --config.data.path=FOLDER
 

@@ -10,7 +10,11 @@ lines with a class each in `train.tsv` and, if there are any, `val.tsv` and `tes
 
     python -m nas_jax.main --config=configs/text.py:trec --config.data.path=FOLDER
 
-The two are for short questions in 6 classes and for requests in 150. `:smoke` is the first in seconds, for tests.
+The two are for short questions in 6 classes and for requests in 150. On TREC's questions the winner of `:trec` had a
+test accuracy of 0.879 and the reference 0.874, means of three seeds; it took 81 minutes of one core, before batches
+were made of texts of about one length.
+
+`:smoke` is the first in seconds, for tests.
 """
 
 from ml_collections import ConfigDict

@@ -80,8 +80,12 @@ class Training:
 
     @property
     def budgets(self) -> Budgets:
-        """Every number of epochs up to the recipe's."""
-        return Budgets(tuple(range(1, self.recipe.num_epochs + 1)))
+        """Every number of epochs up to the recipe's that comes out of the warm-up.
+
+        What a network has learned by its end tells nothing of what it will learn (`experiments/search_on_cifar10`).
+        """
+        smallest = min(int(self.recipe.warmup_epochs) + 1, self.recipe.num_epochs)
+        return Budgets(tuple(range(smallest, self.recipe.num_epochs + 1)))
 
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of `train.fit.fit` after the last epoch, and `num_params` and `flops` of the genome.

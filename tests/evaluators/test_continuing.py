@@ -166,5 +166,9 @@ def test_a_full_disk_costs_the_rung_and_no_more(tmp_path, states, monkeypatch):
     assert [each.num_epochs for each in reports] == [2, 3, 4]
 
 
-def test_every_number_of_epochs_is_a_budget(tmp_path):
-    assert budgets_of(training(tmp_path)) == Budgets((1, 2, 3, 4))
+@pytest.mark.parametrize(
+    ("warmup_epochs", "budgets"), [(0.0, (1, 2, 3, 4)), (0.5, (1, 2, 3, 4)), (1.0, (2, 3, 4)), (3.5, (4,))]
+)
+def test_every_number_of_epochs_that_comes_out_of_the_warm_up_is_a_budget(tmp_path, warmup_epochs, budgets):
+    recipe = replace(RECIPE, warmup_epochs=warmup_epochs)
+    assert budgets_of(training(tmp_path, recipe)) == Budgets(budgets)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nas_jax.constraints import in_full
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objectives
 from nas_jax.trial import Trial
@@ -68,8 +69,8 @@ def choose(rule: Rule, objectives: Objectives, front: Sequence[Trial]) -> Trial:
     inside = [trial for trial in known if keeps(rule, trial)]
     if not inside:
         raise UserError(
-            f"choice: no point of the front has {rule.metric} {'<=' if rule.is_at_most else '>='} {rule.limit:g}; it "
-            f"lies between {values.min():g} and {values.max():g} there"
+            f"choice: no point of the front has {rule.metric} {'<=' if rule.is_at_most else '>='} "
+            f"{in_full(rule.limit)}; it lies between {in_full(values.min())} and {in_full(values.max())} there"
         )
     objective = next((each for each in objectives if each.metric != rule.metric), objectives.each[0])
     return max(inside, key=lambda trial: objective.value(trial.metrics or {}))

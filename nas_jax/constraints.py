@@ -25,7 +25,8 @@ class Constraint:
         if not limits or not all(math.isfinite(limit) for limit in limits):
             raise ValueError(f"{self.metric}: give a finite at_most or at_least")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
-            raise ValueError(f"{self.metric}: nothing is at least {self.at_least:g} and at most {self.at_most:g}")
+            low, high = in_full(self.at_least), in_full(self.at_most)
+            raise ValueError(f"{self.metric}: nothing is at least {low} and at most {high}")
 
     @property
     def num_limits(self) -> int:
@@ -48,6 +49,11 @@ class Constraint:
         return [sign * (float(value) - limit) / (abs(limit) or 1.0) for sign, limit in sided if limit is not None]
 
     def __str__(self) -> str:
-        low = "" if self.at_least is None else f"{self.at_least:g} <= "
-        high = "" if self.at_most is None else f" <= {self.at_most:g}"
+        low = "" if self.at_least is None else f"{in_full(self.at_least)} <= "
+        high = "" if self.at_most is None else f" <= {in_full(self.at_most)}"
         return f"{low}{self.metric}{high}"
+
+
+def in_full(limit: float | int) -> str:
+    """A limit with all of its digits, and its thousands set apart."""
+    return f"{int(limit):,}" if float(limit).is_integer() else f"{limit:,}"

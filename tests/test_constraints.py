@@ -32,6 +32,12 @@ def test_limits_that_limit_nothing_or_everything_are_refused(limits):
         Constraint("x", **limits)
 
 
+def test_limits_are_said_with_all_their_digits():
+    assert str(Constraint("flops", at_most=40e6)) == "flops <= 40,000,000"
+    assert str(Constraint("num_params", at_most=1_234_567, at_least=10)) == "10 <= num_params <= 1,234,567"
+    assert str(Constraint("latency_ms", at_most=0.1234567)) == "latency_ms <= 0.1234567"
+
+
 def test_infeasible_trials_never_win_although_they_are_better():
     objectives = Objectives((Objective(),), (SMALL,))
     trials = [trial(0, val_accuracy=0.9, num_params=300), trial(1, val_accuracy=0.5, num_params=100)]

@@ -43,7 +43,7 @@ def test_every_point_of_the_front_can_be_pointed_at_and_says_what_it_is(workdir)
 def test_what_breaks_a_constraint_is_counted_and_is_no_point(workdir):
     page = report(workdir, *BOTH, constraints=(Constraint("num_params", at_most=25_000),))
     assert [row[0] for row in page.rows("front")] == ["1", "2"]
-    assert "2 points that no other one beats and that keep num_params <= 25000; 2 of 5 trials do not." in page.text(
+    assert "2 points that no other one beats and that keep num_params <= 25,000; 2 of 5 trials do not." in page.text(
         "front"
     )
     assert len(points_of(workdir)) == 2

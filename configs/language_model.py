@@ -3,13 +3,16 @@
     python -m nas_jax.main --config=configs/language_model.py
     python -m nas_jax.predict --workdir=runs/language_model "The distribution "
 
-On two cores of an AMD EPYC it took 79 s. The winner was the reference network, 1.97 nats a character on the test text.
+On two cores of an AMD EPYC it took 84 s. The winner had 1.39 nats a character on the test text, the reference 1.64.
 
 `--config.space=transformer` searches Transformers in their place, which learn less in so short a training.
 `:shakespeare` is for text of one's own, `train.txt` and, if there are any, `val.txt` and `test.txt`
 (`docs/text.md`), of about a million characters:
 
     python -m nas_jax.main --config=configs/language_model.py:shakespeare --config.data.path=FOLDER
+
+On the plays of Shakespeare that TFDS has as `tiny_shakespeare`, the winner had 1.57 nats a character on the test text
+and the reference 1.59, means of three seeds; it took 58 minutes of one core.
 
 `:smoke` is the first in seconds, for tests.
 """

@@ -10,9 +10,10 @@ lines with a class each in `train.tsv` and, if there are any, `val.tsv` and `tes
 
     python -m nas_jax.main --config=configs/text.py:trec --config.data.path=FOLDER
 
-The two are for short questions in 6 classes and for requests in 150. On TREC's questions the winner of `:trec` had a
-test accuracy of 0.879 and the reference 0.874, means of three seeds; it took 81 minutes of one core, before batches
-were made of texts of about one length.
+The two are for short questions in 6 classes and for requests in 150, and these are means of three seeds. On the
+requests of CLINC150 the winner had a test accuracy of 0.915 and the reference 0.908; it took 25 minutes on two cores,
+one of which was busy, and 28 minutes of them. On TREC's questions the winner had 0.879 and the reference 0.874; it
+took 81 minutes of one core, before batches were made of texts of about one length.
 
 `:smoke` is the first in seconds, for tests.
 """
@@ -67,10 +68,9 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.finalists.recipe.num_epochs = 15
     if variant == "clinc150":
         config.constraints = ({"metric": "flops", "at_most": 40e6},)  # what two cores can train in the time
-        config.search.num_trials = 16
-        config.strategy.num_initial = 8
-        config.recipe.num_epochs = 4
-        config.finalists.num_finalists = 1
+        config.search.num_trials = 20
+        config.recipe.num_epochs = 6
+        config.finalists.num_finalists = 2
         config.finalists.recipe.num_epochs = 10
     if variant == "smoke":
         config.data.num_sentences = 40

@@ -11,6 +11,7 @@ import argparse
 import csv
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from flax import linen as nn
 
 from nas_jax.data.docstrings import Docstrings
 from nas_jax.data.table_text import TableText
+from nas_jax.spaces.base import NetworkSpace
 from nas_jax.spaces.recurrent import Recurrent
 from nas_jax.spaces.transformer import Transformer
 from nas_jax.tasks.base import Problem, load_problem, space_fields
@@ -25,9 +27,10 @@ from nas_jax.tasks.text_classification import TextClassification
 from nas_jax.train.fit import Leg, Prepared, prepare, train
 from nas_jax.train.lengths import lengths_of
 from nas_jax.train.recipe import Recipe
+from nas_jax.trial import Genome
 
 NUM_ROUNDS = 5
-NETWORKS = (
+NETWORKS: tuple[tuple[Callable[..., NetworkSpace], Genome], ...] = (
     (Recurrent, ("gru", 1, 64, 64, 0.2, "both", "max")),
     (Recurrent, ("gru", 1, 256, 128, 0.2, "both", "max")),
     (Transformer, (2, 64, 2, 4, "learned", "before", "gelu", 0.1, "mean")),

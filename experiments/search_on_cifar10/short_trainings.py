@@ -65,14 +65,24 @@ def accuracy(network: nn.Module, problem: Problem, recipe: Recipe, seed: int, nu
 
 
 def print_agreement(rows: list[dict]) -> None:
-    full = [float(row["full"]) for row in rows]
-    of_flops = kendalltau([float(row["flops"]) for row in rows], full)[0]
-    print(f"{len(rows)} networks, whose FLOPs have a tau of {of_flops:.2f}")
+    full = numbers(rows, "full")
+    print(f"{len(rows)} networks, whose FLOPs have a tau of {kendalltau(numbers(rows, 'flops'), full)[0]:.2f}")
     print("| |" + "".join(f" {length} of {FULL.num_epochs} epochs |" for length in LENGTHS))
     print("|---" * (1 + len(LENGTHS)) + "|")
     for way in WAYS:
-        taus = [kendalltau([float(row[f"{way} {length}"]) for row in rows], full)[0] for length in LENGTHS]
-        print(f"| {way} |" + "".join(f" {tau:.2f} |" for tau in taus))
+        short = [numbers(rows, f"{way} {length}") for length in LENGTHS]
+        cells = [f" {kendalltau(each, full)[0]:.2f} ± {bootstrap_error(each, full):.2f} |" for each in short]
+        print(f"| {way} |" + "".join(cells))
+
+
+def numbers(rows: list[dict], column: str) -> np.ndarray:
+    return np.array([float(row[column]) for row in rows])
+
+
+def bootstrap_error(short: np.ndarray, full: np.ndarray, num_draws: int = 1000) -> float:
+    """The standard error of tau, by networks drawn with replacement."""
+    draws = np.random.default_rng(0).integers(len(full), size=(num_draws, len(full)))
+    return float(np.std([kendalltau(short[drawn], full[drawn])[0] for drawn in draws]))
 
 
 if __name__ == "__main__":

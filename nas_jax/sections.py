@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas_jax.config import OPTIONAL, PARTS, SETTINGS, TRAINING, trains
-from nas_jax.data.arrays import check_seed
+from nas_jax.data.settings import check_seed
 from nas_jax.errors import UserError
 from nas_jax.hints import check_type
 

@@ -196,12 +196,6 @@ class DataSource(Protocol):
         ...
 
 
-def check_seed(seed: int) -> None:
-    """Raises ValueError unless NumPy and JAX can both start from `seed`."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed={seed}: has to be at least 0 and below 2**32")
-
-
 @functools.lru_cache(maxsize=2)
 def load(source: DataSource) -> Dataset:
     """`source.load()`, remembered, for the many trials of one process. The arrays are made read-only."""

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
 from nas_jax.data.box_lists import box_arrays
 from nas_jax.data.picture_files import check_size, drawn_parts, read_images
+from nas_jax.data.settings import check_seed, check_shares
 from nas_jax.errors import UserError, describe
 from nas_jax.json_files import check_object, describe_json_error
 
@@ -61,8 +62,7 @@ class CocoJson:
         Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
         check_seed(self.seed)
         check_size(self.size, self.channels)
-        if not 0 < self.share < 0.5:
-            raise ValueError(f"share={self.share}: has to lie between 0 and 0.5")
+        check_shares(share=self.share)
         if self.max_boxes < 0:
             raise ValueError(f"max_boxes={self.max_boxes}: has to be at least 0")
 

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed
+from nas_jax.data.arrays import Augmentation, Dataset, Split
+from nas_jax.data.settings import check_seed
 
 _SIZES = (10, 18)  # of a digit, in pixels
 _IS_INK = 0.35  # of a digit's pixels in [0, 1]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, check_seed, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, split_indices
+from nas_jax.data.settings import check_seed
 
 
 @dataclass(frozen=True)

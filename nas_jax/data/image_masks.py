@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ImageColor
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
 from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images, read_mask
+from nas_jax.data.settings import check_seed, check_shares
 from nas_jax.errors import UserError
 
 _IGNORED = 255
@@ -48,8 +49,7 @@ class ImageMasks:
         Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
         check_seed(self.seed)
         check_size(self.size, self.channels)
-        if not 0 < self.share < 0.5:
-            raise ValueError(f"share={self.share}: has to lie between 0 and 0.5")
+        check_shares(share=self.share)
         if self.colors and len(self.colors) != len(self.class_names):
             raise ValueError(f"colors: there are {len(self.colors)}, and {len(self.class_names)} class_names")
         for color in self.colors:

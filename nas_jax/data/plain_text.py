@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_jax.data.arrays import Dataset, Split, check_seed
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.settings import check_seed, check_shares
 from nas_jax.data.table_text import find_parts
 from nas_jax.data.tokens import PADDING, check_unit, make_encode, make_vocabulary
 from nas_jax.errors import UserError
@@ -51,9 +52,7 @@ class PlainText:
         check_seed(self.seed)
         if self.length < 2 or self.stride < 0:
             raise ValueError(f"length={self.length}, stride={self.stride}: at least 2, and no less than 0")
-        for name in ("val_share", "test_share"):
-            if not 0 < getattr(self, name) < 0.5:
-                raise ValueError(f"{name}={getattr(self, name)}: has to lie between 0 and 0.5")
+        check_shares(val_share=self.val_share, test_share=self.test_share)
 
     def load(self) -> Dataset:
         if not self.path:

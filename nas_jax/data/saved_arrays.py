@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, check_seed
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
+from nas_jax.data.settings import check_seed
 from nas_jax.errors import UserError
 
 _NAMES = ("images", "labels", "masks", "boxes")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed
+from nas_jax.data.arrays import Augmentation, Dataset, Split
+from nas_jax.data.settings import check_seed
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas_jax.data.arrays import Dataset, Split, check_seed
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.settings import check_seed, check_shares
 from nas_jax.data.tokens import check_unit, encode_all, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 
@@ -54,9 +55,7 @@ class TableText:
     def __post_init__(self) -> None:
         check_unit(self.unit, self.num_pieces)
         check_seed(self.seed)
-        for name in ("val_share", "test_share"):
-            if not 0 < getattr(self, name) < 0.5:
-                raise ValueError(f"{name}={getattr(self, name)}: has to lie between 0 and 0.5")
+        check_shares(val_share=self.val_share, test_share=self.test_share)
 
     def load(self) -> Dataset:
         if not self.path:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
+from nas_jax.data.settings import check_seed
 from nas_jax.data.tfds_builder import examples_of, in_blocks, opened, prepared_builder, quiet_absl
 from nas_jax.errors import UserError
 from nas_jax.pictures import MODES

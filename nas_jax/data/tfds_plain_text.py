@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.plain_text import PlainText, dataset_of
+from nas_jax.data.settings import shared_fields
 from nas_jax.data.table_text import PART_NAMES
 from nas_jax.data.tfds_builder import (
     examples_of,
@@ -69,19 +70,7 @@ class TfdsPlainText:
         return dataset_of(self.dataset, texts, self._of_text())
 
     def _of_text(self) -> PlainText:
-        return PlainText(
-            unit=self.unit,
-            min_count=self.min_count,
-            num_pieces=self.num_pieces,
-            length=self.length,
-            stride=self.stride,
-            num_train=self.num_train,
-            num_val=self.num_val,
-            num_test=self.num_test,
-            val_share=self.val_share,
-            test_share=self.test_share,
-            seed=self.seed,
-        )
+        return PlainText(**shared_fields(PlainText, self))
 
 
 make = TfdsPlainText

@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, check_seed, split_indices
+from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
 from nas_jax.data.box_lists import box_arrays, with_equal_room
 from nas_jax.data.picture_files import check_size, mask_values
+from nas_jax.data.settings import check_seed
 from nas_jax.data.tfds_builder import (
     Builder,
     box_features,

@@ -6,6 +6,7 @@ A split all of whose labels are kept secret counts as missing. A set has to be p
 from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
+from nas_jax.data.settings import shared_fields
 from nas_jax.data.table_text import PART_NAMES, Lines, TableText, dataset_of
 from nas_jax.data.tfds_builder import (
     class_features,
@@ -70,16 +71,7 @@ class TfdsText:
         return dataset_of(self.dataset, parts, self._of_lines())
 
     def _of_lines(self) -> TableText:
-        return TableText(
-            unit=self.unit,
-            min_count=self.min_count,
-            num_pieces=self.num_pieces,
-            length=self.length,
-            num_train=self.num_train,
-            val_share=self.val_share,
-            test_share=self.test_share,
-            seed=self.seed,
-        )
+        return TableText(**shared_fields(TableText, self))
 
 
 make = TfdsText

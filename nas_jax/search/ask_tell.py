@@ -24,7 +24,7 @@ from nas_jax.agreement import known_costs
 from nas_jax.build import section_of
 from nas_jax.config import PARTS
 from nas_jax.constraints import Constraint
-from nas_jax.data.arrays import check_seed
+from nas_jax.data.settings import check_seed
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, failed, failure_of
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds

@@ -1,0 +1,23 @@
+"""What settings of data sources have in common."""
+
+import dataclasses
+from typing import Any
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError unless NumPy and JAX can both start from `seed`."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed}: has to be at least 0 and below 2**32")
+
+
+def check_shares(**shares: float) -> None:
+    """Raises ValueError unless each share of the training examples, given by the name of its field, leaves most of them."""
+    for name, share in shares.items():
+        if not 0 < share < 0.5:
+            raise ValueError(f"{name}={share}: has to lie between 0 and 0.5")
+
+
+def shared_fields(source: type, other: Any) -> dict[str, Any]:
+    """What `other` has in the fields of the dataclass `source`: both are settings of data sources."""
+    given = {field.name for field in dataclasses.fields(other)}
+    return {field.name: getattr(other, field.name) for field in dataclasses.fields(source) if field.name in given}

@@ -11,7 +11,7 @@ def check_seed(seed: int) -> None:
 
 
 def check_shares(**shares: float) -> None:
-    """Raises ValueError unless each share of the training examples, given by the name of its field, leaves most of them."""
+    """Raises ValueError unless each share of the training examples leaves most of them; given by their fields."""
     for name, share in shares.items():
         if not 0 < share < 0.5:
             raise ValueError(f"{name}={share}: has to lie between 0 and 0.5")

@@ -13,6 +13,7 @@ from nas_jax.spaces.macro import NasBenchMacro
 from nas_jax.spaces.nb201 import NasBench201
 from nas_jax.spaces.pyramid import Pyramid
 from nas_jax.spaces.recurrent import Recurrent
+from nas_jax.spaces.text_cnn import TextCnn
 from nas_jax.spaces.transformer import Transformer
 
 IMAGE_SHAPE, NUM_OUTPUTS = (8, 8, 3), 5
@@ -44,6 +45,11 @@ def _pyramid(tmp_path: Path) -> Pyramid:
 
 def _recurrent(tmp_path: Path) -> Recurrent:
     return Recurrent(6, 11, NUM_OUTPUTS, "tokens -> vector", widths=(4, 8), embeddings=(4,), dropouts=(0.0, 0.5))
+
+
+def _text_cnn(tmp_path: Path) -> TextCnn:
+    few = {"kernel_sizes": ("3", "2-3"), "widths": (2, 4), "embeddings": (4,), "dropouts": (0.0, 0.5)}
+    return TextCnn(6, 11, NUM_OUTPUTS, "tokens -> vector", **few)
 
 
 def _transformer(tmp_path: Path) -> Transformer:
@@ -89,6 +95,7 @@ _MAKERS: dict[str, Callable[[Path], Space]] = {
     "encoder_decoder": _encoder_decoder,
     "pyramid": _pyramid,
     "recurrent": _recurrent,
+    "text_cnn": _text_cnn,
     "transformer": _transformer,
     "categorical": _categorical,
     "by_value": _by_value,

@@ -24,7 +24,8 @@ class PlainText:
 
     Args:
         path: A folder or a file, in UTF-8.
-        unit: What tokens are: "characters", "bytes", "words" (lower case) or "pieces" (`nas_jax.data.pieces`).
+        unit: What tokens are: "characters", "bytes", "words" (lower case), "cased_words" (as they are written) or
+            "pieces" (`nas_jax.data.pieces`).
         min_count: How often a token has to be in the training text to have a place of its own; of pieces, how often
             two have to follow each other to be joined.
         num_pieces: How many pieces to learn, the 256 bytes among them.

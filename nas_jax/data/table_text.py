@@ -31,7 +31,8 @@ class TableText:
     Args:
         path: A folder or a file; values are between tabs in `.tsv`, between commas in `.csv`.
         label, text: Columns: numbers from 0 (negative ones count from the end), or names, for files with a header.
-        unit: What tokens are: "words" (lower case), "pieces" of them (`nas_jax.data.pieces`), "characters" or "bytes".
+        unit: What tokens are: "words" (lower case), "cased_words" (as they are written), "pieces" of them
+            (`nas_jax.data.pieces`), "characters" or "bytes".
         min_count: How often a token has to be in the training text to have a place of its own. With 1 there is no
             unknown token to learn from. Of pieces, how often two have to follow each other to be joined.
         num_pieces: How many pieces to learn, the 256 bytes among them.

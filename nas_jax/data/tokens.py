@@ -15,10 +15,11 @@ from jaxtyping import Int32
 from nas_jax.data.arrays import Spec
 from nas_jax.data.pieces import BYTES, learn, make_cut, text_of_pieces
 
-UNITS = ("characters", "bytes", "words", "pieces")
+UNITS = ("characters", "bytes", "words", "cased_words", "pieces")
 PADDING, UNKNOWN = 0, 1
 _MARKS = {unit: (f"<padding of {unit}>", "<unknown>") for unit in UNITS}  # the first two of a vocabulary
 _WORD = re.compile(r"\w+|[^\w\s]")
+_OF_WORDS = ("words", "cased_words")
 
 
 def check_unit(unit: str, num_pieces: int = len(BYTES)) -> None:
@@ -30,9 +31,12 @@ def check_unit(unit: str, num_pieces: int = len(BYTES)) -> None:
 
 
 def split(text: str, unit: str) -> list[str]:
-    """The tokens of a text: its characters, the bytes of its UTF-8 as `<0a>`, or words and marks in lower case."""
-    if unit == "words":
-        return _WORD.findall(text.lower())
+    """The tokens of a text: its characters, the bytes of its UTF-8 as `<0a>`, or words and marks.
+
+    Words are in lower case, unless the unit is "cased_words".
+    """
+    if unit in _OF_WORDS:
+        return _WORD.findall(text if unit == "cased_words" else text.lower())
     return list(text) if unit == "characters" else [f"<{byte:02x}>" for byte in text.encode()]
 
 
@@ -42,7 +46,7 @@ def join(tokens: Sequence[str], unit: str) -> str:
         return text_of_pieces(tokens)
     if unit == "bytes":
         return bytes.fromhex("".join(token.strip("<>") for token in tokens)).decode(errors="replace")
-    return (" " if unit == "words" else "").join(tokens)
+    return (" " if unit in _OF_WORDS else "").join(tokens)
 
 
 def make_vocabulary(texts: Iterable[str], unit: str, min_count: int = 1, num_pieces: int = 1000) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ def shown_token(token: int, vocabulary: Sequence[str]) -> str:
 def text_of(tokens: Sequence[int], vocabulary: Sequence[str], unknown: str = "") -> str:
     """The text of places in a vocabulary, without padding; `unknown` is for words and characters that are not in it."""
     unit = unit_of(vocabulary)
-    if unknown and unit in ("words", "characters"):
+    if unknown and unit in (*_OF_WORDS, "characters"):
         vocabulary = (vocabulary[PADDING], unknown, *vocabulary[UNKNOWN + 1 :])
         return join([vocabulary[token] for token in tokens if token != PADDING], unit)
     return join([vocabulary[token] for token in tokens if token not in (PADDING, UNKNOWN)], unit)

@@ -33,6 +33,14 @@ def test_words_are_lower_case_and_in_the_order_of_their_counts():
     assert "or" not in make_vocabulary([TEXT, "To be!"], "words", min_count=2)
 
 
+def test_cased_words_tell_a_name_from_a_word():
+    vocabulary = make_vocabulary(["May I ask who Bill is? Bill may."], "cased_words")
+    assert unit_of(vocabulary) == "cased_words"
+    assert text_of(encode("Bill, may I?", vocabulary).tolist(), vocabulary, unknown="…") == "Bill … may I ?"
+    assert len({*encode("May may", vocabulary).tolist()}) == 2
+    assert encode("bill", vocabulary).tolist() == [UNKNOWN]
+
+
 def test_every_token_but_the_first_is_a_target_once():
     tokens = np.arange(100, 123, dtype=np.int32)
     windows = windows_of(tokens, 5, 5)

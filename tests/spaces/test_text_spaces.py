@@ -1,4 +1,4 @@
-"""Recurrent networks and Transformers of text: what they cost, and what they look at."""
+"""Recurrent networks, convolutional ones and Transformers of text: what they cost, and what they look at."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nas_jax.spaces.recurrent import Recurrent
+from nas_jax.spaces.text_cnn import TextCnn
 from nas_jax.spaces.text_layers import pool, sinusoids
 from nas_jax.spaces.transformer import Transformer
 from nas_jax.train.variables import draw_variables, plan_variables, variable_shapes
@@ -15,17 +16,26 @@ pytestmark = pytest.mark.usefixtures("compiled_quickly")
 LENGTH, NUM_TOKENS = 6, 11
 VECTOR, SEQUENCE = "tokens -> vector", "tokens -> sequence"
 NUM_OUTPUTS = {VECTOR: 5, SEQUENCE: NUM_TOKENS}
-SPACES = [cls(LENGTH, NUM_TOKENS, num, kind) for cls in (Recurrent, Transformer) for kind, num in NUM_OUTPUTS.items()]
+SPACES = [
+    cls(LENGTH, NUM_TOKENS, num, kind)
+    for cls in (Recurrent, TextCnn, Transformer)
+    for kind, num in NUM_OUTPUTS.items()
+    if kind in cls.signatures
+]
 
 
 def product_flops(jaxpr):
-    """Two for each multiply-add of all products of matrices, those in loops as often as they run."""
+    """Two for each multiply-add of all products and convolutions, those in loops as often as they run."""
     total = 0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             shape = equation.invars[0].aval.shape
             total += 2 * equation.outvars[0].aval.size * int(np.prod([shape[axis] for axis in contracted]))
+        if equation.primitive.name == "conv_general_dilated":
+            kernel = equation.invars[1].aval
+            num_filters = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+            total += 2 * equation.outvars[0].aval.size * kernel.size // num_filters
         times = equation.params["length"] if equation.primitive.name == "scan" else 1
         for value in equation.params.values():
             for inner in value if isinstance(value, tuple | list) else [value]:
@@ -110,7 +120,7 @@ def test_products_of_places_depend_on_their_distance_alone():
 
 
 def test_a_tied_embedding_has_no_layer_of_outputs():
-    space = SPACES[3]
+    space = SPACES[-1]
     (genome,) = space.sample(np.random.default_rng(0), 1)
     tied, untied = ((*genome[:-1], is_tied) for is_tied in (True, False))
     sizes = [space.cost(each).num_params for each in (tied, untied)]
@@ -124,6 +134,8 @@ def test_a_tied_embedding_has_no_layer_of_outputs():
         (lambda: Transformer(6, 11, 5, VECTOR, widths=(6,), num_heads=(4,)), "divide"),
         (lambda: Transformer(6, 11, 5, "image -> map"), "signature: there is no 'image -> map'"),
         (lambda: Recurrent(6, 11, 5, VECTOR, dropouts=(1.0,)), "dropouts: 1.0"),
+        (lambda: TextCnn(6, 11, 5, VECTOR, kernel_sizes=("3-0",)), "kernel_sizes: '3-0' has to be numbers of tokens"),
+        (lambda: TextCnn(6, 11, 11, SEQUENCE), "signature: there is no 'tokens -> sequence'"),
     ],
 )
 def test_wrong_choices_are_refused(make, message):

@@ -68,21 +68,16 @@ def get_config(variant: str = "full") -> ConfigDict:
         )
         config.search.num_trials = 30
         config.strategy.num_initial = 10
-        config.recipe.learning_rate = 0.002
-        config.recipe.num_epochs = 5
-        config.finalists.num_finalists = 3
-        config.finalists.reference = TEXT_CNN
+        config.recipe.update(learning_rate=0.002, num_epochs=5)
+        config.finalists.update(num_finalists=3, reference=TEXT_CNN)
         config.finalists.recipe.num_epochs = 10
     if variant == "clinc150":
         config.data = ConfigDict({"name": "table_text", "path": ""})
-        config.space.widths = (64, 128, 256)
-        config.space.embeddings = (32, 64, 128)
-        config.space.dropouts = (0.2, 0.4, 0.6)
+        config.space.update(widths=(64, 128, 256), embeddings=(32, 64, 128), dropouts=(0.2, 0.4, 0.6))
         config.constraints = ({"metric": "flops", "at_most": 40e6},)  # what two cores can train in the time
         config.search.num_trials = 20
         config.strategy.num_initial = 10
-        config.recipe.learning_rate = 0.004
-        config.recipe.num_epochs = 6
+        config.recipe.update(learning_rate=0.004, num_epochs=6)
         config.finalists.reference = REFERENCE.replace("=64", "=128").replace("=32", "=64")
         config.finalists.recipe.num_epochs = 10
     if variant == "smoke":

@@ -11,6 +11,8 @@ from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
 from nas_jax.surrogates.base import Bounded, Surrogate
 from nas_jax.tasks.base import Signed, Task
 
+_MOST_SHOWN = 30  # metrics to choose from
+
 
 def check_signatures(section: Mapping[str, Any], task: Task) -> None:
     """Refuses a space whose networks take or give something else than the task needs."""
@@ -42,7 +44,10 @@ def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_name
     choices = dict.fromkeys((*metric_names, *known_costs(space)))
     for metric in objectives.needed:
         if metric not in choices:
-            raise UserError(f"{_title_of(config, objectives, metric)}: no {metric!r}; choose from {', '.join(choices)}")
+            shown = [*choices][:_MOST_SHOWN]
+            more = f" and {len(choices) - len(shown)} more, of other classes" if len(choices) > len(shown) else ""
+            title = _title_of(config, objectives, metric)
+            raise UserError(f"{title}: no {metric!r}; choose from {', '.join(shown)}{more}")
 
 
 def known_costs(space: Space) -> tuple[str, ...]:

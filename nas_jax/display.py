@@ -192,7 +192,7 @@ class Display:
         for metric in self._objectives.metrics:
             split, _, name = metric.partition("_")
             if split == "val":
-                names[f"test_{name}"] = f"test {name}"
+                names[f"test_{name}"] = title_of(f"test_{name}")
             names[metric] = title_of(metric)
         return ", ".join(f"{title} {digits(metrics[name], name)}" for name, title in names.items() if name in metrics)
 

@@ -29,7 +29,7 @@ def is_accuracy(metric: str) -> bool:
 
 def is_fraction(metric: str) -> bool:
     """Whether a metric of a split lies between 0 and 1 and is printed in percent: accuracy, overlap, F1, precision."""
-    return re.fullmatch(r"(train|val|test)_(\w+_)?(accuracy|iou|f1|m?ap(_\d+)?)", metric) is not None
+    return re.fullmatch(r"(train|val|test)_(\w+_)?(accuracy|iou|f1|m?ap(_\d+)?)(_of_.+)?", metric) is not None
 
 
 def title_of(metric: str) -> str:

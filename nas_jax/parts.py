@@ -94,7 +94,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     config = with_columns(config, objectives)
     search_settings = construct(SearchSettings, "search", config["search"])
     surrogate = _build(config, "surrogate")
-    training = _build_training(config)
+    training = _build_training(config, objectives)
     provided = training.provided if training else {}
     if training:
         check_signatures(config["space"], training.problem.task)
@@ -161,7 +161,7 @@ class _Training(NamedTuple):
         return {"source": self.source, "task": self.problem.task, "recipe": self.recipe}
 
 
-def _build_training(config: Mapping[str, Any]) -> _Training | None:
+def _build_training(config: Mapping[str, Any], objectives: Objectives) -> _Training | None:
     if not config.get("data"):
         return None
     recipe = construct(Recipe, "recipe", config["recipe"])
@@ -169,7 +169,7 @@ def _build_training(config: Mapping[str, Any]) -> _Training | None:
     final_recipe = construct(Recipe, "finalists.recipe", {**config["recipe"], **changes})
     task: Task = _build(config, "task")
     source: DataSource = _build(config, "data")
-    problem = load_problem(task, source)
+    problem = load_problem(task, source, objectives.needed)
     num = num_examples(problem.dataset.train)
     for section, part in (("recipe", recipe), ("finalists.recipe", final_recipe)):
         if part.batch_size > num:

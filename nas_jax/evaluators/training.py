@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from nas_jax.budgets import Budgets
-from nas_jax.data.arrays import DataSource
+from nas_jax.data.arrays import DataSource, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
 from nas_jax.evaluators.deployed import DEPLOYED, deployed_metrics, is_broken, wanted_of
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
-from nas_jax.tasks.base import Problem, Task, load_problem
+from nas_jax.tasks.base import Problem, Task, class_metric_names, load_problem
 from nas_jax.train import fit
 from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
@@ -47,8 +47,8 @@ class Training:
         num_seeds: How often each genome is trained, from different seeds. With more than one, a metric is the mean over
             them, `<metric>_std_error` its standard error and `<metric>_per_seed` what each of `seeds` gave.
         latency_batch_size: Inputs of a call whose latency, throughput or peak memory is measured.
-        objectives: What the metrics are for: those of `deployed.DEPLOYED` are measured if they are asked for, and what
-            breaks a constraint by them is not trained.
+        objectives: What the metrics are for: those of `deployed.DEPLOYED` and of single classes are measured if they
+            are asked for, and what breaks a constraint by the former is not trained.
 
     Raises:
         ValueError: the space has no networks, or a number is too small.
@@ -76,7 +76,8 @@ class Training:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        return (*(f"val_{name}" for name in self.task.metric_names), *DEPLOYED)
+        of_classes = class_metric_names(self.task, load(self.source).class_names)
+        return (*(f"val_{name}" for name in self.task.metric_names), *DEPLOYED, *(f"val_{name}" for name in of_classes))
 
     @property
     def budgets(self) -> Budgets:
@@ -109,7 +110,7 @@ class Training:
 
     def _problem(self) -> Problem:
         with _loading:
-            return load_problem(self.task, self.source)
+            return load_problem(self.task, self.source, self.objectives.needed if self.objectives else ())
 
     def _check_budget(self, trial: Trial) -> None:
         most = self.recipe.num_epochs

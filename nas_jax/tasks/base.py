@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.typing
@@ -153,7 +153,12 @@ class Showing(Protocol):
 
 @runtime_checkable
 class Classwise(Protocol):
-    """What a task can have beside: metrics of each class, for a report."""
+    """What a task can have beside: metrics of each class, for a report, and for searches that ask for one.
+
+    That of a class is called `val_iou_of_nucleus`.
+    """
+
+    class_metric_names: ClassVar[tuple[str, ...]]
 
     def class_metrics(self, sums: Any, num: int) -> dict[str, Float[np.ndarray, " k"]]:
         """As `metrics`, of each of `class_names`; NaN where a class does not occur: `{"iou": [k]}`."""
@@ -164,12 +169,15 @@ class Classwise(Protocol):
 class Problem:
     """A task on a data set: what a network is trained for. Two are equal only if they are the same object.
 
+    `class_metrics` are those of single classes that are measured beside the task's own: "iou_of_nucleus".
+
     Raises:
         ValueError: the task cannot be learned of the data set.
     """
 
     task: Task
     dataset: Dataset
+    class_metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.task.check(self.dataset)
@@ -181,16 +189,30 @@ class Problem:
         return (*doubts, *doubts_about_inputs(self.dataset, self.task.input_name))
 
 
-@functools.lru_cache(maxsize=2)
-def load_problem(task: Task, source: DataSource) -> Problem:
+def load_problem(task: Task, source: DataSource, needed: Sequence[str] = ()) -> Problem:
     """The task on the data of a source, checked once for the many trials of one process.
+
+    Args:
+        needed: Validation metrics, of which those of single classes are measured beside the task's own.
 
     Raises:
         UserError: the task cannot be learned of the data set, or the source has a reason of its own.
     """
+    of_classes = class_metric_names(task, load(source).class_names) if needed else ()
+    return _loaded_problem(task, source, tuple(name for name in of_classes if f"val_{name}" in needed))
+
+
+def class_metric_names(task: Task, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Of all classes, "iou_of_nucleus" among them; none of a task that does not tell classes apart."""
+    metrics = task.class_metric_names if isinstance(task, Classwise) else ()
+    return tuple(f"{metric}_of_{name}" for metric in metrics for name in class_names)
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded_problem(task: Task, source: DataSource, class_metrics: tuple[str, ...]) -> Problem:
     dataset = load(source)
     try:
-        return Problem(task, dataset)
+        return Problem(task, dataset, class_metrics)
     except ValueError as error:
         raise UserError(f"the task {type(task).__name__} and the data set {dataset.name!r}: {error}") from error
 

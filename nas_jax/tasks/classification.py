@@ -50,6 +50,7 @@ class Classification:
     input_name: ClassVar[str] = "image"
     signature: ClassVar[str] = "image -> vector"
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy", "loss")
+    class_metric_names: ClassVar[tuple[str, ...]] = ("accuracy",)
     maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -68,6 +68,7 @@ class Detection:
     input_name: ClassVar[str] = "image"
     signature: ClassVar[str] = "image -> pyramid"
     metric_names: ClassVar[tuple[str, ...]] = ("map_50", "map", "loss")
+    class_metric_names: ClassVar[tuple[str, ...]] = ("ap_50",)
     maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -51,6 +51,7 @@ class Segmentation:
     input_name: ClassVar[str] = "image"
     signature: ClassVar[str] = "image -> map"
     metric_names: ClassVar[tuple[str, ...]] = ("mean_iou", "foreground_iou", "pixel_accuracy", "loss")
+    class_metric_names: ClassVar[tuple[str, ...]] = ("iou",)
     maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -49,6 +49,7 @@ class TextClassification:
     input_name: ClassVar[str] = "tokens"
     signature: ClassVar[str] = "tokens -> vector"
     metric_names: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "loss")
+    class_metric_names: ClassVar[tuple[str, ...]] = ("f1",)
     maximize: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

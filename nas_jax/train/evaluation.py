@@ -14,6 +14,7 @@ import numpy as np
 
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch, num_examples
+from nas_jax.errors import UserError
 from nas_jax.tasks.base import Classwise, Gathering, Problem, Task
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.resident import validation_batches
@@ -66,7 +67,7 @@ def measure(forward: Forward, trained: Sequence[Variables], problem: Problem, pa
             *jax.device_get([step(on_device, *batch) for batch in padded_batches(split, size)]), strict=True
         )
         return Measured(
-            metrics_of(task, sums, num, part),
+            metrics_of(problem, sums, num, part),
             np.concatenate(scores)[:num].astype(np.float32),
             np.concatenate(losses)[:num].astype(np.float32),
             class_metrics_of(problem, sums, num, part),
@@ -108,7 +109,7 @@ def compile_validation(
             sums = [compiled(variables, *validation_batches(dataset, size, sharding))]
         else:
             sums = [compiled(variables, *batch) for batch in padded_batches(dataset.val, size)]
-        return metrics_of(task, jax.device_get(sums), num, "val")
+        return metrics_of(problem, jax.device_get(sums), num, "val")
 
     return evaluate
 
@@ -121,9 +122,27 @@ def batch_shapes(problem: Problem, batch_shape: tuple[int, ...]) -> Batch:
     }
 
 
-def metrics_of(task: Task, sums: Sequence[Any], num: int, part: str) -> dict[str, float]:
-    """Of the sums of all batches."""
-    return {f"{part}_{name}": value for name, value in task.metrics(total_of(task, sums, num), num).items()}
+def metrics_of(problem: Problem, sums: Sequence[Any], num: int, part: str) -> dict[str, float]:
+    """Of the sums of all batches, with those of single classes that the problem asks for.
+
+    Raises:
+        UserError: such a class does not occur among the validation examples.
+    """
+    of_all = problem.task.metrics(total_of(problem.task, sums, num), num)
+    metrics = {f"{part}_{name}": value for name, value in of_all.items()}
+    if not problem.class_metrics:
+        return metrics
+    of_classes = {
+        f"{metric}_of_{name}": value
+        for metric, classes in class_metrics_of(problem, sums, num, part).items()
+        for name, value in classes.items()
+    }
+    for name in problem.class_metrics:
+        if (value := of_classes.get(f"{part}_{name}")) is not None:
+            metrics[f"{part}_{name}"] = value
+        elif part == "val":
+            raise UserError(f"val_{name}: the class does not occur among the {num} validation examples")
+    return metrics
 
 
 def class_metrics_of(problem: Problem, sums: Sequence[Any], num: int, part: str) -> dict[str, dict[str, float]]:

@@ -143,7 +143,7 @@ def _compile_validation(
     stages: Sequence[nn.Module], problem: Problem, recipe: Recipe, shapes: Sequence[Variables]
 ) -> Callable[[Sequence[LayerState]], dict[str, float]]:
     """Returns `states -> metrics` on the validation split, exact for one of any size."""
-    task, val, size = problem.task, problem.dataset.val, evaluation_batch_size(problem)
+    val, size = problem.dataset.val, evaluation_batch_size(problem)
     to_inputs, inputs = compile_inputs(problem, recipe.dtype.name)
     outputs, layers = compile_evaluation(stages, inputs, shapes)
     to_sums = compile_sums(problem, outputs)
@@ -155,6 +155,6 @@ def _compile_validation(
             for evaluate, state in zip(layers, states, strict=True):
                 x = evaluate(state.params, state.statistics, x)
             sums.append(to_sums(x, batch, is_real))
-        return metrics_of(task, jax.device_get(sums), num_examples(val), "val")
+        return metrics_of(problem, jax.device_get(sums), num_examples(val), "val")
 
     return validate

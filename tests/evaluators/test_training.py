@@ -1,18 +1,20 @@
 """Real training through the evaluator's stream."""
 
 import pickle
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from elsewhere.shades import Shades
 from made_runs import trial_of
 
+from nas_jax.data.arrays import Dataset
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, Progress
 from nas_jax.evaluators.training import Training, seeds_of
 from nas_jax.executors.in_process import InProcess
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
@@ -108,6 +110,46 @@ def test_a_budget_that_the_recipe_does_not_have_is_refused(epochs, compile_ahead
     training = InProcess(Training(SPACE, Synthetic(), TASK, RECIPE), compile_ahead)
     with pytest.raises(UserError, match=f"trial 0 asks for a budget of {epochs} epochs, and the recipe has 1 to 2"):
         list(training.evaluate(iter([replace(trials(1)[0], budget=Budget(epochs))])))
+
+
+@pytest.mark.parametrize("compilation", ["layers", "network"])
+def test_what_is_asked_of_a_class_is_measured_beside(compilation, tmp_path):
+    problem = load_problem(TASK, Synthetic())
+    name = problem.dataset.class_names[1]
+    objectives = Objectives.of((f"val_accuracy_of_{name}", "val_accuracy"))
+    recipe = replace(RECIPE, compilation=compilation)
+    training = Training(SPACE, Synthetic(), TASK, recipe, checkpoint_dir=tmp_path, objectives=objectives)
+    assert set(objectives.metrics) <= set(training.metric_names)
+    (trial,) = training.evaluate(iter(trials(1)))
+    of_classes = [name for name in trial.metrics if "_of_" in name]
+    assert of_classes == [f"val_accuracy_of_{name}"]
+    assert len(trial.metrics["curve"][f"val_accuracy_of_{name}"]) == 2
+    network = SPACE.network(trial.genome, RECIPE.dtype)
+    variables = load_variables(tmp_path / str(trial.id) / str(trial.seed))
+    (measured,) = measure(make_forward(network, problem, recipe), [variables], problem, "val")
+    is_of_class = problem.dataset.val["label"] == 1
+    assert trial.metrics[f"val_accuracy_of_{name}"] == pytest.approx(measured.scores[is_of_class].mean())
+
+
+def test_a_class_without_validation_examples_has_no_metric():
+    objectives = Objectives.of("val_accuracy_of_d")
+    training = Training(SPACE, FewClasses(), TASK, RECIPE, objectives=objectives)
+    with pytest.raises(UserError, match="val_accuracy_of_d: the class does not occur among the 40 validation examples"):
+        list(training.evaluate(iter(trials(1))))
+
+
+@dataclass(frozen=True)
+class FewClasses:
+    """Four classes, of which validation has three."""
+
+    def load(self):
+        rng = np.random.default_rng(0)
+        labels = np.arange(80, dtype=np.int32) % 4
+        images = rng.integers(0, 255, (80, 8, 8, 1), np.uint8)
+        kept = np.flatnonzero(labels < 3)[:40]
+        part = {"image": images, "label": labels}
+        val = {"image": images[kept], "label": labels[kept]}
+        return Dataset("few", part, val, part, class_names=("a", "b", "c", "d"))
 
 
 def test_data_of_another_task_ends_the_search():

@@ -102,6 +102,15 @@ def write_front(workdir: Path, objectives: Objectives, trials: Sequence[Trial]) 
     _write_rows(workdir / FRONT, ("trial", "stage", "description", "genome", *metrics), rows)
 
 
+def read_front(workdir: Path) -> list[dict[str, str]]:
+    """The rows of `front.csv` by the names of its columns; none where there is one objective."""
+    path = workdir / FRONT
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [dict(row) for row in csv.DictReader(file)]
+
+
 def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:

@@ -62,8 +62,13 @@ class Writer(Protocol):
         """How good predictions have been, after `position` trials of the search: `val_accuracy/tau` and others."""
         ...
 
-    def end(self, metrics: Mapping[str, Any]) -> None:
-        """The run is complete. `metrics` are those of `best/metrics.json`. Called once, if at all."""
+    def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
+        """The run is complete. Called once, if at all.
+
+        Args:
+            metrics: Those of `best/metrics.json`.
+            front: The rows of `front.csv`; none where there is one objective.
+        """
         ...
 
     def close(self) -> None:

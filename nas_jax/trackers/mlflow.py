@@ -18,7 +18,7 @@ from nas_jax.trial import Stage
 
 T = TypeVar("T")
 
-_RUN, _TRIAL, _PARENT = "nas_jax.run", "nas_jax.trial", "mlflow.parentRunId"  # tags
+_RUN, _TRIAL, _FRONT, _PARENT = "nas_jax.run", "nas_jax.trial", "nas_jax.front", "mlflow.parentRunId"  # tags
 _MAX_METRICS, _MAX_PARAMS = 1000, 100  # of one request
 _MAX_LENGTH = 5000  # of a tag's value
 # MLflow's own patience with a server, 120 seconds and 7 tries again, would hold up the search.
@@ -93,7 +93,11 @@ class _Writer:
     def round(self, position: int, quality: Mapping[str, float]) -> None:
         self._log(self._id, _metrics(numbers(quality), position, prefix="surrogate/"))
 
-    def end(self, metrics: Mapping[str, Any]) -> None:
+    def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
+        on_front = {row["trial"] for row in front}
+        for child in self._search(f"tags.`{_PARENT}` = '{self._id}'") if on_front else ():
+            if child.data.tags[_TRIAL] in on_front:
+                self._client.set_tag(child.info.run_id, _FRONT, "true")
         self._log(self._id, _metrics(numbers(flatten(metrics)), 0, prefix="winner/"))
         self._client.set_terminated(self._id, "FINISHED")
 

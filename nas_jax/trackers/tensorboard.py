@@ -9,7 +9,7 @@ one record of an event file: from there on it is held.
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,9 @@ class _Writer:
     def round(self, position: int, quality: Mapping[str, float]) -> None:
         self._file.scalars(position, _under("surrogate", numbers(quality)))
 
-    def end(self, metrics: Mapping[str, Any]) -> None:
+    def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
+        if front:
+            self._file.text("front", _table(front))
         self._file.text("winner", _code(metrics))
 
     def close(self) -> None:
@@ -103,6 +105,11 @@ def _held(events: Iterable[Any]) -> Held:
 
 def _under(group: str, values: Mapping[str, float]) -> dict[str, float]:
     return {f"{group}/{name}": value for name, value in values.items()}
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    lines = [[*rows[0]], ["---"] * len(rows[0]), *([*row.values()] for row in rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _code(value: Mapping[str, Any]) -> str:

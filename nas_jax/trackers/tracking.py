@@ -17,7 +17,7 @@ from nas_jax.assessment import Assessment
 from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Progress
-from nas_jax.front_files import GrowingVolume
+from nas_jax.front_files import GrowingVolume, read_front
 from nas_jax.listeners import Outcome, Round
 from nas_jax.parts import Parts
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
@@ -105,7 +105,7 @@ class Tracking:
         for name, channel in list(self._channels.items()):
             with self._without_failures(name):
                 if outcome.metrics and not channel.held.is_complete:
-                    channel.writer.end(outcome.metrics)
+                    channel.writer.end(outcome.metrics, read_front(self._log.parent))
 
     @contextmanager
     def _without_failures(self, name: str) -> Iterator[None]:
@@ -153,7 +153,9 @@ class _Channel:
         if assessments and self._num["search"] > self._num_assessed:
             self._num_assessed = self._num["search"]
             named = {
-                f"{metric}/{name}": v for metric, each in assessments.items() for name, v in each._asdict().items()
+                f"{metric}/{name}": float(value)
+                for metric, each in assessments.items()
+                for name, value in each._asdict().items()
             }
             self.writer.round(self._num_assessed, named)
 

@@ -6,7 +6,7 @@ table at the end has every trial.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,11 +91,14 @@ class _Writer:
     def round(self, position: int, quality: Mapping[str, float]) -> None:
         self._quality = quality  # a step is written once: it goes with the next trial
 
-    def end(self, metrics: Mapping[str, Any]) -> None:
+    def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
         self._save(is_complete=True)
         trials = [trial for trial in read_trials(self._run.workdir / "trials.jsonl") if trial.status != "pending"]
+        places = {int(row["trial"]): place for place, row in enumerate(front)}
+        chosen = sorted((trial for trial in trials if trial.id in places), key=lambda trial: places[trial.id])
         tables = {
             "trials": [self._row_of(trial) for trial in trials],
+            "front": [self._row_of(trial) for trial in chosen],
             "curves": [row for trial in trials for row in _curve_rows(trial)],
         }
         self._wandb_run.log({name: self._table(rows) for name, rows in tables.items() if rows})

@@ -1,7 +1,7 @@
 """MLflow's runs, asked for by its own client from a database in a file."""
 
 import pytest
-from tracked_runs import ACCURACIES, best_until_each, track, trials
+from tracked_runs import ACCURACIES, best_until_each, track, trials, write_front_of
 
 from nas_jax.trackers.mlflow import MLflow
 
@@ -48,7 +48,7 @@ def test_the_search_and_its_trials(tmp_path, uri):
     assert parent.info.status == "FINISHED"
     assert parent.data.params["search.num_trials"] == "6"
     assert history(parent, "search/best_val_accuracy") == list(enumerate(best_until_each(), start=1))
-    assert history(parent, "surrogate/tau") == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
+    assert history(parent, "surrogate/val_accuracy/tau") == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
     assert parent.data.metrics["winner/test_accuracy"] == 0.5
     statuses = ["FINISHED" if accuracy else "FAILED" for accuracy in ACCURACIES]
     assert [children[id].info.status for id in range(6)] == statuses
@@ -57,6 +57,13 @@ def test_the_search_and_its_trials(tmp_path, uri):
     assert children[1].data.metrics["val_accuracy"] == 0.75
     assert history(children[1], "curve/val_accuracy") == [(1, 0.375), (2, 0.75)]
     assert children[6].data.tags["stage"] == "final"
+
+
+def test_what_is_on_the_front_has_a_tag(tmp_path, uri):
+    write_front_of(tmp_path, 1, 4)
+    track({"mlflow": MLflow(uri)}, tmp_path, told=TRIALS, is_complete=True)
+    _, children, _ = read(uri)
+    assert [id for id, child in sorted(children.items()) if child.data.tags.get("nas_jax.front") == "true"] == [1, 4]
 
 
 def test_a_killed_run_that_goes_on_has_every_trial_once(tmp_path, uri):
@@ -70,7 +77,7 @@ def test_a_killed_run_that_goes_on_has_every_trial_once(tmp_path, uri):
     assert sorted(children) == list(range(7))
     assert children[2].info.status == "FAILED"
     assert history(parent, "search/trial") == [(step, step - 1) for step in range(1, 7)]
-    assert history(parent, "surrogate/tau") == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
+    assert history(parent, "surrogate/val_accuracy/tau") == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
     before = read(uri)[:2]
     track({"mlflow": MLflow(uri)}, tmp_path, is_complete=True)
     again = read(uri)[:2]

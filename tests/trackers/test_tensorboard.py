@@ -6,7 +6,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from tracked_runs import ACCURACIES, CONFIG, best_until_each, track, trials
+from tracked_runs import ACCURACIES, CONFIG, best_until_each, track, trials, write_front_of
 from written_tables import table_of
 
 from nas_jax.store import read_trials
@@ -49,14 +49,24 @@ def test_the_search_is_one_run(written):
     assert [value for _, value in scalars["search/failed"]] == [0, 0, 1, 0, 0, 0]
     assert scalars["search/train_seconds"][0] == (1, 2.5)
     assert scalars["final/best_val_accuracy"] == [(1, 0.75)]
-    assert scalars["surrogate/tau"] == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
-    assert "surrogate/log_density" not in scalars  # it was no number
+    assert scalars["surrogate/val_accuracy/tau"] == [(step, 0.5) for step in (1, 2, 3, 4, 5)]
+    assert "surrogate/val_accuracy/log_density" not in scalars  # it was no number
     assert f'"num_trials": {CONFIG["search"]["num_trials"]}' in texts["config"][0]
     assert '"test_accuracy": 0.5' in texts["winner"][0]
     experiment = metadata.parse_experiment_plugin_data(columns["_hparams_/experiment"])
     assert [info.name for info in experiment.hparam_infos] == ["width", "operation"]
     assert [value.number_value for value in experiment.hparam_infos[0].domain_discrete.values] == [16, 32, 64]
     assert experiment.metric_infos[0].name.tag == "metric/val_accuracy"
+
+
+def test_the_front_of_several_objectives_is_a_table(tmp_path):
+    write_front_of(tmp_path, 1, 4)
+    track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
+    header, rule, *rows = read(tmp_path / "tensorboard" / "run")[1]["front"][0].splitlines()
+    assert header == "| trial | stage | description | genome | val_accuracy | width |"
+    assert rule == "| --- | --- | --- | --- | --- | --- |"
+    assert [row.split(" | ")[0] for row in rows] == ["| 4", "| 1"]  # the most accurate one first
+    assert rows[0].endswith("| 0.875 | 4 |")
 
 
 def test_a_trial_has_its_curves_its_genes_and_its_end(written):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fakes import Lookup, dies_at
 from made_runs import make_parts
-from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials
+from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials, write_front_of
 
 from nas_jax.errors import UserError
 from nas_jax.listeners import Listener, Listeners
@@ -29,6 +29,7 @@ class Notebook:
     told: list = field(default_factory=list)
     rounds: list = field(default_factory=list)
     ends: list = field(default_factory=list)
+    fronts: list = field(default_factory=list)
     qualities: list = field(default_factory=list)
     num_closed: int = 0
     ids: set = field(default_factory=set)
@@ -52,8 +53,9 @@ class Notebook:
         self.qualities.append(quality)
         self.rounds.append(position)
 
-    def end(self, metrics):
+    def end(self, metrics, front):
         self.ends.append(metrics)
+        self.fronts.append([int(row["trial"]) for row in front])
 
     def close(self):
         self.num_closed += 1
@@ -105,6 +107,14 @@ def test_a_run_that_goes_on_tells_the_rest(tmp_path, num_before):
     track({"notebook": notebook}, tmp_path, is_complete=True)
     assert notebook.told == undisturbed.told
     assert notebook.ends == [METRICS]
+
+
+def test_the_end_comes_with_the_front_of_several_objectives(tmp_path):
+    one, several = Notebook(), Notebook()
+    track({"notebook": one}, tmp_path, told=TRIALS, is_complete=True)
+    write_front_of(tmp_path, 1, 4)
+    track({"notebook": several}, tmp_path, stored=TRIALS, is_complete=True)
+    assert (one.fronts, several.fronts) == ([[]], [[4, 1]])
 
 
 def test_an_assessment_is_told_once_for_as_many_trials(tmp_path):

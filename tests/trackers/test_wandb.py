@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from tracked_runs import best_until_each, track, trials
+from tracked_runs import best_until_each, track, trials, write_front_of
 
 from nas_jax.trackers.wandb import WandB
 
@@ -61,8 +61,15 @@ def test_each_trial_is_a_row_and_a_resumed_run_writes_none_again(tmp_path):
     assert [row["search/best_val_accuracy"] for row in searched] == best_until_each()
     assert [row["_step"] for row in rows] == list(range(1, len(rows) + 1))
     assert (searched[1]["search/gene: width"], searched[1]["search/gene: operation"]) == (16, "pool")
-    assert searched[1]["surrogate/tau"] == 0.5
+    assert searched[1]["surrogate/val_accuracy/tau"] == 0.5
     (tables,) = [row for row in rows if any(name.startswith("trials") for name in row)]
     table = json.loads(next(tmp_path.glob("wandb/offline-run-*/files/media/table/trials*.json")).read_text())
     assert [row[0] for row in table["data"]] == list(range(7))
     assert any(name.startswith("curves") for name in tables)
+
+
+def test_the_front_of_several_objectives_is_a_table(tmp_path):
+    write_front_of(tmp_path, 1, 4)
+    track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
+    (path,) = tmp_path.glob("wandb/offline-run-*/files/media/table/front*.json")
+    assert [row[0] for row in json.loads(path.read_text())["data"]] == [4, 1]  # the most accurate one first

@@ -14,8 +14,8 @@ the reference had 0.736; on 423 sentences that is no difference to rely on.
 The two are for short questions in 6 classes and for requests in 150; figures are means of three seeds. On TREC's
 questions the search found that the reference network is the best of 4, with a test accuracy of 0.910; the next one
 had 0.904. The tokens, the recipe and the reference had been chosen by a few trainings whose test accuracies were seen,
-so these figures flatter a little. It took 18 minutes on one core beside other work. On the requests of CLINC150 the winner had 0.915 and the
-reference 0.908; it took 25 minutes on two cores, one of which was busy.
+so these figures flatter a little. It took 18 minutes on one core beside other work. On the requests of CLINC150 the
+winner had 0.915 and the reference 0.908; it took 25 minutes on two cores, one of which was busy.
 
 `:smoke` is the first in seconds, for tests.
 """

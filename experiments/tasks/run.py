@@ -97,8 +97,11 @@ def print_table(rows: list[dict]) -> None:
     for variant in dict.fromkeys(row["variant"] for row in rows):
         own = [row for row in rows if row["variant"] == variant]
         ours, others = ([row for row in own if row["method"] == method] for method in METHODS)
+        if not ours or not others:
+            continue  # until both have been run
         sign = 1 if own[0]["maximize"] else -1
-        leads = [sign * (a["best"] - b["best"]) for a, b in zip(ours, others, strict=True)]
+        by_random = {row["seed"]: row["best"] for row in others}
+        leads = [sign * (row["best"] - by_random[row["seed"]]) for row in ours if row["seed"] in by_random]
         minutes = " and ".join(f"{np.mean([row['core_seconds'] for row in part]) / 60:.1f}" for part in (ours, others))
         cells = [mean_of([row["best"] for row in part]) for part in (ours, others)]
         print(f"| `{variant}` | `{own[0]['metric']}` | {cells[0]} | {cells[1]} | {mean_of(leads)} | {minutes} |")

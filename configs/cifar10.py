@@ -7,7 +7,8 @@ baseline: 100 random chains, a surrogate of them, and the ten that rank best amo
 `:wide_smoke` and `:latency_smoke` are for tests.
 
 `:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, most of which stop after two or four
-(`freeze_thaw`), as `experiments/search_on_cifar10` found best.
+(`freeze_thaw`). `experiments/search_on_cifar10` compares such a search with random search; the three finalists have not
+been timed.
 
 `:latency` looks for accuracy against the milliseconds of one image on this machine, measured of the compiled network
 before it is trained, with the training cut down for two cores; it leaves a front in `front/`. It has not been timed.

@@ -10,8 +10,8 @@ three seeds, where the reference had 0.647.
     python -m nas_jax.main --config=configs/segmentation.py:nuclei --config.data.path=FOLDER
 
 Its search took 20 minutes of one core of an AMD EPYC and came to a validation mean IoU of 0.673 after 5 epochs; its
-finalists have not been trained to the end, which takes about an hour of one core. The reference, trained from one seed
-as the finalists are, had a foreground IoU of 0.839 on the test images there, and a mean IoU of 0.757.
+finalists have not been trained to the end. The reference, trained from one seed as the finalists are, had a foreground
+IoU of 0.839 on the test images there, and a mean IoU of 0.757.
 
 `:smoke` is the first in seconds, for tests.
 """

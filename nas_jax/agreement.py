@@ -41,11 +41,11 @@ def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) ->
 
 def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:
     """Refuses objectives and constraints that neither the evaluator's metrics nor what the space tells has."""
-    choices = dict.fromkeys((*metric_names, *known_costs(space)))
+    known = known_costs(space)
     for metric in objectives.needed:
-        if metric not in choices:
-            shown = [*choices][:_MOST_SHOWN]
-            more = f" and {len(choices) - len(shown)} more, of other classes" if len(choices) > len(shown) else ""
+        if metric not in (*metric_names, *known):
+            shown = dict.fromkeys((*metric_names[:_MOST_SHOWN], *known))
+            more = f" and {len(metric_names) - _MOST_SHOWN} more" if len(metric_names) > _MOST_SHOWN else ""
             title = _title_of(config, objectives, metric)
             raise UserError(f"{title}: no {metric!r}; choose from {', '.join(shown)}{more}")
 

@@ -67,6 +67,15 @@ def test_both_evaluators_have_to_give_the_objective(on_table, tmp_path):
         build_parts(on_table, tmp_path)
 
 
+def test_of_many_metrics_the_first_ones_are_offered(trained, tmp_path):
+    trained["data"] = {"name": "synthetic", "num_classes": 40}
+    trained["objective"] = {"metric": "val_accuracy_of_cat"}
+    with pytest.raises(
+        UserError, match=r"no 'val_accuracy_of_cat'; choose from val_accuracy, .*, num_params, flops and 17 more$"
+    ):
+        build_parts(trained, tmp_path)
+
+
 @pytest.mark.parametrize("section", ["data", "recipe"])
 def test_training_needs_both_sections(trained, tmp_path, section):
     trained[section] = None

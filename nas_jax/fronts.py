@@ -1,10 +1,12 @@
 """What is a front, and what it is worth: of values in rows, a column an objective, higher being better.
 
 Hypervolumes and ranks are computed by moocore (López-Ibáñez et al., https://multi-objective.github.io/moocore), the
-library of who wrote the algorithms.
+library of who wrote the algorithms. It is compiled, and not there for every machine: it is loaded when a front is asked
+for, so that a search with one objective does without it.
 """
 
-import moocore
+from types import ModuleType
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -13,7 +15,7 @@ def nondominated(values: Float[np.ndarray, "n k"]) -> Bool[np.ndarray, " n"]:
     """Which rows no other one dominates; of equal rows the first one stays."""
     if not len(values):
         return np.zeros(0, bool)
-    return np.asarray(moocore.is_nondominated(_array(values), maximise=True, keep_weakly=False), bool)
+    return np.asarray(_moocore().is_nondominated(_array(values), maximise=True, keep_weakly=False), bool)
 
 
 def ranks(
@@ -29,7 +31,7 @@ def ranks(
     is_kept = broken <= 0
     num = 0
     if is_kept.any():
-        found[is_kept] = moocore.pareto_rank(_array(values[is_kept]), maximise=True)
+        found[is_kept] = _moocore().pareto_rank(_array(values[is_kept]), maximise=True)
         found[is_kept] -= found[is_kept].min()
         num = int(found[is_kept].max()) + 1
     found[~is_kept] = num + np.unique(broken[~is_kept], return_inverse=True)[1]
@@ -50,14 +52,14 @@ def crowding(values: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
 
 def hypervolume(values: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"]) -> float:
     """The volume between the reference and the front; rows that are not above the reference everywhere add nothing."""
-    return float(moocore.hypervolume(_array(values), ref=reference, maximise=True)) if len(values) else 0.0
+    return float(_moocore().hypervolume(_array(values), ref=reference, maximise=True)) if len(values) else 0.0
 
 
 def contributions(values: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, " n"]:
     """What the hypervolume would lack without each of the rows."""
     if not len(values):
         return np.zeros(0)
-    return np.asarray(moocore.hv_contributions(_array(values), ref=reference, maximise=True), np.float64)
+    return np.asarray(_moocore().hv_contributions(_array(values), ref=reference, maximise=True), np.float64)
 
 
 def spread(values: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"], num: int) -> list[int]:
@@ -76,3 +78,9 @@ def spread(values: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"],
 
 def _array(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, np.float64)
+
+
+def _moocore() -> ModuleType:
+    import moocore
+
+    return moocore

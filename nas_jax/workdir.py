@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -139,9 +140,16 @@ def environment(command: str | None = None) -> dict[str, Any]:
         "platform": platform.platform(),
         "num_cpus": os.cpu_count(),
         "devices": device_names(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": dict(_versions()),
         "git_revision": _git_revision(),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Of those of PACKAGES that are installed: a data source of one's own needs no TensorFlow Datasets."""
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
 
 
 def _git_revision() -> str | None:

@@ -1,9 +1,11 @@
 """What a network costs where it will run: measured of its compiled program, before any training.
 
-The program is the one that is exported: from raw inputs to predictions, in float32. Parameters have their initial
-values, which changes none of these figures.
+The program is the one that is exported: from raw inputs to predictions, in float32, with the parameters as constants
+(as arguments they made calls of 0.05 to 0.25 ms on a CPU 7 to 20 % longer). They have their initial values, which
+changes none of these figures.
 """
 
+import functools
 import threading
 from collections.abc import Sequence
 
@@ -43,16 +45,17 @@ def deployed_metrics(network: nn.Module, problem: Problem, wanted: Sequence[str]
     variables = jax.tree.map(jax.device_put, draw_variables(plan_variables(network, input_shapes(problem)), seed=0))
     one = spec.arrays[task.input_name]
     inputs = jax.device_put(np.zeros((batch_size, *one.shape), one.dtype))
-    compiled = jax.jit(make_predict(network, task, spec)).lower(variables, inputs).compile()
+    predict = functools.partial(make_predict(network, task, spec), variables)
+    compiled = jax.jit(predict).lower(inputs).compile()
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
     metrics: dict[str, float] = {"size_bytes": float(size)}
     if "peak_memory_bytes" in wanted and (memory := compiled.memory_analysis()) is not None:
         metrics["peak_memory_bytes"] = float(
-            memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+            size + memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
         )
     if set(wanted) & set(LATENCIES):
         with _measuring:
-            seconds = time_calls(lambda: jax.block_until_ready(compiled(variables, inputs)), _MAX_SECONDS)
+            seconds = time_calls(lambda: jax.block_until_ready(compiled(inputs)), _MAX_SECONDS)
         low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75)).tolist()
         metrics |= {
             "latency_ms": 1000 * median,

@@ -21,7 +21,19 @@ from nas_jax.store import read_trials
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "gpu_population"
 PACKED = ROOT.parent / "shared" / "gpu" / "cifar10_part.npz"
-LACKING = ("tensorflow_datasets", "array_record", "torch")
+LACKING = ("tensorflow_datasets", "array_record", "moocore", "torch")
+WITHOUT_METADATA = """
+import importlib.metadata as metadata
+
+installed = metadata.version
+
+def version(name):
+    if name.replace("-", "_") in {lacking}:
+        raise metadata.PackageNotFoundError(name)
+    return installed(name)
+
+metadata.version = version
+"""
 
 
 def imported(name):
@@ -37,6 +49,7 @@ def outcome(tmp_path_factory):
     lacking, out = tmp_path_factory.mktemp("lacking"), tmp_path_factory.mktemp("results") / "out"
     for name in LACKING:
         (lacking / f"{name}.py").write_text(f"raise ModuleNotFoundError('there is no {name} here')\n")
+    (lacking / "sitecustomize.py").write_text(WITHOUT_METADATA.replace("{lacking}", repr((*LACKING, "nas_jax"))))
     done = subprocess.run(
         [sys.executable, FOLDER / "run.py", "--tiny", f"--out={out}", "--steps=environment,compile,workers_1,torch_1"],
         env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{lacking}{os.pathsep}{ROOT}"},

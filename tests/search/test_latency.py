@@ -62,7 +62,13 @@ def test_inputs_of_any_type_can_be_drawn(dtype):
 
 def test_slow_calls_are_few():
     assert len(time_calls(lambda: time.sleep(0.05), 0.1)) == 10
-    assert len(time_calls(lambda: None, 1.0)) == 100
+    assert len(time_calls(lambda: time.sleep(0.005), 60.0)) == 100
+
+
+def test_fast_calls_are_many():
+    calls = time_calls(lambda: None, 60.0)
+    assert len(calls) > 100
+    assert 0.3 <= sum(calls) < 60
 
 
 def test_without_a_network_there_is_no_latency(tmp_path):

@@ -13,7 +13,19 @@ from types import TracebackType
 
 from scale import Scale, emit, main
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gpjax", "lineax", "ml_collections", "beartype", "moocore", "torch")
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "gpjax",
+    "lineax",
+    "ml_collections",
+    "beartype",
+    "moocore",
+    "torch",
+)
 HAS_GPU = shutil.which("nvidia-smi") is not None
 _INTERVAL_SECONDS = 0.5
 

@@ -60,7 +60,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.search.num_trials = 60
         config.data.update(num_train=8192, num_val=2000)
         config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
-        config.finalists.recipe = ConfigDict({"num_epochs": 12, "warmup_epochs": 1.0})
+        config.finalists.recipe = ConfigDict({"num_epochs": 8, "warmup_epochs": 1.0})
     if variant in ("wide", "wide_smoke"):
         config.data.cutout = 8
         config.task = ConfigDict({"name": "classification", "label_smoothing": 0.1})

@@ -3,7 +3,7 @@
     run="python experiments/curves_benchmark/run.py"
     $run --path imdb_*.csv --curve valid_loss_{} --exclude test_loss_{} --seeds 200
     $run --path my.csv --methods hyperband asha:eta=4,num_brackets=2 --seeds 20 --core 1
-    $run --path nb201.csv --space nb201 --curve val_accuracy_{} --maximize
+    $run --path nb201.csv --space nb201 --curve val_accuracy_{} --maximize --scores zero_cost.csv
     python experiments/curves_benchmark/report.py
 
 A method is a strategy of the library by its name, with settings behind a colon. It goes through
@@ -50,7 +50,8 @@ def main() -> None:
     for path in arguments.path:
         for method in arguments.methods:
             seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-            labels = [Label(Path(path).stem, method, seed, arguments.max_cost) for seed in seeds]
+            name = f"{method}, with scores" if arguments.scores else method
+            labels = [Label(Path(path).stem, name, seed, arguments.max_cost) for seed in seeds]
             known = {run.label for run in results.read(arguments.results)}
             if left := [label for label in labels if label not in known]:
                 parts = parts_of(path, method, arguments)
@@ -68,6 +69,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--space", choices=SPACES, default="categorical")
     parser.add_argument("--methods", nargs="+", default=METHODS, help="strategies: asha, asha:eta=4,num_brackets=2")
     parser.add_argument("--surrogate", default="", help="of methods with one, in place of the recommended one")
+    parser.add_argument("--scores", default="", help="a table of zero-cost scores, which the surrogate sees too")
+    parser.add_argument("--score_columns", default="synflow,nwot,jacov,grad_norm", help="its columns")
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--max_cost", type=float, default=50.0, help="of a run, in full trainings")
@@ -92,6 +95,9 @@ def parts_of(path: str, method: str, arguments: argparse.Namespace) -> Parts:
     )
     if arguments.space == "categorical":
         config.space.update(path=path, curve=arguments.curve, exclude=arguments.exclude)
+    if arguments.scores:
+        key = sections["evaluator"].get("key", "")
+        config.features = {"name": "table", "path": arguments.scores, "key": key, "columns": arguments.score_columns}
     if arguments.surrogate:
         config.surrogate = {"name": arguments.surrogate}
     return build_parts(complete(config).to_dict(), HERE)

@@ -75,7 +75,7 @@ def read_cells(path: Path) -> Cells:
 def write_operations(cells: Cells, path: Path) -> None:
     """The table with a column an edge, for the space `categorical`."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["architecture", *(f"edge{place}" for place in range(6)), *COLUMNS])
         for name, operations, *values in zip(cells.names, cells.operations, *cells.metrics.values(), strict=True):
             writer.writerow([name, *operations, *map(repr, map(float, values))])

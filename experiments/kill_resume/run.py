@@ -98,7 +98,7 @@ def main() -> None:
             if not is_same:
                 sys.exit(1)
     with Path(__file__).with_name(arguments.results).open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -84,7 +84,7 @@ def main() -> None:
         [row for row in csv.DictReader(RESULTS.open()) if int(row["seed"]) not in seeds] if RESULTS.exists() else []
     )
     with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, results[0].keys())
+        writer = csv.DictWriter(file, results[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(others)
         writer.writerows(row | {name: f"{row[name]:.4f}" for name in METRICS} for row in results)

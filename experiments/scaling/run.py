@@ -128,7 +128,7 @@ def main() -> None:
         for num_workers in (1, 10):
             record(Nothing(), "slurm, local", num_workers)
     with Path(__file__).with_name("results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -87,7 +87,7 @@ def _with_raw_form(
     rows = [[*parse(row[columns[0]]), row[columns[1]], row[columns[2]]] for row in table.rows]
     path = folder / f"{name}.csv"
     with path.open("w", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*(f"{gene}_{number}" for number in range(1, len(rows[0]) - 1)), "score", "seconds"])
         writer.writerows(rows)
     raw = any_table(str(path), "score", "", "seconds")

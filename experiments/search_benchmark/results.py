@@ -57,7 +57,7 @@ def add(path: Path, run: Run) -> None:
     """Appends a row, and the names of columns to an empty file."""
     with path.open("a", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         if file.seek(0, 2) == 0:
             writer.writeheader()
         writer.writerow(_to_row(run))

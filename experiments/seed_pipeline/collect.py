@@ -24,7 +24,7 @@ def main() -> None:
     workdir = parser.parse_args().workdir
     trials = read_trials(workdir / "trials.jsonl")
     with (HERE / "trials.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         header = ["id", "stage", "status", "description", "predicted_mean", "predicted_std", *METRICS]
         writer.writerow([*header, "seconds_compile", "seconds_train", "seed", "error"])
         for trial in trials:

@@ -180,7 +180,7 @@ def run(title: str, table: tuple[np.ndarray, np.ndarray, tuple], methods: Method
                 row = dict(zip(LABEL, label, strict=True)) | {key: f"{value:.4f}" for key, value in result.items()}
                 is_new = not path.exists()
                 with path.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, FIELDS)
+                    writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
                     if is_new:
                         writer.writeheader()
                     writer.writerow(row)

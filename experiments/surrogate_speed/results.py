@@ -48,7 +48,7 @@ class Results:
         print(label.method, f"n={label.n} seed={label.seed}", *news, sep="  ", flush=True)
         part = self.path.with_suffix(".part")
         with part.open("w", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             writer.writerow((*Label._fields, "value", "note"))
             for known, number in sorted(self.values.items()):
                 writer.writerow((*known, "" if self.notes[known] else f"{number:.8g}", self.notes[known]))

@@ -139,4 +139,4 @@ def write_csv(path: Path, fields: Sequence[str], results: Sequence[Result]) -> N
         )
 
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([columns, *map(row, results)])
+        csv.writer(file, lineterminator="\n").writerows([columns, *map(row, results)])

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     ablations = _ablate(console, record, parts, options.ablate) if options.ablate else []
     path = workdir / "importance.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *csv_rows(importances, ablations)])
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *csv_rows(importances, ablations)])
     print(path)
 
 

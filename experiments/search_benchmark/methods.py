@@ -32,6 +32,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "surrogate:auto": {"surrogate": {"name": "auto", "choices": [SURROGATE, "random_forest", "svm"]}},
     "encoding:one_hot": {"space": {"encoding": "one_hot"}},
     "encoding:path": {"space": {"encoding": "path"}},
+    "encoding:functional": {"space": {"encoding": "functional"}},
     "encoding:raw_categorical": {"is_raw": True},  # the space `categorical` in place of the benchmark's own
     "encoding:free_features": {"space": {"free_features": True}},
     "acquisition:thompson": {"strategy": {**STRATEGY, "acquisition": "thompson"}},

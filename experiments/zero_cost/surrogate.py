@@ -24,7 +24,7 @@ from nas_jax.strategies.pools import scale_of
 from nas_jax.strategies.recommended import recommended_surrogate
 from nas_jax.trial import Genome, History
 
-SPACE = NasBench201((32, 32, 3), 10)
+SPACE = NasBench201((32, 32, 3), 10, "functional")
 SCORES = ("synflow", "nwot", "jacov", "grad_norm")
 FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as they are": lambda column: column,

@@ -87,22 +87,44 @@ def _path(genome: Genome) -> list[float]:
 def _functional(genome: Genome) -> list[float]:
     """What the paths compute, where a skip connection is nothing: 62 features.
 
-    Square roots of the number of paths with each sequence of operations, with each number of convolutions, of 3x3
-    convolutions and of pools; how often each operation occurs; and each edge's operation as its number, which tells
-    apart what agrees in all else.
+    Square roots of the number of paths with each sequence of operations; those of `_summary`; and each edge's operation
+    as its number, which tells apart what agrees in all else.
     """
-    paths = [tuple(genome[edge] for edge in path if genome[edge] != "skip_connect") for path in _paths(genome)]
+    paths = _sequences(genome)
     counts = [paths.count(sequence) for length in range(4) for sequence in product(OPERATIONS[2:], repeat=length)]
+    numbers = (float(OPERATIONS.index(operation)) for operation in genome)
+    return [*np.sqrt(counts), *_depths(paths), *_totals(genome), *numbers]
+
+
+def _summary(genome: Genome) -> list[float]:
+    """How deep the paths are, how often operations occur, and the operation of each edge: 46 features."""
+    return [*_depths(_sequences(genome)), *_totals(genome), *_one_hot(genome)]
+
+
+def _sequences(genome: Genome) -> list[tuple[str, ...]]:
+    """The operations along each path, but for skip connections."""
+    return [tuple(genome[edge] for edge in path if genome[edge] != "skip_connect") for path in _paths(genome)]
+
+
+def _depths(paths: Sequence[tuple[str, ...]]) -> list[float]:
+    """Square roots of the number of paths with each number of convolutions, of 3x3 convolutions and of pools: 12."""
+    counts: list[int] = []
     for counted in (tuple(KERNEL_SIDES), ("nor_conv_3x3",), ("avg_pool_3x3",)):
         depths = [sum(operation in counted for operation in path) for path in paths]
         counts += [depths.count(depth) for depth in range(4)]
-    totals = [genome.count(operation) for operation in OPERATIONS[1:]]
-    return [*np.sqrt(counts), *map(float, totals), *(float(OPERATIONS.index(operation)) for operation in genome)]
+    return [*np.sqrt(counts)]
 
 
+def _totals(genome: Genome) -> list[float]:
+    """How often each operation occurs: 4 features."""
+    return [float(genome.count(operation)) for operation in OPERATIONS[1:]]
+
+
+_ONE_HOT_GENES = tuple(name for name in EDGE_NAMES for _ in OPERATIONS)
 ENCODINGS: dict[str, tuple[Callable[[Genome], list[float]], tuple[str, ...]]] = {  # with the `feature_genes`
+    "summary": (_summary, ("paths",) * 12 + ("counts",) * 4 + _ONE_HOT_GENES),
     "functional": (_functional, ("paths",) * 52 + ("counts",) * 4 + EDGE_NAMES),
-    "one_hot": (_one_hot, tuple(name for name in EDGE_NAMES for _ in OPERATIONS)),
+    "one_hot": (_one_hot, _ONE_HOT_GENES),
     "path": (_path, ("paths",) * 84),
 }
 
@@ -113,8 +135,9 @@ class NasBench201:
 
     Args:
         image_shape: (height, width, channels); it comes from the data set, and `num_outputs` from the task.
-        encoding: "functional" describes what the paths compute, "one_hot" the edges, "path" which paths there are
-            (which does not tell all genomes apart).
+        encoding: "summary" describes the edges, and how deep paths are; a search with it finds the best cell with the
+            fewest trials (`experiments/search_benchmark`). "functional" has each sequence of operations in place of
+            the edges, "one_hot" the edges alone, "path" which paths there are (which does not tell all genomes apart).
         free_features: Also encode log10 of parameters and FLOPs, known without training.
         num_cells: Cells in each of the three stages; 5 in the benchmark.
         filters: Channels of the first stage, doubled by each later one; 16 in the benchmark.
@@ -127,7 +150,7 @@ class NasBench201:
 
     image_shape: tuple[int, int, int]
     num_outputs: int
-    encoding: str = "functional"
+    encoding: str = "summary"
     free_features: bool = False
     num_cells: int = 5
     filters: int = 16

@@ -140,7 +140,7 @@ def test_sampling_the_whole_space_gives_each_genome_once():
     assert sorted(drawn) == sorted(GENOMES[100:])
 
 
-@pytest.mark.parametrize(("encoding", "width"), [("functional", 62), ("one_hot", 30), ("path", 84)])
+@pytest.mark.parametrize(("encoding", "width"), [("summary", 46), ("functional", 62), ("one_hot", 30), ("path", 84)])
 def test_encodings(encoding, width):
     space = NasBench201((32, 32, 3), 10, encoding)
     x = space.encode(GENOMES)
@@ -153,14 +153,27 @@ def test_encodings(encoding, width):
     np.testing.assert_allclose(10.0 ** wider[:, -2:], costs, rtol=1e-5)
 
 
+BY_HAND = parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|skip_connect~1|avg_pool_3x3~2|")
+DEPTHS_BY_HAND = [[0, 2**0.5, 0, 0], [0, 2**0.5, 0, 0], [1, 1, 0, 0]]  # of convolutions, of 3x3 ones, of pools
+
+
 def test_functional_features_by_hand():
     """Paths: input -> 3x3 -> output, and input -> 3x3 -> pool -> output by way of a skip connection."""
-    (x,) = SPACE.encode([parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|skip_connect~1|avg_pool_3x3~2|")])
+    (x,) = NasBench201((32, 32, 3), 10, "functional").encode([BY_HAND])
     sequences, depths, totals, numbers = np.split(x, [40, 52, 56])
     assert np.flatnonzero(sequences).tolist() == [2, 4 + 3 + 2]  # (3x3,) and (3x3, pool), after (), singles and pairs
-    np.testing.assert_allclose(depths.reshape(3, 4), [[0, 2**0.5, 0, 0], [0, 2**0.5, 0, 0], [1, 1, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(depths.reshape(3, 4), DEPTHS_BY_HAND, rtol=1e-6)
     assert totals.tolist() == [2, 0, 1, 1]
     assert numbers.tolist() == [3, 0, 1, 0, 1, 4]
+
+
+def test_summary_by_hand():
+    (x,) = SPACE.encode([BY_HAND])
+    depths, totals, edges = np.split(x, [12, 16])
+    np.testing.assert_allclose(depths.reshape(3, 4), DEPTHS_BY_HAND, rtol=1e-6)
+    assert totals.tolist() == [2, 0, 1, 1]
+    assert edges.reshape(6, 5).argmax(axis=1).tolist() == [3, 0, 1, 0, 1, 4]
+    assert edges.sum() == 6
 
 
 def test_a_cell_sums_what_its_edges_give():

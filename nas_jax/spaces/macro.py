@@ -199,12 +199,13 @@ class NasBenchMacro:
         return CHAINS.crossover(rng, first, second)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """One-hot blocks of the genomes' canonical forms: 24 features, and those of `free_features`."""
+        """Of the genomes' canonical forms one-hot blocks and how often each kind occurs, 27 features; `free_features`."""
         return np.array([self._features(canonical(genome)) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:
         blocks = [number for block in genome for number in one_hot(block, BLOCKS)]
-        return [*blocks, *(np.log10(self.cost(genome)) if self.free_features else ())]
+        counts = [float(genome.count(block)) for block in BLOCKS]
+        return [*blocks, *counts, *(np.log10(self.cost(genome)) if self.free_features else ())]
 
     @property
     def gene_choices(self) -> dict[str, tuple[str, ...]]:
@@ -212,9 +213,9 @@ class NasBenchMacro:
 
     @property
     def feature_genes(self) -> tuple[str, ...]:
-        """Blocks, and the costs, which are no gene's."""
+        """Blocks, and what is no gene's: how often blocks occur, costs."""
         names = [name for name in BLOCK_NAMES for _ in BLOCKS]
-        return (*names, *(Cost._fields if self.free_features else ()))
+        return (*names, *("counts",) * len(BLOCKS), *(Cost._fields if self.free_features else ()))
 
     def genes_of(self, genome: Genome) -> dict[str, str]:
         return dict(zip(BLOCK_NAMES, genome, strict=True))

@@ -131,11 +131,11 @@ def test_sampling_the_whole_space_gives_each_genome_once():
 
 def test_encodings():
     x = SPACE.encode(GENOMES)
-    assert x.shape == (3969, 24)
+    assert x.shape == (3969, 27)
     assert len(np.unique(x, axis=0)) == 3969
-    assert (
-        x.reshape(-1, 8, 3).argmax(axis=2) == [[int(digit) for digit in digits(genome)] for genome in GENOMES]
-    ).all()
+    blocks, counts = x[:, :24].reshape(-1, 8, 3), x[:, 24:]
+    assert (blocks.argmax(axis=2) == [[int(digit) for digit in digits(genome)] for genome in GENOMES]).all()
+    np.testing.assert_array_equal(counts, blocks.sum(axis=1))
     np.testing.assert_array_equal(SPACE.encode([parse("00101021")]), SPACE.encode([parse("00110021")]))
     wider = NasBenchMacro((32, 32, 3), 10, free_features=True).encode(GENOMES[:50])
     np.testing.assert_array_equal(wider[:, :-2], x[:50])

@@ -199,7 +199,7 @@ class NasBenchMacro:
         return CHAINS.crossover(rng, first, second)
 
     def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
-        """Of the genomes' canonical forms one-hot blocks and how often each kind occurs, 27 features; `free_features`."""
+        """Of the genomes' canonical forms: one-hot blocks and how often each occurs, 27 features; `free_features`."""
         return np.array([self._features(canonical(genome)) for genome in genomes], np.float32)
 
     def _features(self, genome: Genome) -> list[float]:

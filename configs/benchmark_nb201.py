@@ -5,7 +5,7 @@
 The table is a CSV or JSON file with a row for each cell: its string (`|nor_conv_3x3~0|+|…|`) in the column
 "architecture", its accuracies after 200 epochs in "val_accuracy_200" and "test_accuracy_200". Other names by flag:
 `--config.evaluator.key=arch_str --config.evaluator.metrics.val_accuracy=valid_acc`. The search sees the validation
-accuracy only. On two cores of an AMD EPYC it took 15 s (14.8 to 15.2, three runs), and found the best cell of all.
+accuracy only. On two cores of an AMD EPYC it took 17 s (16.1 to 17.4, three runs), and found the best cell of all.
 `:smoke` has fewer trials, for tests.
 
     python -m nas_jax.main --config=configs/benchmark_nb201.py:energy --config.evaluator.path=nb201.csv

@@ -36,18 +36,19 @@ class Grid(NamedTuple):
     scores: np.ndarray  # [choices of the first gene, of the second, ...]
 
 
-def nas_bench_201(path: str, folder: Path) -> Benchmark:
+def nas_bench_201(path: str, folder: Path, score: str = "") -> Benchmark:
     """Validation accuracy (%) on CIFAR-10 after 200 epochs; a trial takes as long as its network has FLOPs."""
     space = {"name": "nb201", "image_shape": (32, 32, 3), "num_outputs": 10}
-    evaluator = {"path": path, "key": "architecture", "metrics": {"score": "val_accuracy_200"}, "seconds": "mflops"}
-    return _with_raw_form("nb201", space, evaluator, nb201.parse, "edge", folder)
+    metrics = {"score": score or "val_accuracy_200"}
+    evaluator = {"path": path, "key": "architecture", "metrics": metrics, "seconds": "mflops"}
+    return _with_raw_form(f"nb201 {score}".strip(), space, evaluator, nb201.parse, "edge", folder)
 
 
-def nas_bench_macro(path: str, folder: Path) -> Benchmark:
+def nas_bench_macro(path: str, folder: Path, score: str = "") -> Benchmark:
     """Mean test accuracy (%) on CIFAR-10 of three trainings, as the literature searches it; time as above."""
     space = {"name": "macro", "image_shape": (32, 32, 3), "num_outputs": 10}
-    evaluator = {"path": path, "key": "key", "metrics": {"score": "mean_acc"}, "seconds": "flops"}
-    return _with_raw_form("macro", space, evaluator, macro.parse, "block", folder)
+    evaluator = {"path": path, "key": "key", "metrics": {"score": score or "mean_acc"}, "seconds": "flops"}
+    return _with_raw_form(f"macro {score}".strip(), space, evaluator, macro.parse, "block", folder)
 
 
 def any_table(path: str, target: str, exclude: str, seconds: str) -> Benchmark:

@@ -66,6 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", choices=("nb201", "macro", "table"))
     parser.add_argument("--path", default="", help="its CSV or JSON file")
+    parser.add_argument("--score", default="", help="of nb201 and macro: another column to maximise than the usual one")
     parser.add_argument("--target", default="accuracy", help="of a table of one's own: the column to maximise")
     parser.add_argument("--exclude", default="", help="of a table of one's own: columns that are no genes")
     parser.add_argument("--seconds", default="", help="of a table of one's own: the column of a trial's seconds")
@@ -86,7 +87,7 @@ def parse_arguments() -> argparse.Namespace:
 def benchmark_of(arguments: argparse.Namespace, folder: Path) -> Benchmark:
     if arguments.table == "table":
         return any_table(arguments.path, arguments.target, arguments.exclude, arguments.seconds)
-    return {"nb201": nas_bench_201, "macro": nas_bench_macro}[arguments.table](arguments.path, folder)
+    return {"nb201": nas_bench_201, "macro": nas_bench_macro}[arguments.table](arguments.path, folder, arguments.score)
 
 
 def names_of(patterns: list[str]) -> list[str]:

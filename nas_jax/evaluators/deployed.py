@@ -1,8 +1,7 @@
 """What a network costs where it will run: measured of its compiled program, before any training.
 
-The program is the one that is exported: from raw inputs to predictions, in float32, with the parameters as constants
-(as arguments they made calls of 0.05 to 0.25 ms on a CPU 7 to 20 % longer). They have their initial values, which
-changes none of these figures.
+The program is the one that is exported: from raw inputs to predictions, in float32, with the parameters as constants:
+with them as arguments calls take longer. They have their initial values, which changes none of these figures.
 """
 
 import functools

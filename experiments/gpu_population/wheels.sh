@@ -11,5 +11,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 wheels=experiments/gpu_population/wheels
 python=${PYTHON:-python3}
 "$python" -m pip download --quiet --no-deps --only-binary=:all: --python-version "${TARGET:-3.12}" --dest "$wheels" \
-  -c requirements.txt gpjax ml_collections beartype paramax importlib_resources flatbuffers moocore cffi pycparser platformdirs
+  -c requirements.txt gpjax ml_collections beartype paramax importlib_resources flatbuffers \
+  moocore cffi pycparser platformdirs
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$wheels" .

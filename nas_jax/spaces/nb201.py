@@ -87,8 +87,8 @@ def _path(genome: Genome) -> list[float]:
 def _functional(genome: Genome) -> list[float]:
     """What the paths compute, where a skip connection is nothing: 62 features.
 
-    Square roots of the number of paths with each sequence of operations; those of `_summary`; and each edge's operation
-    as its number, which tells apart what agrees in all else.
+    Square roots of the number of paths with each sequence of operations, and with each depth; how often each operation
+    occurs; and each edge's operation as its number, which tells apart what agrees in all else.
     """
     paths = _sequences(genome)
     counts = [paths.count(sequence) for length in range(4) for sequence in product(OPERATIONS[2:], repeat=length)]

@@ -22,7 +22,8 @@ from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.learner import Learned, Learner, is_by_spread
 from nas_jax.strategies.pools import Pool, make_pool
 from nas_jax.strategies.recommended import TARGETS, recommended_surrogate
-from nas_jax.strategies.tradeoffs import Believing, prediction_of, weigh
+from nas_jax.strategies.targets import prediction_of
+from nas_jax.strategies.tradeoffs import Believing, weigh
 from nas_jax.surrogates import acquisition
 from nas_jax.surrogates.base import Posterior, Surrogate
 from nas_jax.surrogates.capabilities import conditioner_of, description_of, sampler_of
@@ -122,7 +123,9 @@ class Bayesopt:
             "value": float(values[choice]),
             "log_feasible": float(beliefs.log_feasible[row]),
         }
-        predictions = tuple(prediction_of(marginal, row) for marginal in beliefs.objectives)
+        predictions = tuple(
+            prediction_of(each.line.__call__, each.mean[row], each.std[row]) for each in beliefs.objectives
+        )
         return Proposal(pool.candidates[choice], predictions=predictions, details=details)
 
     def _learn(self, key: jax.Array, pool: Pool, history: History) -> Learned:

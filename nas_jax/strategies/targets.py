@@ -17,6 +17,7 @@ from nas_jax.trial import Prediction
 
 TARGETS = ("ranks", "scores", "log_errors")
 FRACTION_BOUND = 1.01  # a little above what an accuracy can reach, so that its logarithm is finite
+_REACH = float(norm.ppf(0.975))  # of an interval of 95 %, in deviations
 _NUM_KNOTS, _MARGIN = 257, 6.0  # of a line in place of the exponential, and how far it goes beyond the targets
 
 
@@ -28,9 +29,18 @@ class Targets(NamedTuple):
     line: Line = STRAIGHT
 
     def prediction(self, mean: float, std: float) -> Prediction:
-        """In units of scores what is normal in units of targets: half the distance of the quantiles at +-1 std."""
-        low, centre, high = self.inverse(np.array([mean - std, mean, mean + std]))
-        return Prediction(float(centre), float(max(0.5 * (high - low), np.finfo(np.float32).tiny)))
+        """In units of scores what is normal in units of targets; see `prediction_of`."""
+        return prediction_of(self.inverse, mean, std)
+
+
+def prediction_of(inverse: Callable[[np.ndarray], np.ndarray], mean: float, std: float) -> Prediction:
+    """What is normal in units of targets, taken to those of scores by `inverse`.
+
+    The deviation is that of a normal whose interval of 95 % is as wide as the one of the targets becomes.
+    """
+    reach = _REACH * std
+    low, centre, high = inverse(np.array([mean - reach, mean, mean + reach]))
+    return Prediction(float(centre), float(max(0.5 * (high - low) / _REACH, np.finfo(np.float32).tiny)))
 
 
 def check_targets(kind: str) -> None:

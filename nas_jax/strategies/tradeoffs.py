@@ -30,7 +30,7 @@ from nas_jax.strategies.pools import Pool
 from nas_jax.strategies.targets import targets_of
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.surrogates.improvement import STRAIGHT, Marginal, boxes_above, expected_hypervolume_improvement
-from nas_jax.trial import Genome, History, Prediction
+from nas_jax.trial import Genome, History
 
 Learn = Callable[[jax.Array, Pool, History], Learned]
 
@@ -155,13 +155,6 @@ def weigh(
     if die == 1:
         return "expected_hypervolume_improvement of targets", beliefs.of_targets().values(beliefs.worst)
     return "expected_hypervolume_improvement", beliefs.values(reference)
-
-
-def prediction_of(marginal: Marginal, row: int) -> Prediction:
-    """What is expected of one point, in units of the value: half the distance of the quantiles at one deviation."""
-    mean, std = marginal.mean[row], marginal.std[row]
-    low, centre, high = marginal.line(np.array([mean - std, mean, mean + std]))
-    return Prediction(float(centre), float(max(0.5 * (high - low), np.finfo(np.float32).tiny)))
 
 
 def _front(points: Float[np.ndarray, "n k"], reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, "f k"]:

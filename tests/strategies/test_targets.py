@@ -6,6 +6,8 @@ from scipy.stats import norm
 
 from nas_jax.strategies.targets import targets_of
 
+REACH = norm.ppf(0.975)  # of an interval of 95 %, in deviations
+
 
 def test_ranks_do_not_change_under_a_monotone_map_and_are_normal_quantiles():
     scores = np.array([3.0, -1.0, 0.5, 10.0])
@@ -33,7 +35,7 @@ def test_log_errors_are_logarithms_and_the_way_back():
     for accuracy, value in zip(accuracies, targets.values, strict=True):
         assert targets.prediction(float(value), 0.1).mean == pytest.approx(accuracy)
     spreads = [targets.prediction(float(value), 0.1).std for value in targets.values]
-    np.testing.assert_allclose(spreads, np.sinh(0.1) * np.array([0.51, 0.02, 0.01]))
+    np.testing.assert_allclose(spreads, np.sinh(REACH * 0.1) / REACH * np.array([0.51, 0.02, 0.01]))
     with pytest.raises(ValueError, match="log_errors are of fractions, and one score is 93"):
         targets_of(np.array([0.5, 93.0]), "log_errors")
 
@@ -45,6 +47,13 @@ def test_predictions_of_normal_scores_are_those_of_the_normal():
     for mean, std in [(0.0, 1.0), (0.7, 0.1), (2.0, 2.0), (-4.0, 0.5)]:
         predicted = targets.prediction(mean, std)
         np.testing.assert_allclose(predicted, (90 + 2 * mean, 2 * std), rtol=1e-6)
+
+
+def test_an_interval_of_95_percent_is_as_wide_as_that_of_the_targets():
+    scores = np.array([10.0, 60.0, 80.0, 85.0, 88.0, 90.0, 91.0, 91.5])
+    targets = targets_of(scores, "ranks")
+    low, high = np.interp([0.3 - REACH * 0.4, 0.3 + REACH * 0.4], np.sort(targets.values), scores)
+    np.testing.assert_allclose(targets.prediction(0.3, 0.4).std, (high - low) / (2 * REACH))
 
 
 def test_order_and_positive_deviations_survive_any_scores():

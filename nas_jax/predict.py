@@ -47,6 +47,8 @@ def main(argv: Sequence[str]) -> None:
     task = predictor.task
     if task.input_name == "tokens":
         for text in argv[1:]:
+            _check_text(text)
+        for text in argv[1:]:
             print("\n".join([text, *(f"  {line}" for line in lines_of_text(predictor, text))]))
     elif task.input_name == "image":
         _print_pictures(predictor, [expand(argument) for argument in argv[1:]])
@@ -68,7 +70,10 @@ def lines_of_text(predictor: Predictor, text: str) -> list[str]:
 def continuation(
     predictor: Predictor, text: str, num_tokens: int, rng: np.random.Generator, temperature: float = 1.0
 ) -> str:
-    """The text with `num_tokens` more that a language model has drawn, each one by the last that it takes."""
+    """The text with `num_tokens` more that a language model has drawn, each one by the last that it takes.
+
+    What is not in the vocabulary is shown as the network gets it: `[?]`.
+    """
     vocabulary, length = predictor.spec.vocabulary, predictor.input.shape[0]
     tokens = encode(text, vocabulary).tolist() or [UNKNOWN]
     for _ in range(num_tokens):
@@ -77,7 +82,15 @@ def continuation(
         window[0, : len(last)] = last
         probabilities = predictor.predict(window)[0, len(last) - 1]
         tokens.append(sample_next(probabilities, rng, temperature))
-    return text_of(tokens, vocabulary)
+    return text_of(tokens, vocabulary, unknown="[?]")
+
+
+def _check_text(text: str) -> None:
+    """Raises UserError if it holds bytes that are no text, as a shell may give them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the text {text!r} is not in UTF-8, see its character {error.start + 1}") from error
 
 
 def _print_pictures(predictor: Predictor, paths: Sequence[Path]) -> None:

@@ -28,6 +28,7 @@ from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
+from nas_jax.notes import notes_of
 from nas_jax.parts import Parts, build_parts
 from nas_jax.report.card import write_card
 from nas_jax.scratch import scratch_folder
@@ -76,6 +77,8 @@ def _train(parts: Parts, genome: Genome) -> Trial:
     Raises:
         UserError: its training has failed.
     """
+    for note in notes_of(parts.problem, parts.space, parts.finals.evaluator):
+        print(f"note: {note}", file=sys.stderr)
     trial = new_trial(parts, 0, Proposal(genome), "final")
     print(trial.description, flush=True)
     with closing(parts.finals.evaluator.evaluate(iter([trial]))) as ended:

@@ -28,8 +28,8 @@ ROWS = (
     "assessment evaluators settings",
     "spaces train portable",
     "surrogates layers zero_cost tasks store cli tables units stated choice front_files",
-    "data objectives build cpu event_files table_files",
-    "json_files pictures",
+    "data objectives build cpu event_files",
+    "json_files pictures table_files",
     "hints budgets constraints fronts",
     "trial errors notes scratch signals timed_calls",
 )

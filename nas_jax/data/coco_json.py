@@ -1,7 +1,8 @@
 """Images with boxes as COCO describes them (cocodataset.org/#format-data): `train.json`, `val.json`, `test.json`.
 
-The pictures are where `file_name` says, in the folder or in its `images/`. Boxes of crowds (`iscrowd`) are left out,
-and so are boxes without area. What is missing of the parts is drawn from the training part.
+The pictures are where `file_name` says, in the folder or in its `images/`. Boxes are in pixels of the picture as it is
+seen, turned upright where its file says so (EXIF). Boxes of crowds (`iscrowd`) are left out, and so are boxes without
+area. What is missing of the parts is drawn from the training part.
 """
 
 import json
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
 from nas_jax.data.box_lists import box_arrays
-from nas_jax.data.picture_files import check_size, drawn_parts, read_images
+from nas_jax.data.picture_files import check_size, drawn_parts, read_images, upright_size
 from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.text_files import read_text
 from nas_jax.errors import UserError, describe
 from nas_jax.json_files import check_object, describe_json_error
 
@@ -110,16 +111,21 @@ def read_coco(file: Path) -> list[_Labelled]:
         UserError: the file is no such file, names what it does not have, or a picture is missing.
     """
     try:
-        record = check_object(json.loads(file.read_text(encoding="utf-8")), _HINTS, required=tuple(_HINTS))
-    except OSError as error:
-        raise UserError(f"{str(file)!r} cannot be read: {error.strerror}") from error
+        record = check_object(json.loads(read_text(file)), _HINTS, required=tuple(_HINTS))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{str(file)!r}: {describe_json_error(error)}") from error
     try:
+        for kind in ("images", "categories"):
+            _check_ids(file, kind, [each["id"] for each in record[kind]])
         names = {category["id"]: str(category["name"]) for category in record["categories"]}
         images = {image["id"]: _opened(file, image) for image in record["images"]}
         found = {id: _Labelled(path, [], []) for id, (path, _) in images.items()}
         for annotation in record["annotations"]:
+            for kind, known in (("image", images), ("category", names)):
+                if annotation[f"{kind}_id"] not in known:
+                    raise UserError(
+                        f"{str(file)!r}: a box is of the {kind} {annotation[f'{kind}_id']!r}, which is not listed"
+                    )
             width, height = images[annotation["image_id"]][1]
             box = _shares([float(number) for number in annotation["bbox"]], height, width)
             if not annotation.get("iscrowd") and box[0] < box[2] and box[1] < box[3]:
@@ -138,10 +144,23 @@ def _opened(file: Path, image: dict[str, Any]) -> tuple[Path, tuple[int, int]]:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise UserError(f"{str(file)!r} names the picture {image['file_name']!r}, and there is no such file")
-    if "width" in image and "height" in image:
-        return path, (int(image["width"]), int(image["height"]))
-    with Image.open(path) as picture:
-        return path, picture.size
+    width, height = upright_size(path)
+    given = int(image.get("width", width)), int(image.get("height", height))
+    if given != (width, height):
+        raise UserError(
+            f"{str(file)!r} says that {image['file_name']!r} is {given[0]} x {given[1]} pixels, and upright it is "
+            f"{width} x {height}; boxes have to be in pixels of the picture as it is seen"
+        )
+    return path, given
+
+
+def _check_ids(file: Path, kind: str, ids: list[Any]) -> None:
+    """Raises UserError if two of a kind have one id."""
+    seen: set[Any] = set()
+    for id in ids:
+        if id in seen:
+            raise UserError(f"{str(file)!r}: two of its {kind} have the id {id!r}")
+        seen.add(id)
 
 
 def _shares(box: list[float], height: int, width: int) -> tuple[float, float, float, float]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.arrays import Dataset
-from nas_jax.data.table_text import Lines, TableText, dataset_of
+from nas_jax.data.table_text import TableText, dataset_of
+from nas_jax.data.text_files import Lines
 
 SUBJECTS = ("linalg", "ndimage", "optimize", "signal", "sparse", "stats")
 _MIN_WORDS, _MAX_WORDS = 6, 40

@@ -79,7 +79,7 @@ class ImageMasks:
         return {"image": images, "mask": np.stack([self._mask(mask) for _, mask in pairs])}
 
     def _mask(self, path: Path) -> UInt8[np.ndarray, "h w"]:
-        values = read_mask(path, self.size)
+        values = read_mask(path, self.size, as_colors=bool(self.colors))
         if not self.colors:
             if values.ndim == 3:
                 raise UserError(
@@ -87,10 +87,16 @@ class ImageMasks:
                 )
             return values
         if values.ndim == 2:
-            raise UserError(f"{str(path)!r} has numbers and no colours; leave out data.colors")
+            raise UserError(f"{str(path)!r} has numbers of 16 bits or more and no colours; leave out data.colors")
         classes = np.full(values.shape[:2], _IGNORED, np.uint8)
         for place, color in enumerate(self.colors):
             classes[(values == np.array(ImageColor.getrgb(color)[:3])).all(axis=-1)] = place
+        if (classes == _IGNORED).all():
+            red, green, blue = values[0, 0].tolist()
+            raise UserError(
+                f"{str(path)!r}: no pixel has one of data.colors, the first one is #{red:02x}{green:02x}{blue:02x}; "
+                "leave out data.colors where pixels are numbers of classes"
+            )
         return classes
 
 
@@ -106,11 +112,27 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     for name in ("images", "masks"):
         if not (folder / name).is_dir():
             raise UserError(f"data.path: there is no folder {str(folder / name)!r}")
-    images = {path.stem: path for path in picture_paths(folder / "images")}
-    masks = {path.stem: path for path in picture_paths(folder / "masks")}
+    images, masks = _by_stem(folder / "images"), _by_stem(folder / "masks")
     if not images:
         raise UserError(f"data.path: there are no picture files in {str(folder / 'images')!r}")
     if alone := sorted(images.keys() ^ masks.keys()):
         lacks = "mask" if alone[0] in images else "image"
         raise UserError(f"data.path: in {str(folder)!r} {len(alone)} files are alone: {alone[0]!r} has no {lacks}")
     return [(images[stem], masks[stem]) for stem in sorted(images)]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """Picture files by their names without what follows the last dot.
+
+    Raises:
+        UserError: two have one such name.
+    """
+    found: dict[str, Path] = {}
+    for path in picture_paths(folder):
+        if path.stem in found:
+            raise UserError(
+                f"data.path: {found[path.stem].name!r} and {path.name!r} in {str(folder)!r} differ in what follows the "
+                "dot alone, and an image has one mask; rename one"
+            )
+        found[path.stem] = path
+    return found

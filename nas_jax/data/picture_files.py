@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from nas_jax.errors import UserError, describe
 from nas_jax.pictures import open_picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+_LYING = (5, 6, 7, 8)  # EXIF's orientations that change width for height
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -22,15 +23,37 @@ def read_images(paths: list[Path], size: tuple[int, int], channels: int) -> UInt
     return np.stack([open_picture(path, (*size, channels)).pixels for path in paths])
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "h w *c"]:
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as `open_picture` turns it, before it is resized.
+
+    Raises:
+        UserError: it is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            return (height, width) if picture.getexif().get(ExifTags.Base.Orientation) in _LYING else (width, height)
+    except Exception as error:  # decoders of damaged files raise anything
+        raise UserError(f"{str(path)!r} cannot be read as a picture: {describe(error)}") from error
+
+
+def read_mask(path: Path, size: tuple[int, int], *, as_colors: bool = False) -> UInt8[np.ndarray, "h w *c"]:
     """The values of a file's pixels, or their colours `[h, w, 3]`; of those between two pixels, the nearer one.
+
+    Turned upright where the file says so, as images are.
+
+    Args:
+        as_colors: Colours in any case: those of a palette, and greys.
 
     Raises:
         UserError: it cannot be read.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
             picture.load()
+            if as_colors and picture.mode in ("1", "L", "P"):
+                picture = picture.convert("RGB")
             return mask_values(picture, size)
     except Exception as error:  # decoders of damaged files raise anything
         raise UserError(f"{str(path)!r} cannot be read as a picture: {describe(error)}") from error

@@ -4,18 +4,20 @@ The folder may have `validation.txt`, `valid.txt` or `dev.txt` as well. What is 
 as a model is to be measured on what comes after. A path to a file is a training text without the others.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
-from nas_jax.data.settings import check_seed, check_shares
-from nas_jax.data.table_text import find_parts
+from nas_jax.data.settings import check_seed, check_shares, check_sizes
+from nas_jax.data.text_files import find_parts, read_text
 from nas_jax.data.tokens import PADDING, check_unit, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 
 IGNORED = -1  # a target that is none
+_LINE_BREAK = re.compile(r"\r\n?")  # of other systems
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,13 @@ class PlainText:
         if self.length < 2 or self.stride < 0:
             raise ValueError(f"length={self.length}, stride={self.stride}: at least 2, and no less than 0")
         check_shares(val_share=self.val_share, test_share=self.test_share)
+        check_sizes(num_train=self.num_train, num_val=self.num_val, num_test=self.num_test)
 
     def load(self) -> Dataset:
         if not self.path:
             raise UserError("data.path: name a folder with train.txt, or a file: --config.data.path=…")
-        texts = {part: read_text(file) for part, file in find_parts(Path(self.path), (".txt",)).items()}
+        files = find_parts(Path(self.path), (".txt",))
+        texts = {part: _LINE_BREAK.sub("\n", read_text(file)) for part, file in files.items()}
         return dataset_of(Path(self.path).stem, texts, self)
 
 
@@ -78,7 +82,11 @@ def dataset_of(name: str, texts: dict[str, str], settings: PlainText) -> Dataset
         if len(tokens) < 2:
             raise UserError(f"{name}: the {part} text has {len(tokens)} tokens; it needs two or more")
         windows = windows_of(tokens, settings.length, strides.get(part, settings.length))
-        size = getattr(settings, f"num_{part}")
+        size, num_windows = getattr(settings, f"num_{part}"), len(windows["tokens"])
+        if size is not None and size > num_windows:
+            raise UserError(
+                f"num_{part}: {size} asked for, and the {part} text has {num_windows} windows; use at most that"
+            )
         splits[part] = {each: array[:size] for each, array in windows.items()}
     return Dataset(name, splits["train"], splits["val"], splits["test"], vocabulary=vocabulary)
 
@@ -93,18 +101,6 @@ def windows_of(tokens: np.ndarray, length: int, stride: int) -> Split:
         inputs[row, :num] = tokens[start : start + num]
         targets[row, :num] = tokens[start + 1 : start + 1 + num]
     return {"tokens": inputs, "next": targets}
-
-
-def read_text(file: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        UserError: it is no UTF-8.
-    """
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
 make = PlainText

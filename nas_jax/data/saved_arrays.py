@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
-from nas_jax.data.settings import check_seed
+from nas_jax.data.settings import check_seed, check_sizes
 from nas_jax.errors import UserError
 
 _NAMES = ("images", "labels", "masks", "boxes")
@@ -53,10 +53,7 @@ class SavedArrays:
         check_seed(self.seed)
         if not 0 < self.val_share < 1:
             raise ValueError(f"val_share={self.val_share}: has to lie between 0 and 1")
-        for name in ("num_train", "num_val", "num_test"):
-            size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name}: must be at least 1, but is {size}")
+        check_sizes(num_train=self.num_train, num_val=self.num_val, num_test=self.num_test)
 
     def load(self) -> Dataset:
         path = _find(self.path)
@@ -117,6 +114,8 @@ def _find(path: str) -> Path:
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise UserError(f"data.path={str(path)!r} is one array; save all by numpy.savez, in a file .npz")
             wanted = [name for name in file.files if name == "class_names" or name.rpartition("_")[2] in _NAMES]
             return {name: file[name] for name in wanted}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -140,6 +139,10 @@ def _part(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:
                 f"{len(given['images'])}"
             )
     images = given["images"]
+    if images.dtype != np.uint8:
+        raise UserError(
+            f"data.path={str(path)!r}: {prefix}_images must be pixels 0..255 as uint8, but are {images.dtype}"
+        )
     split: Split = {"image": images[..., None] if images.ndim == 3 else images}
     if "masks" in given:
         split["mask"] = _classes_of_pixels(path, f"{prefix}_masks", given["masks"])
@@ -171,9 +174,13 @@ def _classes_of_pixels(path: Path, name: str, masks: np.ndarray) -> np.ndarray:
 def _class_names(path: Path, arrays: dict[str, np.ndarray], parts: dict[str, Split]) -> tuple[str, ...]:
     """Those of the file; where it has none, the numbers of the classes that there are."""
     if "class_names" in arrays:
-        return tuple(str(name) for name in arrays["class_names"].ravel().tolist())
+        names = arrays["class_names"].ravel().tolist()
+        return tuple(name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names)
     labels = [split[name] for split in parts.values() for name in ("label", "labels", "mask") if name in split]
-    used = [int(each[each != 255].max(initial=0)) if each.dtype == np.uint8 else int(each.max()) for each in labels]
+    used = [
+        int(each[each != 255].max(initial=0)) if each.dtype == np.uint8 else int(each.max(initial=-1))
+        for each in labels
+    ]
     if not used:
         raise UserError(f"data.path={str(path)!r}: there are images, and neither labels nor masks nor boxes")
     return tuple(str(label) for label in range(max(used) + 1))

@@ -17,6 +17,13 @@ def check_shares(**shares: float) -> None:
             raise ValueError(f"{name}={share}: has to lie between 0 and 0.5")
 
 
+def check_sizes(**sizes: int | None) -> None:
+    """Raises ValueError unless each size is at least 1, or None; given by their fields."""
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise ValueError(f"{name}={size}: has to be at least 1; leave it out to take all")
+
+
 def shared_fields(source: type, other: Any) -> dict[str, Any]:
     """What `other` has in the fields of the dataclass `source`: both are settings of data sources."""
     given = {field.name for field in dataclasses.fields(other)}

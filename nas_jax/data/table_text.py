@@ -4,24 +4,16 @@ The folder may have `train`, `val` (or `validation`, `valid`, `dev`) and `test`.
 lines of `train`. A path to a file is a training file without the others.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
-from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.settings import check_seed, check_shares, check_sizes
+from nas_jax.data.text_files import TABLES, Lines, find_parts, read_lines
 from nas_jax.data.tokens import check_unit, encode_all, make_encode, make_vocabulary
 from nas_jax.errors import UserError
-
-PART_NAMES = {"train": ("train",), "val": ("val", "validation", "valid", "dev"), "test": ("test",)}
-
-
-class Lines(NamedTuple):
-    texts: list[str]
-    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -57,11 +49,14 @@ class TableText:
         check_unit(self.unit, self.num_pieces)
         check_seed(self.seed)
         check_shares(val_share=self.val_share, test_share=self.test_share)
+        check_sizes(num_train=self.num_train)
+        if self.length < 0:
+            raise ValueError(f"length={self.length}: has to be at least 0, which is as long as most lines need")
 
     def load(self) -> Dataset:
         if not self.path:
             raise UserError("data.path: name a folder with train.tsv, or a file: --config.data.path=…")
-        files = find_parts(Path(self.path), (".tsv", ".csv"))
+        files = find_parts(Path(self.path), TABLES)
         parts = {part: read_lines(file, self.label, self.text) for part, file in files.items()}
         return dataset_of(Path(self.path).name, parts, self)
 
@@ -91,56 +86,6 @@ def dataset_of(name: str, parts: dict[str, Lines], settings: "TableText") -> Dat
 
 def _picked(lines: Lines, places: list[int]) -> Lines:
     return Lines([lines.texts[i] for i in places], [lines.labels[i] for i in places])
-
-
-def find_parts(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """The files of a folder by part, of which "train" has to be there; or the one file.
-
-    Raises:
-        UserError: there is nothing of the kind.
-    """
-    if path.is_file():
-        return {"train": path}
-    found = {
-        part: file
-        for part, names in PART_NAMES.items()
-        for name in reversed(names)
-        for suffix in reversed(suffixes)
-        if (file := path / f"{name}{suffix}").is_file()
-    }
-    if "train" not in found:
-        wanted = " or ".join(f"train{suffix}" for suffix in suffixes)
-        raise UserError(f"data.path={str(path)!r}: there is no {wanted}; name a folder that has one, or a file")
-    return found
-
-
-def read_lines(file: Path, label: int | str, text: int | str) -> Lines:
-    """The labels and texts of a table's rows.
-
-    Raises:
-        UserError: it is no UTF-8, or a row lacks a column.
-    """
-    lines = Lines([], [])
-    places: list[int] = []
-    try:
-        with file.open(encoding="utf-8", newline="") as opened:
-            is_tabbed = file.suffix == ".tsv"
-            rows = csv.reader(opened, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tabbed else csv.reader(opened)
-            for number, row in enumerate(rows, start=1):
-                if number == 1:
-                    places = [row.index(column) if isinstance(column, str) else column for column in (label, text)]
-                if row and (number > 1 or (not isinstance(label, str) and not isinstance(text, str))):
-                    lines.labels.append(row[places[0]].strip())
-                    lines.texts.append(row[places[1]].strip())
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: is no UTF-8 text ({error.reason} at byte {error.start})") from error
-    except (IndexError, ValueError) as error:
-        raise UserError(
-            f"{file}: row {number} has no column {label!r} or {text!r}; set data.label, data.text"
-        ) from error
-    if not lines.texts:
-        raise UserError(f"{file}: has no rows")
-    return lines
 
 
 make = TableText

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.plain_text import PlainText, dataset_of
 from nas_jax.data.settings import shared_fields
-from nas_jax.data.table_text import PART_NAMES
+from nas_jax.data.text_files import PART_NAMES
 from nas_jax.data.tfds_builder import (
     examples_of,
     first_of,

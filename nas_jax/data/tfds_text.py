@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.settings import shared_fields
-from nas_jax.data.table_text import PART_NAMES, Lines, TableText, dataset_of
+from nas_jax.data.table_text import TableText, dataset_of
+from nas_jax.data.text_files import PART_NAMES, Lines
 from nas_jax.data.tfds_builder import (
     class_features,
     examples_of,

@@ -14,6 +14,7 @@ from jaxtyping import Int32
 
 from nas_jax.data.arrays import Spec
 from nas_jax.data.pieces import BYTES, learn, make_cut, text_of_pieces
+from nas_jax.errors import UserError
 
 UNITS = ("characters", "bytes", "words", "cased_words", "pieces")
 PADDING, UNKNOWN = 0, 1
@@ -53,6 +54,9 @@ def make_vocabulary(texts: Iterable[str], unit: str, min_count: int = 1, num_pie
     """The tokens that occur `min_count` times or more, the commonest first; of bytes all 256.
 
     Of pieces `num_pieces`, in the order in which `pieces.learn` finds them.
+
+    Raises:
+        UserError: no token occurs so often.
     """
     if unit == "pieces":
         return (*_MARKS[unit], *learn(texts, num_pieces, min_count))
@@ -60,6 +64,11 @@ def make_vocabulary(texts: Iterable[str], unit: str, min_count: int = 1, num_pie
         return (*_MARKS[unit], *(f"<{byte:02x}>" for byte in range(256)))
     counts = Counter(token for text in texts for token in split(text, unit))
     common = sorted((token for token, count in counts.items() if count >= min_count), key=lambda t: (-counts[t], t))
+    if not common:
+        most = f"the commonest one {max(counts.values())} times" if counts else "there are none"
+        raise UserError(
+            f"min_count={min_count}: no token of the training text occurs so often, {most}; set a lower one"
+        )
     return (*_MARKS[unit], *common)
 
 

@@ -195,11 +195,14 @@ class Detection:
         }
 
     def describe(self, prediction: dict[str, np.ndarray], spec: Spec) -> list[str]:
-        """A line for each detection from a score of 0.3 on, the best first: its class, score and corners in pixels."""
+        """A line for each detection from a score of 0.3 on, the best first: its class, score and corners.
+
+        Those are in pixels of the image as the network has it, of which each line says how many there are.
+        """
         height, width, _ = spec.image_shape
         lines = [
-            f"{spec.class_names[label]}  {score:.2f}  rows {box[0] * height:.0f} to {box[2] * height:.0f}, columns "
-            f"{box[1] * width:.0f} to {box[3] * width:.0f}"
+            f"{spec.class_names[label]}  {score:.2f}  rows {box[0] * height:.0f} to {box[2] * height:.0f} of {height}, "
+            f"columns {box[1] * width:.0f} to {box[3] * width:.0f} of {width}"
             for box, score, label in zip(*_shown(prediction), strict=True)
         ]
         return lines or ["nothing found"]

@@ -136,12 +136,13 @@ class Segmentation:
         return {"iou": iou_of(np.asarray(sums.confusion, np.int64))}
 
     def scores(self, outputs: Float[Array, "b h w k"], batch: Batch) -> Float[Array, " b"]:
-        """The mean over its classes of the intersection over union in each image."""
+        """The mean over its classes of the intersection over union in each image; 1 where all of it is left out."""
         confusions = _confusions(outputs, batch["mask"]).astype(jnp.float32)
         hits = jnp.diagonal(confusions, axis1=1, axis2=2)
         unions = confusions.sum(axis=1) + confusions.sum(axis=2) - hits
         is_there = unions > 0
-        return (hits / jnp.maximum(unions, 1)).sum(axis=1) / jnp.maximum(is_there.sum(axis=1), 1)
+        means = (hits / jnp.maximum(unions, 1)).sum(axis=1) / jnp.maximum(is_there.sum(axis=1), 1)
+        return jnp.where(is_there.any(axis=1), means, 1.0)
 
     def predict(self, outputs: Float[Array, "b h w k"]) -> UInt8[Array, "b h w"]:
         """The most probable class of each pixel."""

@@ -132,10 +132,10 @@ def test_parts_are_drawn_where_there_is_one_file(tmp_path):
         ({"annotations": []}, "no image has a box"),
         (
             {"annotations": [{"id": 1, "image_id": 9, "category_id": 7, "bbox": [0, 0, 1, 1]}]},
-            "does not describe images",
+            "a box is of the image 9, which is not listed",
         ),
         ({"images": "none"}, "'images'"),
-        ({"categories": []}, "does not describe images"),
+        ({"categories": []}, "a box is of the category 7, which is not listed"),
         ({"images": [{"id": 1, "file_name": "gone.png"}]}, r"names the picture 'gone\.png', and there is no such file"),
     ],
 )

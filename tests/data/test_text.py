@@ -119,14 +119,14 @@ def test_what_is_no_text_is_refused(tmp_path, table):
     for source, message in (
         (TableText(""), "data.path"),
         (TableText(str(tmp_path / "missing")), "no train.tsv or train.csv"),
-        (TableText(str(table), label=7), "row 1 has no column 7"),
+        (TableText(str(table), label=7), "no column 7, row 1 has 3"),
         (TableText(str(table), num_train=900), "900 asked for"),
         (PlainText(str(table)), "no train.txt"),
     ):
         with pytest.raises(UserError, match=message):
             source.load()
     (tmp_path / "bad.tsv").write_bytes(b"a\tb\xff\n")
-    with pytest.raises(UserError, match="no UTF-8"):
+    with pytest.raises(UserError, match="not in UTF-8"):
         TableText(str(tmp_path / "bad.tsv")).load()
     with pytest.raises(ValueError, match="choose from characters"):
         TableText(unit="letters")

@@ -113,9 +113,10 @@ def _find(path: str) -> Path:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UserError(f"data.path={str(path)!r} is one array; save all by numpy.savez, in a file .npz")
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise UserError(f"data.path={str(path)!r} is one array; save all by numpy.savez, in a file .npz")
+        with loaded as file:
             wanted = [name for name in file.files if name == "class_names" or name.rpartition("_")[2] in _NAMES]
             return {name: file[name] for name in wanted}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:

@@ -7,6 +7,8 @@ from nas_jax.data.arrays import load
 from nas_jax.data.digit_scenes import DigitScenes
 from nas_jax.data.saved_arrays import SavedArrays
 from nas_jax.errors import UserError
+from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.detection import Detection
 
 SMALL = {"size": 32, "max_digits": 3, "num_train": 20, "num_val": 10, "num_test": 10}
 
@@ -97,6 +99,10 @@ def test_boxes_have_labels_of_their_own(tmp_path):
         (lambda arrays: arrays.update(val_masks=arrays["val_masks"].astype(int) - 1), r"val_masks has -1\.\.0"),
         (lambda arrays: arrays.update(train_masks=arrays["train_masks"][:3]), "train_masks has 3 examples"),
         (lambda arrays: arrays.update(train_labels=np.zeros(5)), "train_labels must be whole numbers, but are float64"),
+        (
+            lambda arrays: arrays.update(test_images=arrays["test_images"] / 255),
+            r"test_images must be pixels 0\.\.255 as uint8, but are float64",
+        ),
     ],
 )
 def test_files_that_fit_together_badly_are_refused_in_one_line(change, message, tmp_path):
@@ -117,3 +123,20 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path):
     (tmp_path / "b.npz").write_bytes(b"")
     with pytest.raises(UserError, match=r"there are 2 files \.npz in it"):
         SavedArrays(str(tmp_path)).load()
+    np.save(tmp_path / "c.npy", np.zeros(3))
+    with pytest.raises(UserError, match=r"is one array; save all by numpy\.savez"):
+        SavedArrays(str(tmp_path / "c.npy")).load()
+
+
+def test_names_of_classes_may_be_bytes(tmp_path):
+    names = np.array([b"Hintergrund", "Körper".encode()])
+    path = write(tmp_path, **parts("train", "val", "test"), class_names=names)
+    assert SavedArrays(path).load().class_names == ("Hintergrund", "Körper")
+
+
+def test_images_without_room_for_a_box_are_refused_by_the_task(tmp_path):
+    arrays = {name: array for name, array in parts("train", "val", "test").items() if "images" in name}
+    for part in ("train", "val", "test"):
+        arrays |= {f"{part}_boxes": np.zeros((5, 0, 4)), f"{part}_labels": np.zeros((5, 0), np.int8)}
+    with pytest.raises(UserError, match="no image has a box"):
+        load_problem(Detection(), SavedArrays(write(tmp_path, **arrays)))

@@ -152,3 +152,77 @@ def test_a_file_that_is_no_json_is_refused_in_one_line(tmp_path):
         CocoJson(str(tmp_path)).load()
     with pytest.raises(UserError, match=r"there is no file train\.json"):
         CocoJson(str(tmp_path / "elsewhere")).load()
+
+
+def test_pictures_of_a_palette_have_the_colours_that_are_named(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    mask = np.zeros((4, 6, 3), np.uint8)
+    mask[1:3, 2:5] = (128, 64, 128)
+    mask[0, 0] = (9, 9, 9)
+    for place in range(6):
+        Image.fromarray(mask).save(tmp_path / "images" / f"{place}.png")
+        forms = Image.fromarray(mask), Image.fromarray(mask).convert("P", palette=Image.Palette.ADAPTIVE, colors=3)
+        forms[place % 2].save(tmp_path / "masks" / f"{place}.png")
+    colors = ("#000000", "#804080")
+    source = ImageMasks(str(tmp_path), size=(4, 6), class_names=("sky", "road"), colors=colors)
+    expected = np.where(mask[..., 0] == 128, 1, np.where(mask[..., 0] == 9, 255, 0))
+    for part in ("train", "val", "test"):
+        assert (getattr(source.load(), part)["mask"] == expected).all()
+    with pytest.raises(UserError, match=r"no pixel has one of data\.colors, the first one is #090909"):
+        ImageMasks(str(tmp_path), size=(4, 6), class_names=("sky", "road"), colors=("red", "blue")).load()
+
+
+def test_two_pictures_of_one_name_are_refused(masked):
+    Image.new("RGB", (12, 8)).save(masked / "images" / "03.jpg")
+    with pytest.raises(UserError, match=r"'03.jpg' and '03.png' .* differ in what follows the dot alone"):
+        ImageMasks(str(masked)).load()
+
+
+def turned(tmp_path, **changes):
+    """A picture that lies on its side in its file, 80 x 40 pixels, and is upright 40 x 80, white in a box."""
+    pixels = np.zeros((80, 40), np.uint8)
+    pixels[10:30, 5:25] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter to be upright
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "side.png", exif=exif)
+    images = [{"id": 1, "file_name": "side.png", **changes}]
+    boxes = [{"image_id": 1, "category_id": 7, "bbox": [5, 10, 20, 20]}]
+    record = {"images": images, "categories": [{"id": 7, "name": "white"}], "annotations": boxes}
+    for part in ("train", "val", "test"):
+        (tmp_path / f"{part}.json").write_text(json.dumps(record))
+    return CocoJson(str(tmp_path), size=(80, 40), channels=1)
+
+
+@pytest.mark.parametrize("size", [{}, {"width": 40, "height": 80}])
+def test_boxes_lie_on_pictures_that_are_turned_upright(size, tmp_path):
+    split = turned(tmp_path, **size).load().train
+    top, left, bottom, right = (split["boxes"][0, 0] * [80, 40, 80, 40]).round().astype(int)
+    assert split["image"][0, top:bottom, left:right].min() > 200
+    assert split["image"][0].sum() == split["image"][0, top:bottom, left:right].sum()
+
+
+@pytest.mark.parametrize("size", [{"width": 80, "height": 40}, {"width": 20, "height": 160}, {"width": 0}])
+def test_a_size_that_is_not_the_pictures_is_refused(size, tmp_path):
+    with pytest.raises(UserError, match=r"says that 'side.png' is .* and upright it is 40 x 80"):
+        turned(tmp_path, **size).load()
+
+
+def test_what_is_listed_twice_or_cannot_be_read_is_refused(tmp_path):
+    coco(tmp_path)
+    record = json.loads((tmp_path / "train.json").read_text())
+    record["images"][1]["id"] = record["images"][0]["id"]
+    (tmp_path / "train.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="two of its images have the id"):
+        CocoJson(str(tmp_path)).load()
+    source = turned(tmp_path)
+    (tmp_path / "side.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        source.load()
+
+
+def test_a_mark_before_the_json_is_no_part_of_it(tmp_path):
+    coco(tmp_path)
+    path = tmp_path / "train.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(CocoJson(str(tmp_path)).load().class_names)

@@ -130,3 +130,69 @@ def test_what_is_no_text_is_refused(tmp_path, table):
         TableText(str(tmp_path / "bad.tsv")).load()
     with pytest.raises(ValueError, match="choose from characters"):
         TableText(unit="letters")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train.csv", "pos;good film\nneg;bad film\n", "it has one column; values are between commas in .csv"),
+        ("train.csv", "pos\tgood film\nneg\tbad film\n", "it has one column"),
+        ("train.tsv", "pos,good film\nneg,bad film\n", "it has one column; values are between tabs in .tsv"),
+        ("train.tsv", "pos\tgood film\npos\nneg\tbad\n", "row 2 has 1 columns, and row 1 has 2"),
+        ("train.tsv", "pos\tgood\tfilm\nneg\tbad film\n", "row 2 has 2 columns, and row 1 has 3"),
+        ("train.tsv", "pos\tgood film\n \tbad film\n", "row 2 has no label"),
+        ("train.csv", 'pos,fine\npos,"good film\nneg,bad film\n', "row 2 has a quote that is not closed"),
+        ("train.csv", 'pos,fine\npos,"good film\nneg,bad "film"\n', "row 2 has a quote"),
+        ("train.txt", "pos\tgood film\nneg\tbad film\n", "is neither .tsv, with tabs between values, nor .csv"),
+        ("train.csv", "\n  \n", "has no rows"),
+    ],
+)
+def test_a_table_that_is_not_one_is_refused_in_one_line(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        TableText(str(tmp_path / name), min_count=1).load()
+    assert "\n" not in str(error.value)
+
+
+def test_columns_by_name_are_looked_for_in_the_header(tmp_path):
+    (tmp_path / "train.csv").write_text("label,body,body\na,b,c\n")
+    with pytest.raises(UserError, match="'text' is not in its header; it has label, body, body"):
+        TableText(str(tmp_path), label="label", text="text").load()
+    with pytest.raises(UserError, match="'body' is twice in its header"):
+        TableText(str(tmp_path), label="label", text="body").load()
+    with pytest.raises(UserError, match="columns 0 and 'label' are one"):
+        TableText(str(tmp_path), label=0, text="label").load()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_marks_of_encodings_and_line_breaks_of_other_systems_are_no_text(encoding, tmp_path):
+    lines = [f"{'ab'[i % 2]}\tnaïve {i}" for i in range(20)]
+    (tmp_path / "Train.TSV").write_bytes("\r\n".join(["kind\ttext", *lines]).encode(encoding))
+    dataset = TableText(str(tmp_path), label="kind", text="text", min_count=1).load()
+    assert dataset.class_names == ("a", "b")
+    assert {"\ufeff", "\r"} & set("".join(dataset.vocabulary)) == set()
+    (tmp_path / "train.txt").write_bytes("\r".join(lines).encode(encoding))
+    text = PlainText(str(tmp_path)).load()
+    assert {"\ufeff", "\r"} & set(text.vocabulary) == set()
+    assert "\n" in text.vocabulary
+
+
+def test_a_text_may_have_any_length(tmp_path):
+    (tmp_path / "train.csv").write_text("\n".join(f"{'ab'[i % 2]},{'word ' * 40_000}" for i in range(6)))
+    assert TableText(str(tmp_path), length=50_000).load().train["tokens"][:, 39_999].all()
+
+
+@pytest.mark.parametrize("source", [TableText, PlainText])
+@pytest.mark.parametrize("settings", [{"num_train": 0}, {"num_train": -3}, {"length": -5}])
+def test_sizes_that_are_none_are_refused(source, settings):
+    with pytest.raises(ValueError, match="at least"):
+        source("folder", **settings)
+
+
+def test_more_windows_than_there_are_and_no_tokens_at_all_are_refused(tmp_path, table):
+    (tmp_path / "train.txt").write_text("to be or not to be, that is the question " * 20)
+    with pytest.raises(UserError, match=r"num_train: 1000 asked for, and the train text has \d+ windows"):
+        PlainText(str(tmp_path), num_train=1000).load()
+    for source in (PlainText(str(tmp_path), unit="words", min_count=999), TableText(str(table), min_count=999)):
+        with pytest.raises(UserError, match="no token of the training text occurs so often, the commonest one"):
+            source.load()

@@ -183,7 +183,7 @@ def test_it_shows_boxes_with_names():
     assert "no box of the val images is of the class other" in Problem(task, data).notes
     example = {name: array[0] for name, array in data.test.items()}
     prediction = {"boxes": example["boxes"], "scores": np.array([0.9], np.float32), "labels": np.zeros(1, np.int32)}
-    assert task.describe(prediction, data.spec) == ["cell  0.90  rows 1 to 4 of 8, columns 1 to 5 of 10"]
+    assert task.describe(prediction, data.spec) == ["cell  0.90  rows 1 to 4 of 8, columns 1 to 5 of 12"]
     shown = task.show(example, prediction, data.spec)
     assert shown.lines[1] == "1 of 1 boxes found, and 0 that are not there"
     alone = task.show({"image": example["image"]}, {**prediction, "scores": np.array([0.1], np.float32)}, data.spec)

@@ -84,6 +84,13 @@ def test_scores_are_the_overlaps_of_each_image():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_an_image_of_which_all_is_left_out_is_none_of_the_worst():
+    outputs, masks = random_outputs(np.random.default_rng(1), 2, 3)
+    masks[1] = IGNORED
+    found = Segmentation().scores(jnp.asarray(outputs), {"mask": jnp.asarray(masks)})
+    assert found[0] < found[1] == 1
+
+
 def test_dice_by_hand():
     """Two pixels of probability .75 for what they are, the third one left out: 2 * 1.5 / (1.5 + .5 + 2) = .75."""
     logits = np.log(np.array([[[[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]]]], np.float32))

@@ -9,9 +9,9 @@ three seeds, where the reference had 0.647.
 
     python -m nas_jax.main --config=configs/segmentation.py:nuclei --config.data.path=FOLDER
 
-Its search took 20 minutes of one core of an AMD EPYC and came to a validation mean IoU of 0.673 after 5 epochs; its
-finalists have not been trained to the end. The reference, trained from one seed as the finalists are, had a foreground
-IoU of 0.839 on the test images there, and a mean IoU of 0.757.
+All of it took 39 minutes on one core of an AMD EPYC. The winner, which is the best of the random trials, had a mean IoU
+of 0.756 on the test images, and 0.836 of the foreground, the means of three seeds; the reference, with nine times the
+parameters and 1.8 times the FLOPs, had 0.755.
 
 `:smoke` is the first in seconds, for tests.
 """
@@ -52,7 +52,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.data = ConfigDict({"name": "saved_arrays", "path": "", "pad": 8, "flip_vertically": True})
         config.task.dice = 1.0
         config.space = ConfigDict({"name": "encoder_decoder"})
-        config.constraints = ({"metric": "flops", "at_most": 400e6},)  # what two cores can train in the time
+        config.constraints = ({"metric": "flops", "at_most": 250e6},)  # what two cores can train in the time
         config.search.num_trials = 16
         config.strategy.num_initial = 8
         config.recipe.num_epochs = 5

@@ -174,8 +174,8 @@ def _build_training(config: Mapping[str, Any], objectives: Objectives) -> _Train
     for section, part in (("recipe", recipe), ("finalists.recipe", final_recipe)):
         if part.batch_size > num:
             raise UserError(
-                f"{section}.batch_size={part.batch_size}: there are only {num} training examples; lower it, or raise "
-                "data.num_train"
+                f"{section}.batch_size={part.batch_size}: there are only {num} training examples; lower it, or give "
+                "more of them"
             )
     return _Training(source, problem, recipe, final_recipe)
 

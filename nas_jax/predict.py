@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     task = predictor.task
     if task.input_name == "tokens":
         for text in argv[1:]:
-            _check_text(text)
+            check_text(text)
         for text in argv[1:]:
             print("\n".join([text, *(f"  {line}" for line in lines_of_text(predictor, text))]))
     elif task.input_name == "image":
@@ -85,7 +85,7 @@ def continuation(
     return text_of(tokens, vocabulary, unknown="[?]")
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
     """Raises UserError if it holds bytes that are no text, as a shell may give them."""
     try:
         text.encode()

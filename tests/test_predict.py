@@ -1,11 +1,16 @@
 """Picture files of many kinds become images of a data set."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from nas_jax.data.arrays import ArraySpec, Spec
+from nas_jax.data.tokens import make_vocabulary
 from nas_jax.errors import UserError
-from nas_jax.predict import read_picture
+from nas_jax.export import Predictor
+from nas_jax.predict import check_text, continuation, read_picture
 
 
 def saved(path, array, **options):
@@ -78,3 +83,26 @@ def test_files_that_are_no_pictures_are_named_with_the_reason(tmp_path):
             read_picture(tmp_path / name, (8, 8, 1))
     with pytest.raises(UserError, match="2 channels"):
         read_picture(tmp_path / "whole.png", (8, 8, 2))
+
+
+@pytest.fixture
+def parrot():
+    """Stands for a language model: what follows is the token after the last one in the vocabulary."""
+    vocabulary = make_vocabulary(["abcd"], "characters")
+    spec = Spec("letters", {"tokens": ArraySpec((3,), "int32")}, vocabulary=vocabulary)
+    following = np.eye(len(vocabulary), k=1, dtype=np.float32)
+    predictor = Mock(spec=Predictor, input=spec.arrays["tokens"], predict=lambda tokens: following[tokens])
+    predictor.spec = spec
+    return predictor
+
+
+def test_a_prompt_is_shown_as_the_network_gets_it(parrot):
+    rng = np.random.default_rng(0)
+    assert continuation(parrot, "Жab", 2, rng, temperature=0.01) == "[?]abcd"
+    assert continuation(parrot, "bZa", 0, rng) == "b[?]a"
+
+
+def test_a_text_that_is_no_unicode_is_refused_in_one_line():
+    check_text("naïve 北京")
+    with pytest.raises(UserError, match=r"is not in UTF-8, see its character 2"):
+        check_text("a\udcff")

@@ -102,6 +102,14 @@ def test_without_a_workdir_the_test_split_is_not_touched(config):
     assert not [name for name in metrics if name.startswith("test")]
 
 
+def test_what_is_odd_about_the_data_is_said(config, capsys):
+    with config.unlocked():
+        config.data.num_train = 8
+        config.recipe.batch_size = config.finalists.recipe.batch_size = 4
+    run(config, LINE, None, is_final=False)
+    assert "note: no training example has the class" in capsys.readouterr().err
+
+
 def test_a_training_that_fails_says_why(config, tmp_path):
     with config.unlocked():
         config.recipe.learning_rate = 1e30

@@ -118,7 +118,7 @@ def _plot_regret(axes: Axes, setting: Label, regret: np.ndarray) -> None:
     low = np.maximum(mean - error, mean / 10)  # a band down to zero has no end on a logarithmic axis
     shown = mean > 0
     queries = np.arange(1, len(mean) + 1)[shown]
-    axes.plot(queries, mean[shown], line, color=colour, label=f"{setting.method} ({num} seeds)")
+    axes.plot(queries, mean[shown], line, color=colour, label=f"{setting.method} ({num} seed{'s' * (num > 1)})")
     axes.fill_between(queries, low[shown], (mean + error)[shown], color=colour, alpha=0.15, linewidth=0)
 
 

@@ -92,14 +92,13 @@ def read_lines(file: Path, label: int | str, text: int | str) -> Lines:
 def _rows(file: Path) -> list[tuple[int, list[str]]]:
     """The rows with their numbers, from 1; empty ones are left out."""
     separator, _ = _separator(file)
-    csv.field_size_limit(sys.maxsize)  # a text may have any length
     text = io.StringIO(read_text(file), newline="")
     if separator == "\t":  # quotes are characters like others there
         reader = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
     else:
         reader = csv.reader(text, delimiter=separator, strict=True)
     rows: list[tuple[int, list[str]]] = []
-    number = 0
+    number, limit = 0, csv.field_size_limit(sys.maxsize)  # of this process; a text may have any length
     try:
         for number, row in enumerate(reader, start=1):
             if any(cell.strip() for cell in row):
@@ -109,6 +108,8 @@ def _rows(file: Path) -> list[tuple[int, list[str]]]:
             f"{file}: row {number + 1} has a quote that is not closed, or one within a value; write a quote within a "
             'value twice, "", and the value between quotes'
         ) from error
+    finally:
+        csv.field_size_limit(limit)
     return rows
 
 

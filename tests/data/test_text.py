@@ -1,5 +1,7 @@
 """Text becomes numbers and back, and files of one's own become splits."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -179,7 +181,9 @@ def test_marks_of_encodings_and_line_breaks_of_other_systems_are_no_text(encodin
 
 def test_a_text_may_have_any_length(tmp_path):
     (tmp_path / "train.csv").write_text("\n".join(f"{'ab'[i % 2]},{'word ' * 40_000}" for i in range(6)))
+    limit = csv.field_size_limit()
     assert TableText(str(tmp_path), length=50_000).load().train["tokens"][:, 39_999].all()
+    assert csv.field_size_limit() == limit  # others count on it
 
 
 @pytest.mark.parametrize("source", [TableText, PlainText])

@@ -15,7 +15,7 @@ from rich.text import Text
 from nas_jax.assessment import Assessment
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Outcome, Round
-from nas_jax.objectives import Objectives, digits, title_of
+from nas_jax.objectives import Objectives, digits, finite_metric, title_of
 from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment
@@ -156,7 +156,7 @@ class Display:
         table.add_column("parameters", justify="right")
         winner = [] if outcome.winner is None else [outcome.winner]
         for trial in (*winner, *(trial for trial in outcome.finalists if trial not in winner)):
-            size = (trial.metrics or {}).get("num_params")
+            size = finite_metric(trial.metrics, "num_params")
             cells = [escape(cell) for cell in self._cells(trial)]
             cells.append("" if size is None else f"{size:,.0f}")
             table.add_row(escape(trial.description), *cells, style="bold" if trial in winner else "")

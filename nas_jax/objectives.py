@@ -55,6 +55,33 @@ def digits(value: float | int, metric: str) -> str:
     return text if is_told else f"{value:.6g}"
 
 
+def curves_of(metrics: Mapping[str, Any] | None) -> dict[str, list[float]]:
+    """The learning curves of a trial by metric, all of one length; none where the metric "curve" is anything else.
+
+    A program or an evaluator of one's own may have kept whatever it likes under that name.
+    """
+    curves = (metrics or {}).get("curve")
+    if not isinstance(curves, Mapping) or not all(map(_is_list_of_numbers, curves.values())):
+        return {}
+    return dict(curves) if len(set(map(len, curves.values()))) == 1 else {}
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, int | float) for each in value)
+
+
+def finite_metric(metrics: Mapping[str, Any] | None, name: str) -> float | int | None:
+    """A metric that nobody has to have, such as the number of parameters; None where it is no finite number."""
+    value = (metrics or {}).get(name)
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def metric_per_seed(metrics: Mapping[str, Any], name: str) -> list[float]:
+    """What each seed of a training has reached; nothing where that is not known."""
+    values = metrics.get(f"{name}_per_seed")
+    return list(values) if isinstance(values, list | tuple) and _is_list_of_numbers(list(values)) else []
+
+
 @dataclass(frozen=True)
 class Objective:
     """A metric to make large, or small: its value is the metric with the sign with which higher is better.
@@ -93,7 +120,7 @@ class Objective:
 
     def finite_value(self, trial: Trial) -> float | None:
         """The value of a trial, None where it has none that is finite."""
-        if trial.metrics is None or (self.metric not in trial.metrics and trial.metrics.get("is_infeasible")):
+        if trial.metrics is None or (self.metric not in trial.metrics and trial.metrics.get("is_infeasible") is True):
             return None  # of what broke a constraint by what is known before training, nothing else was measured
         value = self.value(trial.metrics)
         return value if math.isfinite(value) else None
@@ -172,7 +199,8 @@ class Objectives:
         """
         if trial.metrics is None:
             return None
-        if trial.metrics.get("is_infeasible"):
+        is_unmeasured = any(name not in trial.metrics for name in self.needed)
+        if is_unmeasured and trial.metrics.get("is_infeasible") is True:
             known = [each for each in self.constraints if each.metric in trial.metrics]
             broken = [max(each.violations(trial.metrics)) for each in known]
             return np.array([max(broken, default=math.inf)])  # nothing more is known of it
@@ -227,12 +255,11 @@ class Objectives:
         A curve belongs to the training and not to the trial: where one continues another, it begins with the first
         epoch of the first.
         """
-        curves = (trial.metrics or {}).get("curve") or {}
-        each = [curves.get(objective.metric) for objective in self.each]
-        if not all(isinstance(curve, list) for curve in each):
+        curves = curves_of(trial.metrics)
+        if not all(objective.metric in curves for objective in self.each):
             return np.zeros((0, len(self.each)))
         signs = [objective.sign for objective in self.each]
-        return np.array(each, np.float64).T * signs
+        return np.array([curves[objective.metric] for objective in self.each], np.float64).T * signs
 
     def front(self, trials: Iterable[Trial]) -> list[Trial]:
         """The feasible trials that no other one dominates: at least as good in every objective, and better in one.

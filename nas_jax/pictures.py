@@ -17,6 +17,7 @@ from nas_jax.errors import UserError, describe
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by the number of channels
 _BITS = (8, 10, 12, 14, 16)  # that a file of whole numbers may have used
 _DARKEST = 16  # the largest value of a picture of whole numbers below which nobody can tell what its range is
+_PHOTOMETRIC, _SAMPLE_FORMAT = 262, 339  # tags of TIFF
 _ADVICE = "save it with 8 bits a channel, so that it is known what is white"
 
 
@@ -67,17 +68,42 @@ def _read(path: Path) -> tuple[Image.Image, str]:
     with Image.open(path) as file:
         num_frames = getattr(file, "n_frames", 1) if file.format != "MPO" else 1  # there the others are for screens
         is_deep = any(";16" in str(tile[3]) or ";12" in str(tile[3]) for tile in file.tile)
-        is_inverted = file.format == "TIFF" and getattr(file, "tag_v2", {}).get(262) == 0  # white is zero
+        tags = getattr(file, "tag_v2", {}) if file.format == "TIFF" else {}
+        is_inverted = tags.get(_PHOTOMETRIC) == 0  # white is zero
+        is_signed = 2 in (tags.get(_SAMPLE_FORMAT) or ())
         picture: Image.Image = ImageOps.exif_transpose(file)
         picture.load()
     notes = [f"the first of {num_frames} frames"] if num_frames > 1 else []
-    if picture.mode[0] in "IF":
-        pixels, note = _eight_bits(np.asarray(picture))
-        picture = Image.fromarray(255 - pixels if is_inverted else pixels)
+    if picture.mode[0] in "IF" or (picture.mode == "L" and is_signed):
+        values = np.asarray(picture)
+        picture, note = _greys(
+            values.view(np.int8) if picture.mode == "L" else values, picture.info.get("transparency")
+        )
+        if is_inverted:
+            picture = ImageOps.invert(picture)
         notes += [note] if note else []
     elif is_deep:
         _check_deep_colors(picture)
+        if isinstance(clear := picture.info.get("transparency"), tuple):
+            picture.info["transparency"] = tuple(value >> 8 for value in clear)  # as the colours are
     return picture, "; ".join(notes)
+
+
+def _greys(values: np.ndarray, clear: int | None) -> tuple[Image.Image, str]:
+    """Greys of any type as a picture of 8 bits, with a note. Pixels of the value `clear` are transparent.
+
+    Raises:
+        _RangeError: it cannot be told what is white.
+    """
+    is_clear = np.full(values.shape, False) if clear is None else values == clear
+    if is_clear.all():
+        return Image.new("LA", values.shape[::-1]), ""
+    pixels, note = _eight_bits(np.where(is_clear, values[~is_clear].min(), values))
+    if not is_clear.any():
+        return Image.fromarray(pixels), note
+    return Image.merge(
+        "LA", (Image.fromarray(pixels), Image.fromarray(np.where(is_clear, 0, 255).astype(np.uint8)))
+    ), note
 
 
 def _resized(picture: Image.Image, mode: str, size: tuple[int, int]) -> UInt8[np.ndarray, "h w *c"]:
@@ -124,6 +150,8 @@ def _white_of_fractions(high: float) -> tuple[float, str]:
 def _check_deep_colors(picture: Image.Image) -> None:
     """Of colours of 16 bits Pillow gives the upper 8: these are all there is only if the range is used.
 
+    Where they are black, the lower 8 may hold a whole picture.
+
     Raises:
         _RangeError: a quarter of it would do.
     """
@@ -131,5 +159,5 @@ def _check_deep_colors(picture: Image.Image) -> None:
     bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
     colors = bands[:-1] if "A" in picture.getbands() else bands
     high = max(int(band[1]) for band in colors if isinstance(band, tuple))
-    if 0 < high < 64:
+    if high < 64:
         raise _RangeError(f"its colours have 16 bits, and reach {100 * high / 255:.0f} % of their range")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives, digits, is_accuracy, is_fraction, title_of
 from nas_jax.trial import Budget, Trial
@@ -39,6 +40,40 @@ def test_history_sorts_trials_by_what_became_of_them():
     assert history.failed == ((1,), (4,))
     assert history.pending == ((3,),)
     assert history.known == {(0,), (1,), (2,), (3,), (4,), (7,)}
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        [0.1, 0.3],
+        "up",
+        0.5,
+        None,
+        {},
+        {"val_accuracy": [0.1], "val_loss": [0.1, 0.2]},
+        {"val_accuracy": {"1": [0.1]}},
+        {"val_accuracy": [[0.1, 0.2]]},
+        {"val_accuracy": ["high"]},
+        {"val_loss": [0.1, 0.2]},
+    ],
+)
+def test_anything_else_than_curves_that_has_their_name_is_left_alone(curve):
+    history = ACCURACY.history([trial(0, val_accuracy=0.5, curve=curve)])
+    assert history.values.tolist() == [[0.5]]
+    assert history.curves[0].shape == (0, 1)
+    whole = ACCURACY.history([trial(0, val_accuracy=0.5, curve={"val_accuracy": [0.25, 0.5], "val_loss": [2, 1]})])
+    assert whole.curves[0].tolist() == [[0.25], [0.5]]
+
+
+@pytest.mark.parametrize("constraints", [(), (Constraint("val_loss", at_most=3, at_least=1),)])
+def test_what_was_measured_is_no_trial_that_nobody_measured(constraints):
+    """A metric of one's own may have the name by which those that were refused before a training are known."""
+    objectives = replace(ACCURACY, constraints=constraints)
+    told = trial(0, val_accuracy=0.5, val_loss=2.0, is_infeasible=True)
+    history = objectives.history([told])
+    assert history.values.tolist() == [[0.5]]
+    assert history.violations.shape == (1, 2 * len(constraints))
+    assert objectives.front([told]) == [told]
 
 
 def test_of_several_objectives_each_has_a_column_and_a_missing_one_is_a_failure():

@@ -55,7 +55,7 @@ def test_a_range_that_cannot_be_told_is_refused(tmp_path, values, message):
         written(tmp_path, Image.fromarray(values.astype(np.float32)), "float.tif")
 
 
-def png_of_16_bit_colors(values):
+def png_of_16_bit_colors(values, clear=None):
     """Pillow writes none: the file by hand, without filters (PNG specification, sections 5 and 11)."""
     import struct
     import zlib
@@ -66,7 +66,9 @@ def png_of_16_bit_colors(values):
     height, width, _ = values.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    transparency = b"" if clear is None else chunk(b"tRNS", struct.pack(">HHH", *clear))
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + transparency
+    return start + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_colors_of_16_bits_are_right_or_refused(tmp_path):
@@ -77,6 +79,65 @@ def test_colors_of_16_bits_are_right_or_refused(tmp_path):
     path.write_bytes(png_of_16_bit_colors(np.floor(colors / 16)))  # as a camera of 12 bits has them
     with pytest.raises(UserError, match="colours have 16 bits, and reach 6 % of their range"):
         open_picture(path, (8, 6, 3))
+    path.write_bytes(png_of_16_bit_colors(np.floor(colors / 257)))  # 8 bits, in the lower half of each number
+    with pytest.raises(UserError, match="colours have 16 bits, and reach 0 % of their range"):
+        open_picture(path, (8, 6, 3))
+
+
+def test_the_transparent_color_of_16_bits_becomes_white(tmp_path):
+    path = tmp_path / "deep.png"
+    colors = np.round(np.stack([RAMP, RAMP, RAMP], axis=-1) * 65535)
+    colors[0, 0] = (0x1234, 0x5678, 0x9ABC)
+    path.write_bytes(png_of_16_bit_colors(colors, clear=(0x1234, 0x5678, 0x9ABC)))
+    colors[0, 0] = 65535
+    np.testing.assert_allclose(open_picture(path, (8, 6, 3)).pixels, colors / 257, atol=1)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("clear", [0, 65535])
+def test_what_is_transparent_in_greys_becomes_white(tmp_path, bits, clear):
+    """As in 8 bits, and it says nothing of the range of what can be seen."""
+    values = np.round(RAMP * (2**bits - 1)).astype(np.uint16)
+    values[values == 0] = 1
+    values[2:4] = clear
+    pixels, _ = written(tmp_path, Image.fromarray(values), "deep.png", transparency=clear)
+    np.testing.assert_allclose(pixels[2:4], 255, atol=1)
+    rest = [0, 1, 4, 5, 6] + [7] * (bits < 16 or clear == 0)
+    np.testing.assert_allclose(pixels[rest, :, 0], 255 * RAMP[rest], atol=1)
+
+
+def test_a_picture_that_is_all_transparent_is_white(tmp_path):
+    pixels, _ = written(tmp_path, Image.fromarray(np.full((8, 6), 7, np.uint16)), "deep.png", transparency=7)
+    np.testing.assert_array_equal(pixels, 255)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_signed_numbers_below_zero_are_below_black(tmp_path, dtype):
+    """Pillow writes none of 8 bits: the file by hand, little-endian (TIFF 6.0, sections 2 and 19)."""
+    values = np.round(RAMP * 120).astype(dtype)
+    (tmp_path / "a.tif").write_bytes(signed_tiff(values))
+    pixels, note = open_picture(tmp_path / "a.tif", SHAPE)
+    np.testing.assert_array_equal(pixels[..., 0], values)
+    assert "largest value is 120, so it is taken to have 8 bits" in note
+    (tmp_path / "a.tif").write_bytes(signed_tiff(values - dtype(1)))
+    with pytest.raises(UserError, match="its values begin at -1, below black"):
+        open_picture(tmp_path / "a.tif", SHAPE)
+
+
+def signed_tiff(values):
+    import struct
+
+    height, width = values.shape
+    entries = [(256, width), (257, height), (258, 8 * values.itemsize), (259, 1), (262, 1), (273, 8), (277, 1)]
+    entries += [(278, height), (279, values.nbytes), (339, 2)]
+    directory = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    return (
+        struct.pack("<2sHI", b"II", 42, 8 + values.nbytes)
+        + values.astype(values.dtype.newbyteorder("<")).tobytes()
+        + struct.pack("<H", len(entries))
+        + directory
+        + struct.pack("<I", 0)
+    )
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "PA", "RGBA", "CMYK", "YCbCr", "HSV"])

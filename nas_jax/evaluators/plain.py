@@ -1,5 +1,6 @@
 """Metrics as plain data, which the trial log can hold: the numbers of NumPy, JAX and others become Python's own."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +19,7 @@ def plain_metrics(metrics: Any) -> dict[str, Any]:
 
     They are a mapping. A metric is a number, numbers in a list, tuple or array (a curve, a value for each seed), or a
     mapping of such. The value of a metric itself may be a string as well (the name of a device), but not what is
-    within a list or a mapping.
+    within a list or a mapping. What is masked is NaN.
 
     Raises:
         ValueError: a value that is no number, or a name that is no string, in one line that says which metric it is.
@@ -33,13 +34,15 @@ def plain_metrics(metrics: Any) -> dict[str, Any]:
 
 
 def plain_seconds(seconds: Any) -> dict[str, float]:
-    """As `plain_metrics`, of seconds, each of which is one number."""
+    """As `plain_metrics`, of seconds, each of which is one number that is finite and not negative."""
     if not isinstance(seconds, Mapping):
         raise ValueError(f"seconds: {_article(seconds)} is no mapping of names to numbers")
     plain = _plain(seconds, "seconds")
     for name, value in plain.items():
         if isinstance(value, list | dict):
             raise ValueError(f"seconds, {name!r}: {_article(value)} is no number")
+        if not 0 <= value < math.inf:
+            raise ValueError(f"seconds, {name!r}: has to be finite and not negative, but is {value}")
     return {name: float(value) for name, value in plain.items()}
 
 
@@ -71,6 +74,8 @@ def _plain_int(value: int, title: str) -> int:
 
 def _plain_array(value: _HasArray, title: str) -> Any:
     """A number for an array without axes, else a list for each axis."""
+    if isinstance(value, np.ma.MaskedArray):  # of which `asarray` gives what is below the mask
+        value = np.ma.filled(value.astype(object), np.nan) if np.ma.is_masked(value) else value.data
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O":

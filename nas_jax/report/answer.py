@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from nas_jax.objectives import title_of
+from nas_jax.objectives import finite_metric, metric_per_seed, title_of
 from nas_jax.record import metrics_of_split, on_test_split, score
 from nas_jax.report.diagrams import diagram_of
 from nas_jax.report.noise import noise_of
@@ -64,7 +64,7 @@ def _quality_fact(subject: Subject, metric: str) -> Fact:
     if value is None or math.isnan(value):
         return Fact(title, UNKNOWN)
     notes = []
-    if each := metrics.get(f"{metric}_per_seed"):
+    if each := metric_per_seed(metrics, metric):
         notes.append(f"mean of {len(each)} seeds: {', '.join(in_units(seed, metric) for seed in each)}")
     if noise.total:
         num = record.num_examples(metric.partition("_")[0])
@@ -78,8 +78,8 @@ def _size_facts(subject: Subject) -> Iterator[Fact]:
     metrics = subject.winner_metrics
     if subject.record.is_table and "num_params" not in metrics:
         return
-    yield Fact("Parameters", number(metrics.get("num_params")))
-    yield Fact("FLOPs", number(metrics.get("flops")), "of one example, two for each multiply-add")
+    yield Fact("Parameters", number(finite_metric(metrics, "num_params")))
+    yield Fact("FLOPs", number(finite_metric(metrics, "flops")), "of one example, two for each multiply-add")
     latencies, machine = read_latency(subject.record.workdir / "best")
     for latency in latencies:
         yield Fact(

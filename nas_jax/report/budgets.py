@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from nas_jax.budgets import Budgets
-from nas_jax.objectives import title_of
+from nas_jax.objectives import curves_of, title_of
 from nas_jax.record import in_full, score
 from nas_jax.report.curves import learning_curves, stopped_trials
 from nas_jax.report.page import Picture, Section, Table
@@ -93,7 +93,7 @@ def _pictures(subject: Subject, stopped: list[Trial]) -> list[Picture]:
     whole = [trial for trial in in_full(subject.searched) if trial.metrics is not None]
     for metric in subject.objectives.metrics:
         lines = [
-            (kind, (trial.metrics or {}).get("curve", {}).get(metric, []))
+            (kind, curves_of(trial.metrics).get(metric, []))
             for kind, trials in (("stopped", stopped), ("whole", whole))
             for trial in trials
         ]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas_jax.budgets import Budgets
-from nas_jax.objectives import is_fraction, title_of
+from nas_jax.objectives import curves_of, is_fraction, title_of
 from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import GREEN, INK, MUTED, STAGES, finish, new_axes, styled
@@ -28,11 +28,11 @@ _LINES = {  # kind: name in the legend, colour, width
 
 def section(subject: Subject) -> Section:
     """The metrics of the search; where none has a curve, the first one that has."""
-    with_curve = [trial for trial in last_of_chains(subject.record.trials) if (trial.metrics or {}).get("curve")]
+    with_curve = [trial for trial in last_of_chains(subject.record.trials) if curves_of(trial.metrics)]
     if not with_curve:
         why = "results were looked up" if subject.record.is_table else "no training has ended"
         return Section("curves", TITLE, f"There are none: {why}.")
-    known = _curve(with_curve[0])
+    known = curves_of(with_curve[0].metrics)
     metrics = [metric for metric in subject.objectives.metrics if metric in known] or list(known)[:1]
     pictures = tuple(_picture(subject, with_curve, metric) for metric in metrics)
     return Section("curves", TITLE, pictures=pictures)
@@ -46,7 +46,8 @@ def _picture(subject: Subject, trials: Sequence[Trial], metric: str) -> Picture:
     drawn = [*spread, *later, *(trial for trial in trials if trial == winner)]
     stopped = {trial.id for trial in stopped_trials(subject.searched)}
     lines = [
-        ("winner" if trial == winner else kind_of(trial, stopped), _curve(trial).get(metric, [])) for trial in drawn
+        ("winner" if trial == winner else kind_of(trial, stopped), curves_of(trial.metrics).get(metric, []))
+        for trial in drawn
     ]
     figure = learning_curves([(kind, values) for kind, values in lines if values], metric, subject.budgets)
     caption = " ".join(_notes(drawn, len(searched) - len(spread)))
@@ -58,10 +59,6 @@ def _notes(drawn: Sequence[Trial], num_hidden: int) -> Iterator[str]:
         yield f"{num_hidden} search trials, evenly spread by rank, are left out."
     if any("seeds" in (trial.metrics or {}) for trial in drawn):
         yield "A network that was trained with several seeds has their mean."
-
-
-def _curve(trial: Trial) -> dict[str, Sequence[float]]:
-    return (trial.metrics or {})["curve"]
 
 
 def last_of_chains(trials: Sequence[Trial]) -> list[Trial]:

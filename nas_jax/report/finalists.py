@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, finite_metric
 from nas_jax.record import score, total_seconds
 from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table
@@ -35,7 +35,7 @@ def _table(subject: Subject, ordered: list[Trial]) -> Table:
             "winner" if trial == subject.winner else "",
             trial.description,
             *(cell for column in columns for cell in column.cells(trial)),
-            number((trial.metrics or {}).get("num_params")),
+            number(finite_metric(trial.metrics, "num_params")),
             f"{total_seconds([trial]):.0f}",
         )
 

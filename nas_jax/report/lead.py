@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.objectives import is_accuracy, is_fraction, is_of_test_split
+from nas_jax.objectives import is_accuracy, is_fraction, is_of_test_split, metric_per_seed
 from nas_jax.record import on_test_split
 from nas_jax.report.difference import Difference, of_examples, of_proportions, of_seeds
 from nas_jax.report.subject import Subject
@@ -83,7 +83,7 @@ def _by_summaries(
     subject: Subject, metric: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]
 ) -> Difference | None:
     """A test that needs no scores of examples: over seeds, else of two fractions, else none."""
-    seeds = [metrics.get(f"{metric}_per_seed") or () for metrics in (ours, theirs)]
+    seeds = [metric_per_seed(metrics, metric) for metrics in (ours, theirs)]
     if min(map(len, seeds)) > 1:
         return of_seeds(*seeds)
     num = subject.record.num_examples(metric.partition("_")[0])

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nas_jax.objectives import is_accuracy
+from nas_jax.objectives import finite_metric, is_accuracy
 from nas_jax.record import Record
 from nas_jax.units import binomial_error
 
@@ -24,4 +24,4 @@ def noise_of(record: Record, metric: str, metrics: Mapping[str, Any]) -> Noise:
     """Of an accuracy the binomial error on the split that the metric is of; over seeds what the evaluator says."""
     value, num = metrics.get(metric), record.num_examples(metric.partition("_")[0])
     examples = binomial_error(value, num) if num is not None and value is not None and is_accuracy(metric) else 0.0
-    return Noise(examples, metrics.get(f"{metric}_std_error") or 0.0)
+    return Noise(examples, finite_metric(metrics, f"{metric}_std_error") or 0.0)

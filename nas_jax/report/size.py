@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, finite_metric
 from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import INK, STAGES, ScoreLabel, finish, label_of, new_axes, styled, zoom
@@ -29,11 +29,12 @@ def section(subject: Subject) -> Section:
 def _picture(subject: Subject, objective: Objective) -> Picture | None:
     compared = [*in_full(subject.searched), *(each for each in subject.record.trials if each.stage != "search")]
     trials = [trial for trial in compared if objective.finite_value(trial) is not None]
-    shown = [trial for trial in trials if float((trial.metrics or {}).get("num_params") or 0) > 0]
+    sizes = {trial.id: float(finite_metric(trial.metrics, "num_params") or 0) for trial in trials}
+    shown = [trial for trial in trials if sizes[trial.id] > 0]
     if not shown:
         return None
     figure = scores_over_parameters(
-        np.array([float((trial.metrics or {})["num_params"]) for trial in shown]),
+        np.array([sizes[trial.id] for trial in shown]),
         np.array([score(trial, objective) for trial in shown]),
         [trial.stage for trial in shown],
         label_of(objective),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nas_jax.objectives import is_fraction, title_of
+from nas_jax.objectives import finite_metric, is_fraction, title_of
 from nas_jax.report.lead import Contest, Lead, contests_of, lead_of
 from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table
@@ -101,7 +101,7 @@ def _table(subject: Subject, others: Sequence[Baseline], contests: Sequence[Cont
         for contest in contests:
             lead = leads.get(contest)
             cells += [_value(subject, contest.metric, metrics), lead.cell(contest.metric) if lead else ""]
-        return name, descriptions.get(metrics["trial"], UNKNOWN), *cells, number(metrics.get("num_params"))
+        return name, descriptions.get(metrics["trial"], UNKNOWN), *cells, number(finite_metric(metrics, "num_params"))
 
     own = {**subject.winner_metrics, "trial": subject.winner and subject.winner.id}
     rows = [row("winner", own, {}), *(row(*other) for other in others)]

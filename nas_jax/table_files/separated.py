@@ -1,8 +1,9 @@
 """Cells with separators between them: CSV, as RFC 4180 has it, strictly.
 
 The header names the columns; spaces around names do not count. Cells are kept as they are, line breaks within quotes
-included. Lines before the header that begin with # are comments. Where the header has no comma, tabs or semicolons
-separate the cells.
+included. Lines before the header that begin with # are comments; a row below it that looks like one is refused, unless
+all rows do, as where each begins with the code of a colour. Where the header has no comma, tabs or semicolons separate
+the cells.
 """
 
 import csv
@@ -29,8 +30,8 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
         separators: those that can be, the likely ones first: the first that the header has is the one.
 
     Raises:
-        MalformedTableError: an open quote, a row that is longer or shorter than the header, or two columns of one
-            name; with the line.
+        MalformedTableError: an open quote, a row that is longer or shorter than the header or commented out, or two
+            columns of one name; with the line.
     """
     if hint := _HINT.match(text):
         separators = (hint[1],)
@@ -53,31 +54,44 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
     kept = [place for place, name in enumerate(names) if name]
     columns = tuple(names[place] for place in kept)
     records, lines = [], []
-    for line, last, cells in rows:
+    commented: list[tuple[int, list[str]]] = []
+    num_hashed = 0  # rows whose first cell begins with #, in quotes or not
+    for line, last, cells, is_commented in rows:
         if last > line and len(notes) < _MAX_NOTES and (note := _swallowed(line, cells, separator)):
             notes.append(note)
         if len(cells) != len(names):
             if not any(map(str.strip, cells)) and len(cells) == 1:
                 continue  # a line of spaces
             raise MalformedTableError(_misfit(line, cells, names, separator))
+        commented += [(line, cells)] if is_commented else []
+        num_hashed += cells[0].lstrip().startswith("#")
         records.append(dict(zip(columns, [cells[place] for place in kept] if nameless else cells, strict=True)))
         lines.append(line)
+    if commented and num_hashed < len(records):
+        line, cells = commented[0]
+        raise MalformedTableError(
+            f"has a row that begins with #, in line {line}: {_shown(separator.join(cells))}; remove the line if it is "
+            "a comment, or put its first cell in quotes"
+        )
     return Records(columns, records, lines, tuple(notes))
 
 
-def _rows(text: str, separator: str, skip_spaces: bool, num_before: int) -> Iterator[tuple[int, int, list[str]]]:
-    """The rows, each with the lines on which it begins and ends; empty lines are left out.
+def _rows(text: str, separator: str, skip_spaces: bool, num_before: int) -> Iterator[tuple[int, int, list[str], bool]]:
+    """The rows, each with the lines on which it begins and ends, and whether it begins with # outside of quotes.
+
+    Empty lines are left out.
 
     Args:
         num_before: lines of the file before the text.
     """
-    lines = io.StringIO(text, newline="")
+    lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=skip_spaces, strict=True)
     num_read = 0
     try:
         for cells in reader:
             if cells:
-                yield num_before + num_read + 1, num_before + reader.line_num, cells
+                is_commented = lines[num_read].lstrip(" \t").startswith("#")
+                yield num_before + num_read + 1, num_before + reader.line_num, cells, is_commented
             num_read = reader.line_num
     except csv.Error as error:
         raise MalformedTableError(_quote_problem(num_before + num_read + 1, error)) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from nas_jax.objectives import Objectives
+from nas_jax.objectives import Objectives, curves_of
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Genome, Trial
 
@@ -109,9 +109,9 @@ def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def curves(trial: Trial) -> dict[str, Sequence[float]]:
+def curves(trial: Trial) -> dict[str, list[float]]:
     """The learning curves of a trial, by metric, one value an epoch. Empty where nothing was trained."""
-    return (trial.metrics or {}).get("curve") or {}
+    return curves_of(trial.metrics)
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import json
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -125,6 +126,25 @@ def test_what_is_not_finite_is_a_number(tmp_path, value):
     assert np.isnan(back.metrics["metric"])
 
 
+SCORES = np.ma.masked_array([0.93, 0.5], mask=[True, False])
+
+
+@pytest.mark.parametrize(
+    ("masked", "plain"),
+    [
+        (np.ma.masked_array(0.93, mask=True), math.nan),
+        (np.ma.masked_array([0.93], mask=True).mean(), math.nan),
+        (np.ma.masked_array(7, mask=True), math.nan),
+        (SCORES, [math.nan, 0.5]),
+        ([SCORES[0], 0.5], [math.nan, 0.5]),
+        (np.ma.masked_array([0.25, 0.5]), [0.25, 0.5]),
+        (np.ma.masked_array([0.93, 0.5], mask=[True, False], dtype=object), [math.nan, 0.5]),
+    ],
+)
+def test_what_is_masked_is_not_a_number_that_was_measured(masked, plain):
+    np.testing.assert_array_equal(plain_metrics({"metric": masked})["metric"], plain)
+
+
 @pytest.mark.parametrize("given", [1, 1.5, np.float32(1.5), jnp.float32(1.5), np.array(1.5)])
 def test_seconds_are_plain_numbers(tmp_path, given):
     trial, back = stored(tmp_path, metrics={}, seconds={"train": given})
@@ -164,6 +184,9 @@ def test_what_is_no_number_is_a_failed_trial_with_its_reason(tmp_path, metrics, 
     [
         ({"train": "long"}, "seconds, 'train': a str is no number"),
         ({"train": [1.0, 2.0]}, "seconds, 'train': a list is no number"),
+        ({"train": float("inf")}, "seconds, 'train': has to be finite and not negative, but is inf"),
+        ({"train": np.float32("nan")}, "seconds, 'train': has to be finite and not negative, but is nan"),
+        ({"train": -1}, "seconds, 'train': has to be finite and not negative, but is -1"),
         (3.0, "seconds: a float is no mapping of names to numbers"),
     ],
 )

@@ -87,7 +87,7 @@ def test_numbers_of_other_libraries_become_plain_ones(tmp_path, metric):
     assert random_search(path=tmp_path).trials == [told]
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, np.float32("nan")])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, np.float32("nan"), np.ma.masked])
 def test_one_bad_score_does_not_condemn_the_other_nine(bad):
     asked = Search(SPACE, Bayesopt(SPACE, num_initial=4), "val_accuracy")
     for place, trial in enumerate(asked.ask(10)):

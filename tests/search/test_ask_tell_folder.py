@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import subprocess
 import sys
 
@@ -35,6 +36,41 @@ def test_a_search_goes_on_where_it_was_left(tmp_path):
             assert asked.trials[-1] == lost
             run_rest(asked, 24)
             assert asked.trials == undisturbed.trials
+
+
+ODD = [
+    {"curve": [0.1, 0.3, 0.5]},
+    {"curve": "up"},
+    {"curve": {"val_accuracy": {"epochs": [1, 2]}}},
+    {"curve": {"val_accuracy": [0.1, 0.5], "val_loss": [0.5]}},
+    {"is_infeasible": True},
+    {"num_params": "12k", "flops": [1, 2], "val_accuracy_std_error": "small", "val_accuracy_per_seed": 0.5},
+    {"num_params": math.inf, "seeds": 3},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_whatever_else_was_told_stays_and_does_no_harm(tmp_path, odd):
+    """Under names that the program's own trials have for something else."""
+    with random_search(path=tmp_path) as asked:
+        first, second = asked.ask(2)
+        asked.tell(first, {"val_accuracy": 0.5, **odd})
+        asked.tell(second, {"val_accuracy": 0.4})
+    with random_search(path=tmp_path) as asked:
+        assert asked.trials[0].metrics == {"val_accuracy": 0.5, **odd}
+        assert asked.history.values.tolist() == [[0.5], [0.4]]
+        assert asked.best.id == 0
+        asked.ask()
+    assert write_report(tmp_path, build_parts(read_record(tmp_path).config, tmp_path)).exists()
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, -1.0])
+def test_seconds_that_cannot_be_are_refused(seconds):
+    asked = random_search()
+    (trial,) = asked.ask()
+    with pytest.raises(UserError, match="trial 0: seconds, 'train': has to be finite and not negative"):
+        asked.tell(trial, {"val_accuracy": 0.5}, seconds={"train": seconds})
+    assert asked.trials == [trial]
 
 
 def run_rest(asked, num):

@@ -138,6 +138,20 @@ def test_a_cell_that_swallows_rows_is_noted():
 
 
 @pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("colour,y\n#ff0000,1\n #00ff00,2\n", ["#ff0000", " #00ff00"]),
+        ('op,y\n"#conv",1\nconv,2\n', ["#conv", "conv"]),
+        ("op,y\nconv,#1\npool,2\n", ["conv", "pool"]),
+        ('op,y\n"a\n#b",1\npool,2\n', ["a\n#b", "pool"]),
+    ],
+)
+def test_a_cell_may_begin_with_what_else_is_a_comment(text, cells):
+    read = read_separated(text)
+    assert [row[read.columns[0]] for row in read.rows] == cells
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ('x,y\n1,2\n3,"4\n5,6\n', "a quote that does not close, in the row that begins in line 3"),
@@ -149,6 +163,9 @@ def test_a_cell_that_swallows_rows_is_noted():
         ("x,y\n1,2\n\n1,2,3\n", r"more cells than columns in line 4, 3 and 2: '1,2,3'; commas separate cells"),
         ("x;y\n1;2\n1\n", r"fewer cells than columns in line 3, 1 and 2: '1'; semicolons separate"),
         ("x,y\n1,2\n# the end\n", "in line 3, 1 and 2: '# the end'; remove the line if it is a comment"),
+        ("op,width\nconv,32\n#conv,64\npool,32\n", "begins with #, in line 3: '#conv,64'; remove the line if"),
+        ('# by me\n\nop,width\n"#conv",32\n\n # pool,64\nskip,1\n', "in line 6: ' # pool,64'; .* first cell in quotes"),
+        ("op\twidth\n#conv\t64\npool\t32\n", r"begins with #, in line 2: '#conv\\t64'"),
         ("x,y, x\n1,2,3\n", "names a column twice, 'x': x, y, x"),
     ],
 )

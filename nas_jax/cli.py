@@ -50,7 +50,9 @@ def start(main: Callable[[Sequence[str]], None], before: Callable[[Sequence[str]
         except Interrupted as interrupted:
             print(f"\n{INTERRUPTED}", file=sys.stderr)
             return 128 + interrupted.number
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # code of a user may call exit
             return _fail(error)
         end_at_once()
         return 0
@@ -110,7 +112,7 @@ def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(ignored)
 
 
-def _fail(error: Exception) -> int:
+def _fail(error: BaseException) -> int:
     """Prints the line of an error that is the user's to mend, and raises any other one."""
     mendable = user_error_of(error)
     if mendable is None:

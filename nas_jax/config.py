@@ -190,9 +190,13 @@ def _flag_type(hint: Any) -> type:
 
 
 class _PartsParser(ConfigFileFlagParser):
-    """Reads a config file, takes the parts that flags name, and completes the config."""
+    """Reads a config file, takes the parts that flags name, and completes the config.
+
+    `arguments` are those that override its fields then.
+    """
 
     named: dict[str, str]
+    arguments: Sequence[str] = ()
 
     def parse(self, path: str) -> ConfigDict:
         """The config of a file.
@@ -201,12 +205,31 @@ class _PartsParser(ConfigFileFlagParser):
             UserError: whatever goes wrong, as absl would hide the place of it.
         """
         try:
-            return complete(_load_config(path), self.named)
+            config = complete(_load_config(path), self.named)
+            for argument in self.arguments:
+                if match := re.match(r"--?(?:no)?config\.([\w.]+)", argument):
+                    _check_field(config, match[1].split("."))
+            return config
         except Exception as error:
             mendable = user_error_of(error)
             if mendable is None:
                 raise
             raise mendable from error
+
+
+def _check_field(config: ConfigDict, names: Sequence[str]) -> None:
+    """Raises UserError if the config has no such field, whose name is in sections from the outermost one on."""
+    section: Any = config
+    for depth, name in enumerate(names):
+        above = ".".join(names[:depth])
+        if section is None or isinstance(section, str | int | float):
+            raise UserError(f"--config.{'.'.join(names)}: {above} is no section; set it by --config.{above}=…")
+        if not isinstance(section, ConfigDict):
+            return  # a list or a mapping of any form
+        if name not in section:
+            there = f"{above or 'it'} has {', '.join(section)}"
+            raise UserError(f"the config has no such field: {name!r}; {there}")
+        section = section[name]
 
 
 def _load_config(path: str) -> ConfigDict:
@@ -248,6 +271,7 @@ class ConfigFlag:
             "config", None, text, flag_values=flag_values, sys_argv=self._arguments
         )
         self._parser = _PartsParser("config")
+        self._parser.arguments = self._arguments
         flag_values["config"].parser = self._parser
 
     @property

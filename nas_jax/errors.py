@@ -37,34 +37,53 @@ class UserError(Exception):
 
 @contextlib.contextmanager
 def wanted(text: str) -> Iterator[None]:
-    """Within it runs code that a user has written. Where that fails, `text` says what it should have done."""
+    """Within it runs code that a user has written. Where that fails, `text` says what it should have done.
+
+    Raises:
+        UserError: the code calls `exit`, or raises what else is no Exception, which would end the program without a
+            word.
+    """
     try:
         yield
-    except UserError:
+    except (UserError, KeyboardInterrupt, GeneratorExit):
         raise
     except Exception as error:
         error.add_note(_WANTED + text)
         raise
+    except BaseException as error:
+        error.add_note(_WANTED + text)
+        raise UserError(_said(error)) from error
 
 
-def user_error_of(error: Exception) -> UserError | None:
+def user_error_of(error: BaseException) -> UserError | None:
     """The error in one line, if it is the user's to mend: bad input, code of their own, a file or a disk; else None."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and (problem := storage_problem(error)):
         return UserError(problem)
-    notes = [note.removeprefix(_WANTED) for note in getattr(error, "__notes__", ()) if note.startswith(_WANTED)]
-    place = _place_in_user_code(error)
-    if place is not None or notes:
-        said = describe(error) if place is None else f"{place}: {describe(error)}"
-        return UserError("; ".join([said, *notes[:1]]))
+    if _place_in_user_code(error) is not None or _notes(error):
+        return UserError(_said(error))
     if isinstance(error, OSError) and error.filename is not None:
         return UserError(f"{error.filename}: {error.strerror}")
     return None
 
 
+def _said(error: BaseException) -> str:
+    """Where an exception came from, what it is, and what should have been done."""
+    place = _place_in_user_code(error)
+    said = describe(error) if place is None else f"{place}: {describe(error)}"
+    return "; ".join([said, *_notes(error)[:1]])
+
+
+def _notes(error: BaseException) -> list[str]:
+    """Those of `wanted`, the innermost first."""
+    return [note.removeprefix(_WANTED) for note in getattr(error, "__notes__", ()) if note.startswith(_WANTED)]
+
+
 def describe(error: BaseException) -> str:
     """The kind of an exception and what it says, in one line."""
+    if isinstance(error, SystemExit):
+        return f"it called exit({'' if error.code is None else repr(error.code)})"
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
 
@@ -89,6 +108,9 @@ def _place_in_user_code(error: BaseException) -> str | None:
 
 
 def _is_users(filename: str) -> bool:
-    """Whether a source is no part of this package, of a library or of Python."""
+    """Whether a source is a file, and no part of this package, of a library or of Python.
+
+    What libraries have compiled may name its source by a path that leads nowhere here: `pyarrow/scalar.pxi`.
+    """
     path = str(Path(filename).resolve())
-    return not filename.startswith("<") and not path.startswith((_OURS, *_LIBRARIES))
+    return Path(path).is_file() and not path.startswith((_OURS, *_LIBRARIES))

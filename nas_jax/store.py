@@ -43,6 +43,8 @@ class TrialStore:
                 self._file.close()
                 raise
             self._add(trials)
+            if num_valid == len(content) and content and not content.endswith(b"\n"):
+                _append(b"\n", self._file)
             if num_valid < len(content):
                 self._file.truncate(num_valid)
                 self.repaired = f"{path}: cut off {len(content) - num_valid} bytes of an incomplete last line"
@@ -131,16 +133,19 @@ def _append(content: bytes, file: FileIO) -> None:
 
 
 def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:
-    """The trials of all whole lines, and the number of bytes that these lines take."""
+    """The trials of all whole lines, and the number of bytes that these lines take.
+
+    A last line that lacks no more than its end is whole.
+    """
     trials: list[Trial] = []
     num_valid = 0
     lines = content.splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
-        if not line.endswith(b"\n"):
-            break  # the last line, torn
         try:
             trials.append(trial_from_json(check_object(json.loads(line), TRIAL_HINTS, _REQUIRED)))
         except (ValueError, TypeError, RecursionError) as error:
+            if not line.endswith(b"\n"):
+                break  # the last line, torn
             reason = str(error) if isinstance(error, TypeError) else describe_json_error(error)
             raise UserError(f"line {number} of {path} is damaged ({reason}); remove the line to go on") from error
         num_valid += len(line)

@@ -127,8 +127,17 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, s
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted(before.keys() | now.keys()):
             yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
-    elif before != now:
+    elif not _is_same(before, now):
         yield name, f"{name}: {before} there, {now} here"
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    """As `==`, but True is not 1, as choices of a gene are not."""
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_is_same, before, now))
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.keys() == now.keys() and all(_is_same(before[key], now[key]) for key in before)
+    return isinstance(before, bool) == isinstance(now, bool) and before == now
 
 
 def environment(command: str | None = None) -> dict[str, Any]:

@@ -58,6 +58,10 @@ def only_line(done):
         ("x = 1\n", "has no function get_config"),
         ("def get_config():\n    raise SystemError\n", "config.py, line 2: SystemError;"),
         ("\0", "null bytes"),
+        ("import sys\ndef get_config():\n    sys.exit()\n", r"config.py, line 3: it called exit\(\); get_config of"),
+        ("exit(3)\n", r"config.py, line 1: it called exit\(3\); .*has to be a Python file with"),
+        ("raise SystemExit('bye')\n", r"config.py, line 1: it called exit\('bye'\)"),
+        ("class Odd(BaseException): pass\nraise Odd('no')\n", "config.py, line 2: Odd: no"),
     ],
 )
 def test_a_config_that_fails_is_one_line_with_its_place(tmp_path, text, message):
@@ -84,12 +88,16 @@ from nas_jax.data.arrays import Dataset
 @dataclass(frozen=True)
 class Mine:
     kind: str = ""
+    def __post_init__(self):
+        exit("no licence") if self.kind == "licence" else None
     def load(self):
         images = np.zeros((300, 8, 8, 1), np.uint8)
         labels = np.arange(300, dtype=np.int64 if self.kind == "int64" else np.int32) % 3
         split = {"image": images, "label": labels}
         if self.kind == "raises":
             raise RuntimeError("the lab's server is down")
+        if self.kind == "exits":
+            raise SystemExit
         return split if self.kind == "split" else Dataset("mine", split, split, split, ("a", "b", "c"))
 make = Mine
 """
@@ -103,8 +111,9 @@ def get_config(kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("raises", "mine.py, line 13: RuntimeError: the lab's server is down; my_lab.mine.Mine.load returns a"),
-        ("int64", "mine.py, line 14: ValueError: train: label is int64; numbers must have at most 32 bits"),
+        ("raises", "mine.py, line 15: RuntimeError: the lab's server is down; my_lab.mine.Mine.load returns a"),
+        ("exits", "mine.py, line 17: it called exit(); my_lab.mine.Mine.load returns a"),
+        ("int64", "mine.py, line 18: ValueError: train: label is int64; numbers must have at most 32 bits"),
         ("split", "my_lab.mine.Mine.load has to return a nas_jax.data.arrays.Dataset, but what"),
     ],
 )
@@ -118,6 +127,43 @@ def test_a_data_source_that_fails_is_said_with_its_place(tmp_path, monkeypatch, 
     assert message in str(user_error_of(within_the_package(caught.value)))
     for name in ("my_lab.mine", "my_lab"):
         sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        (f"import sys\nsys.exit(0)\n{SOURCE}", "", "my_mine.py, line 2: it called exit(0)"),
+        (SOURCE, "licence", "my_mine.py, line 9: it called exit('no licence')"),
+    ],
+)
+def test_code_that_calls_exit_does_not_end_a_command_without_a_word(tmp_path, source, kind, message):
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "my_mine.py").write_text(source)
+    (tmp_path / "config.py").write_text(CONFIG.replace('"mine"', '"my_lab.my_mine"'))
+    assert message in only_line(command(f"--config={tmp_path}/config.py:{kind}", PYTHONPATH=f"{ROOT}:{tmp_path}"))
+
+
+def test_only_files_that_there_are_can_be_a_users():
+    """Compiled libraries name their source by a path that leads nowhere."""
+    program = compile("1 / 0", "pyarrow/scalar.pxi", "exec")
+    with pytest.raises(ZeroDivisionError) as caught:
+        exec(program)
+    assert user_error_of(within_the_package(caught.value)) is None
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("search.foo.bar", "no such field: 'foo'; search has batch_size, max_cost"),
+        ("search.foo", "no such field: 'foo'; search has batch_size, max_cost"),
+        ("foo.bar", "no such field: 'foo'; it has constraints, data"),
+        ("nonsense", "no such field: 'nonsense'; it has constraints, data"),
+        ("seed.foo", "--config.seed.foo: seed is no section; set it by --config.seed=…"),
+    ],
+)
+def test_a_field_that_there_is_not_is_said_with_those_that_there_are(flag, message):
+    with pytest.raises(UserError, match=message):
+        config_of("--config=configs/quickstart.py:smoke", f"--config.{flag}=1")
 
 
 @pytest.mark.parametrize(

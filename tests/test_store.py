@@ -46,7 +46,20 @@ def test_a_line_holds_the_documented_keys(path):
     assert record["metrics"] is None
 
 
-@pytest.mark.parametrize("num_missing", [1, 2, 30])
+def test_a_last_line_that_lacks_its_end_alone_is_kept(path):
+    fill(path, TRIAL, FINAL)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert read_trials(path) == [TRIAL, FINAL]
+    with TrialStore(path) as store:
+        assert store.repaired is None
+        assert store.trials() == [TRIAL, FINAL]
+        store.put(DONE)
+    assert path.read_bytes().startswith(content)
+    assert read_trials(path) == [DONE, FINAL]
+
+
+@pytest.mark.parametrize("num_missing", [2, 3, 30])
 def test_a_torn_last_line_is_cut_off_and_reported(path, num_missing):
     fill(path, TRIAL, FINAL)
     content = path.read_bytes()

@@ -22,6 +22,7 @@ def test_the_same_config_may_come_back(tmp_path):
         ({**CONFIG, "seed": 1}, r"\(seed: 0 there, 1 here\)"),
         ({"seed": 0, "space": {"name": "chain", "conv_sizes": (3,)}}, r"space.conv_sizes: \[3, 5\] there, \[3\] here"),
         ({"seed": 0}, "space: .* there, None here"),
+        ({**CONFIG, "seed": False}, r"\(seed: 0 there, False here\)"),
     ],
 )
 def test_another_config_is_refused_and_changes_nothing(tmp_path, config, message):
@@ -30,6 +31,14 @@ def test_another_config_is_refused_and_changes_nothing(tmp_path, config, message
     with pytest.raises(UserError, match=message):
         claim_workdir(tmp_path, config)
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [["r", value]], lambda value: [{"r": value}]])
+def test_true_is_not_one_at_any_depth(tmp_path, wrap):
+    claim_workdir(tmp_path, {"genes": wrap([0, 1, 2.0])})
+    claim_workdir(tmp_path, {"genes": wrap([0, 1, 2])})
+    with pytest.raises(UserError, match=r"genes: .*\[0, 1, 2\].* there, .*\[False, True, 2\].* here"):
+        claim_workdir(tmp_path, {"genes": wrap([False, True, 2])})
 
 
 def test_the_environment_says_what_made_the_numbers(tmp_path):

@@ -9,11 +9,13 @@ What is proposed depends on the seed and on the log alone, as in the program's o
 
 import dataclasses
 import math
+import os
 import shlex
 import sys
 import threading
 import warnings
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -86,7 +88,7 @@ class Search:
         self._parts = _checked(space, strategy, objectives, seed, constraints)
         self._lock = threading.RLock()
         self._is_open = True
-        self._store = TrialStore() if path is None else self._open(Path(path).expanduser().resolve())
+        self._store = TrialStore() if path is None else self._open(_folder_of(path))
         self._left = unfinished(self._store, "search")  # of an earlier process, and not yet handed out here
 
     def ask(self, num: Any = 1) -> list[Trial]:
@@ -203,10 +205,14 @@ class Search:
     def _open(self, folder: Path) -> TrialStore:
         """The store in a folder, of which this process has no other search that is open."""
         with _LOCK:
-            if (earlier := _OPEN.get(folder)) is not None:
+            earlier = _OPEN[folder]() if folder in _OPEN else None
+            if earlier is not None:
                 earlier.close()
-            check_workdir(folder)
-            store = TrialStore(folder / "trials.jsonl")
+            try:
+                check_workdir(folder)
+                store = TrialStore(folder / "trials.jsonl")
+            except OSError as error:
+                raise UserError(f"path: {error.filename}: {error.strerror}; choose another folder") from error
             try:
                 config = _config_of(self._parts)
                 fixed = changeable(store, config, self._parts.strategy)
@@ -214,7 +220,7 @@ class Search:
             except BaseException:
                 store.__exit__(None, None, None)
                 raise
-            _OPEN[folder] = self
+            _OPEN[folder] = weakref.ref(self)
             weakref.finalize(self, store.__exit__, None, None, None)  # where nobody closes it
         if store.repaired:
             warnings.warn(store.repaired, stacklevel=3)
@@ -246,12 +252,30 @@ class Search:
 
 
 _LOCK = threading.Lock()
-_OPEN: weakref.WeakValueDictionary[Path, Search] = weakref.WeakValueDictionary()  # of this process, by their folders
+_OPEN: dict[Path, weakref.ref[Search]] = {}  # of this process, by their folders
 
 
 def _known_of(parts: _Parts, trial: Trial) -> dict[str, float]:
     """What the space knows of a trial, as far as an objective or a constraint asks for it."""
     return {name: float(known_metrics(parts.space, [trial.genome], name)[0]) for name in parts.objectives.known}
+
+
+def _folder_of(path: Any) -> Path:
+    """Raises UserError if there can be no such folder."""
+    if not isinstance(path, str | Path):
+        raise UserError(f"path: a folder is wanted, not {path!r}")
+    try:
+        return Path(os.path.expanduser(path)).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a character 0, a loop of links
+        raise UserError(f"path: {str(path)!r} is no folder: {error}") from error
+
+
+def _constraints(given: Any) -> list[Any]:
+    if isinstance(given, Constraint):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise ValueError(f"constraints: a list of Constraints is wanted, not {given!r}")
+    return list(given)
 
 
 def _checked(space: Any, strategy: Any, objectives: Any, seed: Any, constraints: Any) -> _Parts:
@@ -265,8 +289,7 @@ def _checked(space: Any, strategy: Any, objectives: Any, seed: Any, constraints:
         raise UserError(f"seed: a whole number is wanted, not {seed!r}")
     try:
         check_seed(int(seed))
-        given = [constraints] if isinstance(constraints, Constraint) else list(constraints)
-        aims = with_known(Objectives.of(objectives, given), known_costs(space))
+        aims = with_known(Objectives.of(objectives, _constraints(constraints)), known_costs(space))
         return _Parts(int(seed), space, aimed(strategy, aims), aims)
     except ValueError as error:
         raise UserError(str(error)) from error

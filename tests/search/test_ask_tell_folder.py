@@ -92,6 +92,14 @@ def test_after_a_restart_pending_trials_come_first_once_and_new_ones_fill_up(tmp
     assert asked.ask()[0].id == 6
 
 
+def test_true_is_not_one_when_a_folder_is_opened_again(tmp_path):
+    numbers, bools = (Categorical(genes={"r": choices}) for choices in ([0, 1], [False, True]))
+    with Search(numbers, RandomSearch(numbers), "val_accuracy", path=tmp_path) as asked:
+        asked.ask()
+    with pytest.raises(UserError, match=r"space\.genes"):
+        Search(bools, RandomSearch(bools), "val_accuracy", path=tmp_path)
+
+
 def test_a_cell_of_a_notebook_can_run_again(tmp_path):
     """The name still holds the first search while the second one is made; a path may be spelled in two ways."""
     asked = random_search(path=tmp_path)
@@ -106,6 +114,35 @@ def test_a_cell_of_a_notebook_can_run_again(tmp_path):
     asked = earlier = None
     gc.collect()
     assert len(random_search(path=tmp_path).trials) == 2
+
+
+def test_opening_a_folder_again_leaves_nothing_for_the_end_of_the_process(tmp_path):
+    program = (
+        "import sys\nfrom nas_jax.search.ask_tell import Search\nfrom nas_jax.spaces.categorical import Categorical\n"
+        "from nas_jax.strategies.random_search import RandomSearch\n"
+        "space = Categorical(genes={'op': ['conv', 'pool']})\n"
+        "s = Search(space, RandomSearch(space), 'acc', path=sys.argv[1])\n"
+        "s = Search(space, RandomSearch(space), 'acc', path=sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (5, "path: a folder is wanted, not 5"),
+        (b"runs", "path: a folder is wanted, not b'runs'"),
+        ("a\0b", r"path: 'a\\x00b' is no folder: .*null"),
+        ("x" * 300, "path: .*File name too long"),
+        ("file/runs", "cannot write to .*file/runs: Not a directory"),
+    ],
+)
+def test_what_can_be_no_folder_is_one_line(tmp_path, monkeypatch, path, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=message):
+        random_search(path=path)
 
 
 def test_another_process_may_not_have_the_folder_at_the_same_time(tmp_path):

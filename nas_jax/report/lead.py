@@ -36,8 +36,10 @@ class Lead(NamedTuple):
         verdict = f"{'better' if self.value > 0 else 'worse'} than {other}"
         if self.test is None:
             return verdict
-        is_real = self.test.is_real and (self.test.value > 0) == (self.value > 0)
-        return f"{verdict}, {'beyond' if is_real else 'but within'} the noise ({_p_value(self.test.p)})"
+        if self.test.is_real and (self.test.value > 0) != (self.value > 0):
+            opposite = "worse" if self.value > 0 else "better"
+            return f"{verdict}, but {opposite} by the scores of single examples ({_p_value(self.test.p)})"
+        return f"{verdict}, {'beyond' if self.test.is_real else 'but within'} the noise ({_p_value(self.test.p)})"
 
     def cell(self, metric: str) -> str:
         """As a table has it: the difference, in percentage points of fractions, with its 95 % interval."""

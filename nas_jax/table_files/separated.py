@@ -30,8 +30,8 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
         separators: those that can be, the likely ones first: the first that the header has is the one.
 
     Raises:
-        MalformedTableError: an open quote, a row that is longer or shorter than the header or commented out, or two
-            columns of one name; with the line.
+        MalformedTableError: an open quote, a row that is longer or shorter than the header or commented out, two
+            columns of one name, or none that has one; with the line.
     """
     if hint := _HINT.match(text):
         separators = (hint[1],)
@@ -48,6 +48,8 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
         next(rows, None)
     if twice := {name for name in names if name and names.count(name) > 1}:
         raise MalformedTableError(f"names a column twice, {min(twice)!r}: {listed(names)}")
+    if names and not any(names):
+        raise MalformedTableError(f"has no name in its header, line {_num_lines(preamble) + 1}; name its columns there")
     if nameless := [place + 1 for place, name in enumerate(names) if not name]:
         places = ", ".join(map(str, nameless))
         notes.append(f"column {places} of {len(names)} has no name, and is left out")

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import itertools
+import re
 
 import pytest
 from hypothesis import example, given
@@ -50,10 +52,14 @@ def test_what_csv_writes_is_read_back(grid, separator, end):
 
 
 def strict_readings(text):
-    """The named columns below each line that can be a header, by Python's csv, with each separator."""
-    for separator in ",\t;":
+    """The named columns below each line that can be a header, by Python's csv, with each separator.
+
+    With the comments at the beginning or without them: a quote in one of them is no quote.
+    """
+    below = re.sub(r"\A(?:[ \t]*#[^\r\n]*(?:\r\n?|\n))+", "", text)
+    for separator, part in itertools.product(",\t;", (text, below)):
         try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+            rows = list(csv.reader(io.StringIO(part, newline=""), delimiter=separator, strict=True))
         except csv.Error:
             continue
         for place, header in enumerate(rows):
@@ -65,6 +71,8 @@ def strict_readings(text):
 
 @given(st.binary(max_size=60) | st.text('ab1,;\t\n\r"# ', max_size=60).map(str.encode))
 @example(b'a,b\n"1\n2",3\n')
+@example(b'#;"\r;\r;')
+@example(b'#;"\r\x01;\r;')
 def test_any_bytes_are_what_a_strict_reading_gives_or_refused_in_one_line(content):
     try:
         read = read_separated(decode(content))

@@ -124,6 +124,25 @@ def test_parquet_keeps_values_and_leaves_out_the_index_of_pandas(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([0, 3_000_000], pyarrow.date32()),
+        pyarrow.array([0, 2**62], pyarrow.duration("s")),
+        pyarrow.array([0, 2**50], pyarrow.timestamp("ms")),
+    ],
+    ids=str,
+)
+def test_times_beyond_those_of_python_are_one_line(tmp_path, column):
+    path = str(tmp_path / "table.parquet")
+    parquet.write_table(pyarrow.table({"op": ["conv", "pool"], "day": column}), path)
+    with pytest.raises(
+        UserError, match=r"table.parquet' has a time in the column 'day' that Python cannot hold"
+    ) as error:
+        read_table(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("table.csv", "", "has no rows"),

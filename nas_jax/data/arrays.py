@@ -70,7 +70,11 @@ def spec_from_json(record: Mapping[str, Any]) -> Spec:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How a training image may be changed: padded with zeros, cropped back at random, mirrored, and covered in part."""
+    """How a training image may be changed: padded with zeros, cropped back at random, mirrored, and covered in part.
+
+    Raises:
+        ValueError: pixels that are no whole number, or negative; a flip that is neither True nor False.
+    """
 
     pad: int = 0  # pixels on each side
     flip: bool = False  # left to right, every other image on average
@@ -79,8 +83,14 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in ("pad", "cutout"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: must not be negative, but is {getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or isinstance(value, bool):
+                raise ValueError(f"{name}: must be a whole number of pixels, but is {reprlib.repr(value)}")
+            if value < 0:
+                raise ValueError(f"{name}: must not be negative, but is {value}")
+        for name in ("flip", "flip_vertically"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ValueError(f"{name}: must be True or False, but is {reprlib.repr(getattr(self, name))}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +101,8 @@ class Dataset:
 
     Raises:
         ValueError: splits that are no mappings of names to arrays of numbers, without examples, of different arrays, or
-            of numbers with more than 32 bits or that are not finite; names that are no text.
+            of numbers with more than 32 bits or that are not finite; images without pixels; names that are no text; an
+            augmentation that is none.
     """
 
     name: str
@@ -104,6 +115,11 @@ class Dataset:
 
     def __post_init__(self) -> None:
         _check_names(self.name, self.class_names)
+        if not isinstance(self.augmentation, Augmentation):
+            raise ValueError(
+                "augmentation: must be an Augmentation, such as Augmentation(pad=4, flip=True), but is "
+                f"{reprlib.repr(self.augmentation)}"
+            )
         for part in PARTS:
             _check_arrays(part, getattr(self, part))
         expected = _array_specs(self.train)
@@ -114,6 +130,8 @@ class Dataset:
             lengths = {name: len(array) for name, array in split.items()}
             if len(set(lengths.values())) != 1 or not num_examples(split):
                 raise ValueError(f"{part}: arrays must have the same length, and not be empty; got {lengths}")
+            if "image" in split and not split["image"].size:
+                raise ValueError(f"{part}: image is {expected['image']}, which has no pixels")
             for name, array in _array_specs(split).items():
                 if array != expected[name]:
                     raise ValueError(f"{part}: {name} is {array}; in train it is {expected[name]}")

@@ -4,6 +4,7 @@ Nothing is trained and nobody waits: seconds are the table's, and workers that r
 """
 
 import heapq
+import math
 from collections.abc import Generator, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,8 +59,9 @@ class Tabular:
             metrics are those of the whole training, and trials with less have none of them.
 
     Raises:
-        UserError: the table cannot be read, lacks a column, or has no number at all where a metric should be.
-        ValueError: no metrics, nothing that identifies a genome, or fewer than one worker.
+        UserError: the table cannot be read, lacks a column, has no number at all where a metric should be, or negative
+            seconds.
+        ValueError: no metrics, nothing that identifies a genome, fewer than one worker, or seconds that cannot be.
     """
 
     space: Space
@@ -85,6 +87,8 @@ class Tabular:
             raise ValueError("give one of key (the column of the genomes' names) and genes (a column for each gene)")
         if self.num_workers < 1:
             raise ValueError(f"num_workers has to be at least 1, got {self.num_workers}")
+        if not isinstance(self.seconds, str) and not 0 <= self.seconds < math.inf:
+            raise ValueError(f"seconds: has to be finite and not negative, or name a column, but is {self.seconds}")
         object.__setattr__(self, "table", read_table(self.path))
         columns = {column for _, column in self.metrics}
         columns |= {*self.table.numbered(self.curve).values()} if self.curve else set()
@@ -98,6 +102,14 @@ class Tabular:
                     f"evaluator: the column {column!r} of {self.path} has no number; its first cell is "
                     f"{self.table.rows[0].get(column)!r}, and a number is written as 1234.5"
                 )
+
+        for column in self._timing:
+            for place, values in enumerate(_numbers_of(self.table, column)):
+                if negative := [value for value in values if value is not None and value < 0]:
+                    raise UserError(
+                        f"evaluator: the column {column!r} of {self.path} has {negative[0]} seconds in "
+                        f"{self.table.place(place)}; leave the cell empty if they are not known"
+                    )
 
     @property
     def metric_names(self) -> tuple[str, ...]:

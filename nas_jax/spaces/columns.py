@@ -118,7 +118,10 @@ def quantity(value: Any) -> int | float | None:
 
 
 def column_notes(table: Table, name: str) -> Iterator[str]:
-    """What a person should know of a column that is a gene: why numbers, or what looks like them, are names."""
+    """What a person should know of a column that is a gene: why numbers, or what looks like them, are names.
+
+    And which cells of different kinds are one choice.
+    """
     column = read_column(table, name)
     if column.is_numeric:
         return
@@ -136,6 +139,11 @@ def column_notes(table: Table, name: str) -> Iterator[str]:
         yield f"{start}: if {grouped[0]!r} is a number, write it as 1234.5, without separators of thousands"
     if twice := _twice({text: text.strip() for text in texts}):
         yield f"{table.path}: the column {name!r} has {twice[0]!r} and {twice[1]!r}, which count as two choices"
+    cells = [row.get(name) for row in table.rows]
+    quoted = {cell for cell in cells if isinstance(cell, str)}
+    bare = [text_of(cell) for cell in cells if not isinstance(cell, str | int | float) or isinstance(cell, bool)]
+    if both := [text for text in bare if text in quoted]:
+        yield f'{table.path}: the column {name!r} has {both[0]} and "{both[0]}", which count as one choice'
 
 
 def _twice(values: dict[str, Any]) -> list[str]:

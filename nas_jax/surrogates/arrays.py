@@ -17,7 +17,7 @@ def as_numbers(name: str, values: Any) -> Float64[np.ndarray, "..."]:
     """A float64 array of its own, in C order, of what holds real numbers: lists, arrays of any library, tables.
 
     Integers, booleans (0 and 1) and floating-point numbers of any width and byte order will do, and objects that are
-    such numbers. `name` is what an error calls them.
+    such numbers. Whole numbers beyond 2^53 are rounded, as float64 has no more. `name` is what an error calls them.
 
     Raises:
         ValueError: masked entries, text, complex numbers, dates, spans of time, missing values, rows of different

@@ -1,13 +1,22 @@
 """Splits, specs and batches: properties and closed forms."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_jax.data.arrays import Dataset, epoch_batches, load, spec_from_json, spec_to_json, split_indices
+from nas_jax.data.arrays import (
+    Dataset,
+    epoch_batches,
+    load,
+    spec_from_json,
+    spec_to_json,
+    split_indices,
+)
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 
@@ -60,6 +69,41 @@ GOOD = {"image": np.zeros((2, 4, 4, 1), np.uint8), "label": np.array([0, 1], np.
 def test_a_dataset_refuses_splits_that_do_not_fit(changes, message):
     with pytest.raises(ValueError, match=message):
         Dataset("broken", GOOD, {**GOOD, **changes}, GOOD)
+
+
+WRONG = [
+    ("Dataset('a', SPLIT, SPLIT, SPLIT, augmentation={'pad': 4})", "augmentation: must be an Augmentation, such as"),
+    ("Dataset('a', SPLIT, SPLIT, SPLIT, augmentation=None)", "augmentation: must be an Augmentation, such as"),
+    ("Dataset('a', SPLIT, SPLIT, SPLIT, augmentation=Augmentation)", "augmentation: must be an Augmentation, such as"),
+    ("Augmentation(pad=1.5)", "pad: must be a whole number of pixels, but is 1.5"),
+    ("Augmentation(pad=True)", "pad: must be a whole number of pixels, but is True"),
+    ("Augmentation(cutout='4')", "cutout: must be a whole number of pixels, but is '4'"),
+    ("Augmentation(cutout=-1)", "cutout: must not be negative, but is -1"),
+    ("Augmentation(flip='no')", "flip: must be True or False, but is 'no'"),
+    ("Augmentation(flip_vertically=None)", "flip_vertically: must be True or False, but is None"),
+]
+
+
+def test_what_is_no_augmentation_is_refused_in_one_line():
+    """In a program of its own: the types that tests check would refuse it before."""
+    program = (
+        "import numpy as np\nfrom nas_jax.data.arrays import Augmentation, Dataset\n"
+        "SPLIT = {'image': np.zeros((2, 4, 4, 1), np.uint8)}\n"
+        "Dataset('a', SPLIT, SPLIT, SPLIT, augmentation=Augmentation(np.int64(4), np.bool_(True)))\n"
+        f"for each in {[expression for expression, _ in WRONG]!r}:\n"
+        "    try:\n        eval(each)\n        print('accepted')\n"
+        "    except ValueError as error:\n        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for line, (expression, message) in zip(done.stdout.splitlines(), WRONG, strict=True):
+        assert line.startswith(message), expression
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4, 0), (2, 0, 4, 1)])
+def test_images_have_pixels(shape):
+    split = {**GOOD, "image": np.zeros(shape, np.uint8)}
+    with pytest.raises(ValueError, match=r"train: image is uint8 \[n, .*\], which has no pixels"):
+        Dataset("broken", split, split, split)
 
 
 def test_a_dataset_refuses_what_a_device_would_round():

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -204,6 +205,8 @@ def test_a_worker_pulls_only_when_it_is_free(numbers, seconds):
         ({"path": "/nowhere/table.csv"}, "cannot be read"),
         ({"metrics": {"val_loss": "losss"}}, "evaluator: .* has no column 'losss'; it has name, val"),
         ({"seconds": "hours"}, "has no column 'hours'"),
+        ({"seconds": -5.0}, "seconds: has to be finite and not negative, or name a column, but is -5.0"),
+        ({"seconds": math.inf}, "seconds: has to be finite and not negative"),
         ({"key": "id"}, "has no column 'id'"),
         ({"genes": ("x",)}, "give one of key .* and genes"),
         ({"key": ""}, "give one of key .* and genes"),
@@ -217,6 +220,14 @@ def test_bad_settings_are_one_clear_line(numbers, changes, message):
     with pytest.raises(UserError, match=message) as error:
         build("nas_jax.evaluators", section, space=SPACE)
     assert "\n" not in str(error.value)
+
+
+def test_negative_seconds_are_said_with_their_line(tmp_path):
+    path = write_csv(tmp_path / "numbers.csv", ("name", "loss", "time"), ("number 0", 1.0, 2), ("number 1", 0.5, -1))
+    with pytest.raises(
+        UserError, match=r"the column 'time' of .*numbers.csv has -1.0 seconds in line 3; leave the cell"
+    ):
+        Tabular(SPACE, path, "loss", key="name", seconds="time")
 
 
 def test_chains_are_found_by_the_benchmarks_digits(tmp_path):

@@ -178,7 +178,6 @@ def test_telling_twice_or_of_what_is_unknown_is_one_line():
         ((SPACE, RandomSearch(SPACE), "val_accuracy", "zero"), "seed: a whole number is wanted, not 'zero'"),
         ((SPACE, RandomSearch(SPACE), "val_accuracy", -1), "has to be at least 0"),
         ((SPACE, RandomSearch(SPACE), "val_accuracy", 0, None, None), "constraints: a list of Constraints is wanted"),
-        ((SPACE, RandomSearch(SPACE), "val_accuracy", 0, None, ["a"]), "constraints: 'a' is no Constraint"),
     ],
 )
 def test_a_search_checks_what_it_is_made_of(arguments, message):

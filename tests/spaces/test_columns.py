@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from decimal import Decimal
 
 import pytest
@@ -118,6 +119,18 @@ def test_what_looks_like_a_number_and_is_none_says_so(tmp_path, cells, message):
 )
 def test_columns_in_order_say_nothing(tmp_path, cells):
     assert notes_of(tmp_path, cells) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"), [([True, "true", "conv"], "true"), (["null", None], "null"), (["[1]", [1], 2], "[1]")]
+)
+def test_cells_of_two_kinds_that_are_one_choice_are_said(tmp_path, cells, text):
+    path = tmp_path / "table.jsonl"
+    path.write_text("".join(json.dumps({"x": cell, "y": 1}) + "\n" for cell in cells))
+    notes = list(column_notes(read_table(str(path)), "x"))
+    assert notes[-1] == f"{path}: the column 'x' has {text} and \"{text}\", which count as one choice"
+    path.write_text('{"x": true}\n{"x": null}\n{"x": 1}\n{"x": "1"}\n{"x": "conv"}\n')
+    assert not [note for note in column_notes(read_table(str(path)), "x") if "one choice" in note]
 
 
 def test_a_space_says_it_of_genes_alone(tmp_path):

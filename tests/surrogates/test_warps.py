@@ -51,6 +51,13 @@ def test_moments_are_those_of_what_is_normal_on_the_warped_scale(warp, mean, std
     np.testing.assert_allclose(ours[1], expectation(2, centre) ** 0.5, rtol=5e-3)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e16, 1e17, 1e25])
+def test_equal_targets_have_the_scale_one_however_far_they_are(value):
+    mean, std = warp_of("sinh_arcsinh", np.full(4, value), None).moments(np.zeros(2), np.array([0.5, 2.0]))
+    assert mean.tolist() == [value, value]
+    assert std.tolist() == [0.5, 2.0]
+
+
 @settings(max_examples=50, deadline=None)
 @given(z=st.tuples(st.floats(-2, 2), st.floats(-0.9, 0.9), st.floats(-2, 2), st.floats(-1, 1)))
 def test_the_gradient_of_the_fit_is_that_of_differences(z):

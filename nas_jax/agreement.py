@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nas_jax.build import find
+from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objectives, is_fraction
@@ -41,13 +42,23 @@ def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) ->
 
 def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:
     """Refuses objectives and constraints that neither the evaluator's metrics nor what the space tells has."""
-    known = known_costs(space)
     for metric in objectives.needed:
-        if metric not in (*metric_names, *known):
-            shown = dict.fromkeys((*metric_names[:_MOST_SHOWN], *known))
-            more = f" and {len(metric_names) - _MOST_SHOWN} more" if len(metric_names) > _MOST_SHOWN else ""
-            title = _title_of(config, objectives, metric)
-            raise UserError(f"{title}: no {metric!r}; choose from {', '.join(shown)}{more}")
+        _check_metric(metric, _title_of(config, objectives, metric), metric_names, space)
+
+
+def check_choice(choice: str, objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:
+    """Refuses a rule to choose by, of several objectives, with a metric that no finalist will have."""
+    metric = parse_rule(choice).metric
+    if len(objectives) > 1 and metric:
+        _check_metric(metric, "finalists.choice", metric_names, space)
+
+
+def _check_metric(metric: str, title: str, metric_names: Sequence[str], space: Space) -> None:
+    known = known_costs(space)
+    if metric not in (*metric_names, *known):
+        shown = dict.fromkeys((*metric_names[:_MOST_SHOWN], *known))
+        more = f" and {len(metric_names) - _MOST_SHOWN} more" if len(metric_names) > _MOST_SHOWN else ""
+        raise UserError(f"{title}: no {metric!r}; choose from {', '.join(shown)}{more}")
 
 
 def known_costs(space: Space) -> tuple[str, ...]:

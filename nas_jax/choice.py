@@ -24,17 +24,17 @@ class Rule(NamedTuple):
 
 
 def parse_rule(text: str) -> Rule:
-    """A rule as a person writes it.
+    """A rule as a person writes it. A metric may have any name, with spaces in it as well.
 
     Raises:
         ValueError: it is none of RULES.
     """
-    words = " ".join(text.split())
+    words = text.strip()
     if words == "knee":
         return Rule("knee")
-    if match := re.fullmatch(r"(max|min) (\w+)", words):
+    if match := re.fullmatch(r"(max|min)\s+(.+)", words):
         return Rule(match[1], match[2])
-    if match := re.fullmatch(r"at (\w+) ?(<=|>=) ?(\S+)", words):
+    if match := re.fullmatch(r"at\s+(.+?)\s*(<=|>=)\s*(\S+)", words):
         try:
             return Rule("at", match[1], match[2] == "<=", float(match[3]))
         except ValueError:

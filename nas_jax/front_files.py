@@ -2,14 +2,13 @@
 
 import csv
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nas_jax.fronts import hypervolume
-from nas_jax.objectives import NUM_FIRST, Objectives, at_largest_budget
+from nas_jax.objectives import NUM_FIRST, Objectives, epochs_spent
 from nas_jax.trial import Trial
 
 FRONT, VOLUMES, REFERENCE = "front.csv", "hypervolume.csv", "reference.json"
@@ -18,12 +17,12 @@ FRONT, VOLUMES, REFERENCE = "front.csv", "hypervolume.csv", "reference.json"
 def hypervolumes(objectives: Objectives, searched: Sequence[Trial]) -> list[tuple[Trial, float]]:
     """The trials of a search that have ended, in their order, each with the hypervolume of the front until then.
 
-    All of them are counted from one reference, that of the search as a whole. What is infeasible, failed or was
-    measured with less than the largest budget adds nothing.
+    All of them are counted from one reference, that of the search as a whole. What is infeasible, failed (with a larger
+    budget, too) or was measured with less than the largest budget adds nothing.
     """
     reference = objectives.reference(objectives.history(searched))
-    valued = [(trial, values) for trial in searched if (values := objectives.values(trial)) is not None]
-    counting = {trial.id: values for trial, values in at_largest_budget(valued) if objectives.is_feasible(trial)}
+    compared = objectives.comparable(searched)
+    counting = {trial.id: values for trial, values in compared if objectives.is_feasible(trial)}
     found: list[tuple[Trial, float]] = []
     front = np.zeros((0, len(objectives)))
     for trial in sorted(searched, key=lambda trial: trial.id):
@@ -64,7 +63,7 @@ class GrowingVolume:
     def _with(self, trial: Trial) -> float:
         assert self._reference is not None
         values = self._objectives.values(trial)
-        epochs = math.inf if trial.budget is None else trial.budget.epochs
+        epochs = epochs_spent(trial)
         if values is not None and epochs > self._epochs:
             self._epochs, self._front = epochs, self._front[:0]
         if values is not None and epochs == self._epochs and self._objectives.is_feasible(trial):

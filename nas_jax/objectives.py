@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
-from nas_jax.trial import History, Trial
+from nas_jax.trial import Genome, History, Trial
 
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 NUM_FIRST = 8  # trials from which a reference point is inferred
@@ -183,6 +184,11 @@ class Objectives:
         """The metrics of the objectives and of the constraints, each once."""
         return tuple(dict.fromkeys((*self.metrics, *(constraint.metric for constraint in self.constraints))))
 
+    @property
+    def limits(self) -> str:
+        """The constraints as a person reads them."""
+        return " and ".join(map(str, self.constraints))
+
     def describe(self, metrics: Mapping[str, Any]) -> str:
         """The objectives' metrics as a person reads them."""
         return ", ".join(f"{metric} {digits(metrics[metric], metric)}" for metric in self.metrics)
@@ -206,6 +212,10 @@ class Objectives:
             return np.array([max(broken, default=math.inf)])  # nothing more is known of it
         broken = [each for constraint in self.constraints for each in constraint.violations(trial.metrics)]
         return np.array(broken, np.float64) if all(map(math.isfinite, broken)) else None
+
+    def has_failed(self, trial: Trial) -> bool:
+        """Whether a trial has ended without values."""
+        return trial.status != "pending" and self.values(trial) is None
 
     def is_feasible(self, trial: Trial) -> bool:
         """Whether a trial was measured and keeps all constraints."""
@@ -264,23 +274,53 @@ class Objectives:
     def front(self, trials: Iterable[Trial]) -> list[Trial]:
         """The feasible trials that no other one dominates: at least as good in every objective, and better in one.
 
-        Of equals the first one stays, so that one objective has a front of one trial, its best. Trials without
-        values are left out, and so are those with less than the largest budget of any that has: after a part of a
-        training a value says little of what the whole one gives.
+        Of equals the first one stays, so that one objective has a front of one trial, its best. Only trials that are
+        `comparable` are on it.
         """
-        valued = [(trial, values) for trial in trials if (values := self.values(trial)) is not None]
-        scored = [(trial, values) for trial, values in at_largest_budget(valued) if self.is_feasible(trial)]
+        scored = [(trial, values) for trial, values in self.comparable(trials) if self.is_feasible(trial)]
         front: list[tuple[Trial, np.ndarray]] = []
         for trial, values in scored:
             if not any(np.all(other >= values) for _, other in front):
                 front = [(kept, other) for kept, other in front if not np.all(values >= other)] + [(trial, values)]
         return [trial for trial, _ in front]
 
+    def why_no_front(self, trials: Sequence[Trial]) -> str:
+        """Why there is none of these trials, as a clause."""
+        scored = [trial for trial in trials if self.values(trial) is not None]
+        if not scored:
+            return f"none of {len(trials)} trials has a score"
+        if not self.comparable(trials):
+            return f"all of the {len(scored)} trials that have a score failed with a larger budget"
+        return f"none of the {len(scored)} trials that have a score keeps {self.limits}"
 
-def at_largest_budget(scored: Sequence[tuple[Trial, np.ndarray]]) -> list[tuple[Trial, np.ndarray]]:
-    """Those of the trials, each with its values, that have the largest budget of all of them."""
-    spent = [math.inf if trial.budget is None else trial.budget.epochs for trial, _ in scored]
-    return [each for each, epochs in zip(scored, spent, strict=True) if epochs == max(spent)]
+    def comparable(self, trials: Iterable[Trial], fewest: int = 1) -> list[tuple[Trial, np.ndarray]]:
+        """The trials whose values may be compared, each with its values: those with the largest budget of all.
+
+        After a part of a training a value says little of what the whole one gives. Trials without values are left out,
+        and so is what failed with a larger budget (`without_failed_later`).
+
+        Args:
+            fewest: So many genomes have to have a budget, or the next smaller one counts; none where no budget does.
+        """
+        listed = list(trials)
+        valued = {trial.id: values for trial in listed if (values := self.values(trial)) is not None}
+        left = without_failed_later([trial for trial in listed if trial.id in valued], filter(self.has_failed, listed))
+        nums = Counter(epochs for epochs, _ in {(epochs_spent(trial), trial.genome) for trial in left})
+        largest = max((epochs for epochs, num in nums.items() if num >= fewest), default=None)
+        return [(trial, valued[trial.id]) for trial in left if epochs_spent(trial) == largest]
+
+
+def without_failed_later(trials: Sequence[Trial], failed: Iterable[Trial]) -> list[Trial]:
+    """The trials but for those of genomes that are among `failed` with a larger budget, as one that diverged is."""
+    last: dict[Genome, float] = {}
+    for trial in failed:
+        last[trial.genome] = max(epochs_spent(trial), last.get(trial.genome, 0.0))
+    return [trial for trial in trials if epochs_spent(trial) >= last.get(trial.genome, 0.0)]
+
+
+def epochs_spent(trial: Trial) -> float:
+    """The epochs of a trial's budget, infinity for the full one where it has no number."""
+    return math.inf if trial.budget is None else float(trial.budget.epochs)
 
 
 def inferred_reference(values: np.ndarray) -> np.ndarray:

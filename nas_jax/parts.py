@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.agreement import check_metrics, check_signatures, check_targets, known_costs
+from nas_jax.agreement import check_choice, check_metrics, check_signatures, check_targets, known_costs
 from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
 from nas_jax.config import PARTS, trains
@@ -126,6 +126,9 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     )
     final_recipe = training and training.final_recipe
     final_folders = {"checkpoint_dir": checkpoint_dir, "state_dir": None}
+    finals = build_evaluator(final_evaluator(config), recipe=final_recipe, **final_folders)
+    final_settings = _finalist_settings(config, space)
+    check_choice(final_settings.choice, objectives, finals.metric_names, space)
     return Parts(
         seed=config["seed"],
         objectives=objectives,
@@ -134,8 +137,8 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
         learner=learner,
         search=Searching(search_settings, executed(searching), budgets),
         finals=Finals(
-            _finalist_settings(config, space),
-            executed(build_evaluator(final_evaluator(config), recipe=final_recipe, **final_folders)),
+            final_settings,
+            executed(finals),
             final_recipe if final_recipe is not None and trains(final_evaluator(config)) else None,
         ),
         problem=training and training.problem,

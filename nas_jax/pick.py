@@ -101,7 +101,7 @@ def take_limits(arguments: Sequence[str]) -> list[str]:
     _LIMITS.clear()
     left, words = [], iter(arguments)
     for word in words:
-        match = re.fullmatch(r"--?(\w+)(=(.*))?", word)
+        match = re.fullmatch(r"--?([^=]+)(=(.*))?", word)
         if match is None or match[1] in flags.FLAGS or match[1].removeprefix("no") in flags.FLAGS:
             left.append(word)
             continue

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from nas_jax.errors import UserError
 from nas_jax.hints import check_type
 from nas_jax.json_files import REMEDY, read_json
-from nas_jax.objectives import Objective, Objectives
+from nas_jax.objectives import Objective, Objectives, epochs_spent, without_failed_later
 from nas_jax.stated import objectives_of
 from nas_jax.store import FORMAT, read_trials
 from nas_jax.trial import CONTENDERS, Trial
@@ -169,11 +169,13 @@ def is_in_full(trials: Sequence[Trial]) -> list[bool]:
     """Of each trial whether its value can be compared: it has the largest budget of all that have metrics.
 
     A trial without metrics says so too. Of trials that continue each other one at most has the largest budget, so that
-    an architecture counts once.
+    an architecture counts once: by its failure, where it failed with a larger budget than it was measured with.
     """
-    spent = [math.inf if trial.budget is None else trial.budget.epochs for trial in trials]
-    largest = max((each for each, trial in zip(spent, trials, strict=True) if trial.metrics is not None), default=0)
-    return [trial.metrics is None or each == largest for each, trial in zip(spent, trials, strict=True)]
+    failed = [trial for trial in trials if trial.metrics is None and trial.status == "failed"]
+    measured = without_failed_later([trial for trial in trials if trial.metrics is not None], failed)
+    largest = max(map(epochs_spent, measured), default=0.0)
+    compared = {trial.id for trial in measured if epochs_spent(trial) == largest}
+    return [trial.metrics is None or trial.id in compared for trial in trials]
 
 
 def in_full(trials: Sequence[Trial]) -> list[Trial]:

@@ -22,6 +22,8 @@ from nas_jax.trackers.tracking import Tracking, build_trackers
 from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import check_files, claim_workdir, write_notes
 
+BEST = "best"
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -45,7 +47,7 @@ class Run:
     @property
     def best(self) -> Path:
         """The folder to take home."""
-        return self.workdir / "best"
+        return self.workdir / BEST
 
     @property
     def front(self) -> Path:
@@ -74,7 +76,9 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     parts = build_parts(config, checkpoint_dir_of(workdir), state_dir)
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
-        free = (*changeable(store, config, parts.strategy), "trackers", "stages")
+        free = {*changeable(store, config, parts.strategy), "trackers", "stages"}
+        if not (workdir / BEST).exists():
+            free.add("finalists.choice")
         claim_workdir(workdir, config, free, _digests(parts))
         check_genomes(parts.space, store.trials())
         if store.repaired:

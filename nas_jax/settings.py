@@ -52,11 +52,12 @@ class FinalistSettings:
             told from what the search had found already; and the best of the trials that the search drew at random, to
             tell what the search itself adds.
         choice: Which point of a front of several objectives is the winner: "knee", "max METRIC", "min METRIC" or
-            "at METRIC <= NUMBER", see `nas_jax.choice`.
+            "at METRIC <= NUMBER", see `nas_jax.choice`. It may change until there is a winner.
         reference: A genome that owes nothing to the search: a network as people write them. A config names it as
             reports do.
-        pick: "surrogate", or "incumbent": the best trials of the search, as `Objectives.front` compares them, those
-            with the largest budget first. No surrogate is asked then, and no genome is fresh.
+        pick: "surrogate", which learns from the largest budget that as many trials had as there are finalists, or two;
+            or "incumbent": the best trials of the search, as `Objectives.front` compares them, those with the largest
+            budget first. No surrogate is asked then, and no genome is fresh.
 
     Raises:
         ValueError: a number that is too small, another pick, or a choice that is no rule.

@@ -9,6 +9,7 @@ from nas_jax.build import construct
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
+from nas_jax.tables import name_of
 
 
 def objectives_of(config: Mapping[str, Any]) -> Objectives:
@@ -33,22 +34,27 @@ def with_known(objectives: Objectives, known: Sequence[str]) -> Objectives:
 def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str, Any]:
     """The config of a search of a table, in which what objectives and constraints name is no gene but a metric.
 
-    That is so where the evaluator lists its metrics by the names of columns, and the space takes the other columns
-    of the same table as genes; any other config is returned as it is.
+    That is so where the evaluator lists its metrics by the names of columns, or has a curve, and the space takes the
+    other columns of the same table as genes; any other config is returned as it is. A curve is no column.
     """
     evaluator, space = dict(config["evaluator"]), dict(config["space"])
-    listed, excluded = evaluator.get("metrics"), space.get("exclude", "")
+    curve = evaluator.get("curve") or ""
+    listed, excluded = _names_in(evaluator.get("metrics")), _names_in(space.get("exclude"))
     is_table = evaluator.get("name") == "tabular" and space.get("name") == "categorical" and space.get("path")
-    if not (is_table and isinstance(listed, str) and isinstance(excluded, str)):
+    if not is_table or listed is None or excluded is None or not (listed or curve):
         return dict(config)
-    evaluator["metrics"] = _with_names(listed, objectives.needed)
-    space["exclude"] = _with_names(excluded, objectives.needed)
+    columns = [metric for metric in objectives.needed if not curve or metric != name_of(curve)]
+    evaluator["metrics"] = tuple(dict.fromkeys((*listed, *columns)))
+    space["exclude"] = tuple(dict.fromkeys((*excluded, *evaluator["metrics"])))
     return {**config, "evaluator": evaluator, "space": space}
 
 
-def _with_names(listed: str, more: Sequence[str]) -> str:
-    names = [name.strip() for name in listed.split(",") if name.strip()]
-    return ",".join(dict.fromkeys((*names, *more)))
+def _names_in(value: Any) -> list[str] | None:
+    """The names of columns in one text with commas between them, or in a list; None of anything else."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    names = list(value or ())
+    return names if not isinstance(value, Mapping) and all(isinstance(name, str) for name in names) else None
 
 
 def _joined(sections: Sequence[Any], constraints: Sequence[Any]) -> Objectives:

@@ -55,6 +55,16 @@ class Table:
         """
         return _numbered(self, pattern)
 
+    def unnumbered(self, pattern: str) -> dict[str, str]:
+        """The columns with another number than a whole one in place of the `{}`, each with what stands there."""
+        before, _, after = pattern.partition(PLACEHOLDER)
+        places = {
+            name: name[len(before) : len(name) - len(after)]
+            for name in self.columns
+            if name.startswith(before) and name.endswith(after)
+        }
+        return {name: place for name, place in places.items() if number(place) is not None and not place.isdecimal()}
+
     def place(self, row: int) -> str:
         """Where a row is in the file, for a message: "line 7"."""
         return f"line {self.lines[row]}" if self.lines else f"record {row + 1}"

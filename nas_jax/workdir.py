@@ -36,7 +36,7 @@ def claim_workdir(
     has to be the same.
 
     Args:
-        changeable: sections on which nothing in the workdir depends yet.
+        changeable: sections, and fields by their dotted names, on which nothing in the workdir depends yet.
         digests: of files that results depend on, by the field of the config that names them.
         command: by which this process was started, if not that of a run.
 
@@ -52,7 +52,7 @@ def claim_workdir(
         changes = [
             text
             for name, text in _differences(before, plain)
-            if name.partition(".")[0] not in changeable and name not in same_files
+            if not {name, name.partition(".")[0]} & {*changeable, *same_files}
         ]
         if changes:
             raise UserError(

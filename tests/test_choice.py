@@ -11,7 +11,7 @@ OBJECTIVES = Objectives((Objective(), Objective("latency_ms", maximize=False)))
 
 
 def trial(id, accuracy, latency):
-    metrics = {"val_accuracy": accuracy, "latency_ms": latency}
+    metrics = {"val_accuracy": accuracy, "latency_ms": latency, "val-acc": accuracy, "top 5 <= best": accuracy}
     return Trial(id, (id,), str(id), "final", seed=id, status="finished", metrics=metrics)
 
 
@@ -28,13 +28,17 @@ FRONT = [trial(0, 0.9, 10.0), trial(1, 0.85, 2.0), trial(2, 0.3, 1.0)]
         ("at  latency_ms<=1.5", 2),
         ("at val_accuracy >= 0.86", 0),
         ("at val_accuracy >= 0.8", 1),
+        (" max  val-acc", 0),
+        ("min top 5 <= best", 2),
+        ("at val-acc<=0.85", 1),
+        ("at top 5 <= best >= 0.3", 0),
     ],
 )
 def test_a_rule_takes_the_point_that_it_names(rule, id):
     assert choose(parse_rule(rule), OBJECTIVES, FRONT).id == id
 
 
-@pytest.mark.parametrize("text", ["", "best", "at latency_ms", "at latency_ms <= two", "max", "max a b"])
+@pytest.mark.parametrize("text", ["", "best", "at latency_ms", "at latency_ms <= two", "max", "at <= 2"])
 def test_what_is_no_rule_is_refused_with_the_rules(text):
     with pytest.raises(ValueError, match="write 'knee'"):
         parse_rule(text)

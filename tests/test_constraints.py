@@ -7,7 +7,7 @@ from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.fronts import hypervolume
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.stated import objectives_of
+from nas_jax.stated import objectives_of, with_columns
 from nas_jax.trial import Trial
 
 SMALL = Constraint("num_params", at_most=200)
@@ -121,3 +121,20 @@ def test_what_says_nothing_is_refused_in_one_line(config, message):
     with pytest.raises(UserError, match=message) as error:
         objectives_of(config)
     assert "\n" not in str(error.value)
+
+
+def test_a_single_section_needs_no_list():
+    found = objectives_of({"objectives": {"metric": "a"}, "constraints": {"metric": "b", "at_most": 2}})
+    assert found == Objectives((Objective("a"),), (Constraint("b", at_most=2),))
+
+
+@pytest.mark.parametrize("metrics", ["params", ("params",), "", ()])
+def test_of_a_table_with_a_curve_all_but_the_curve_that_is_needed_is_a_metric(metrics):
+    objectives = Objectives((Objective("val_loss", maximize=False),), (Constraint("params", at_most=5),))
+    config = {
+        "evaluator": {"name": "tabular", "curve": "val_loss_{}", "metrics": metrics},
+        "space": {"name": "categorical", "path": "t.csv", "curve": "val_loss_{}", "exclude": ("seconds",)},
+    }
+    found = with_columns(config, objectives)
+    assert found["evaluator"]["metrics"] == ("params",)
+    assert found["space"]["exclude"] == ("seconds", "params")

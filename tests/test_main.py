@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,11 @@ ROOT = Path(__file__).parents[1]
 SMOKE = "--config=configs/quickstart.py:smoke"
 NB201 = "--config=configs/benchmark_nb201.py:smoke"
 COLUMNS = "--config=configs/benchmark_table.py:smoke"
+TWO = (
+    COLUMNS,
+    f"--config.evaluator.path={table_of('benchmark_table')}",
+    '--config.objectives=["accuracy", {"metric": "params", "maximize": false}]',
+)
 
 
 def start(*flags):
@@ -169,6 +175,7 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
         ([NB201], "name a CSV or JSON file, for example with --config.evaluator.path=table.csv"),
         ([NB201, "--config.evaluator.path=nix.csv"], "the table 'nix.csv' cannot be read"),
         ([NB201, "--config.evaluator=training"], "trains networks, which needs the sections data and recipe"),
+        ([*TWO, "--config.finalists.choice=max acc"], "finalists.choice: no 'acc'; choose from accuracy, params"),
         ([COLUMNS, "--config.target=test_loss"], "is of the test split, which no search may see"),
         ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
         (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
@@ -277,6 +284,41 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     assert f"Test accuracy {best['test_accuracy']:.4f}" in done.stdout
     page = (tmp_path / "report.html").read_text()
     assert f'<dt>Test accuracy</dt>\n<dd class="value">{100 * best["test_accuracy"]:.2f} %</dd>' in page
+
+
+def test_a_choice_that_no_point_meets_can_be_changed(tmp_path):
+    """And with one section alone in place of a list of constraints."""
+    limit = '--config.constraints={"metric": "accuracy", "at_least": 0.1}'
+    flags = (*TWO, limit, "--config.finalists.num_finalists=5", f"--workdir={tmp_path}")
+    failed = run(*flags, "--config.finalists.choice=at params <= 1")
+    assert failed.returncode == 2
+    assert "no point of the front has params <= 1" in failed.stderr
+    points = {path.name for path in (tmp_path / "front").iterdir()}
+    picked = programs.run("nas_jax.pick", f"--workdir={tmp_path}", "--rule=min params")
+    assert picked.returncode == 0, picked.stderr
+    shutil.rmtree(tmp_path / "best")
+    trials = (tmp_path / "trials.jsonl").read_bytes()
+    done = run(*flags, "--config.finalists.choice=max accuracy")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "trials.jsonl").read_bytes() == trials
+    best = json.loads((tmp_path / "best" / "metrics.json").read_text())
+    assert str(best["trial"]) in points
+    refused = run(*flags, "--config.finalists.choice=knee")
+    assert "holds a run with other settings (finalists.choice: max accuracy there, knee here)" in refused.stderr
+
+
+def test_a_table_with_a_curve_may_have_a_constraint_and_objectives_beside_it(tmp_path):
+    """`width` is a column that no budget changes."""
+    flags = ("--config=configs/benchmark_curves.py:smoke", f"--config.evaluator.path={table_of('benchmark_curves')}")
+    flags += ("--config.strategy=asha", "--config.finalists.pick=surrogate", "--config.finalists.num_finalists=2")
+    objectives = '[{"metric": "val_loss", "maximize": false}, {"metric": "width", "maximize": false}]'
+    limit = '--config.constraints={"metric": "width", "at_most": 64}'
+    done = run(*flags, f"--config.objectives={objectives}", limit, f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    trials = read_trials(tmp_path / "trials.jsonl")
+    assert {trial.metrics["width"] for trial in trials if trial.metrics} == {16, 32, 64, 128}
+    assert len({trial.budget for trial in trials}) > 2
+    assert json.loads((tmp_path / "best" / "metrics.json").read_text())["width"] <= 64
 
 
 SECTIONS = {"seed", "space", "strategy", "surrogate", "targets", "finalists"}

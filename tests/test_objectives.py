@@ -197,3 +197,25 @@ def test_overlaps_are_fractions_and_no_accuracies():
     assert is_accuracy("val_accuracy")
     assert not is_accuracy("val_mean_iou")
     assert not is_accuracy("val_pixel_accuracy")
+
+
+def test_what_failed_with_a_larger_budget_is_not_compared_and_the_next_one_is():
+    first, second, shorter = (replace(trial(id, val_accuracy=1 - id / 10), budget=Budget(3)) for id in range(3))
+    shorter = replace(shorter, budget=Budget(1))
+    diverged = replace(trial(7, "failed"), genome=first.genome)
+    trials = [first, second, shorter, diverged]
+    assert ACCURACY.front(trials) == [second]
+    assert ACCURACY.front([first, shorter, diverged]) == [shorter]
+    assert ACCURACY.front([first, diverged]) == []
+    assert ACCURACY.front([first, replace(diverged, budget=Budget(3))]) == [first]
+    assert "all of the 1 trials that have a score failed with a larger budget" in ACCURACY.why_no_front(
+        [first, diverged]
+    )
+
+
+def test_the_budget_that_is_compared_is_one_with_enough_genomes():
+    trials = [replace(trial(id, val_accuracy=id / 10), budget=Budget(1)) for id in range(4)]
+    trials += [replace(trial(4 + id, val_accuracy=0.9), genome=(id,), budget=Budget(3)) for id in range(2)]
+    again = replace(trial(6, val_accuracy=0.9), genome=(1,), budget=Budget(3))  # counts once
+    for fewest, ids in ((1, [4, 5, 6]), (2, [4, 5, 6]), (3, [0, 1, 2, 3]), (5, [])):
+        assert [each.id for each, _ in ACCURACY.comparable([*trials, again], fewest)] == ids

@@ -78,3 +78,10 @@ def test_damaged_digests_are_refused_in_one_line(tmp_path):
     (tmp_path / "files.json").write_text('{"space.pa')
     with pytest.raises(UserError, match=r"files.json' is damaged: .*; bring back an earlier copy"):
         claim_workdir(tmp_path, table_config("a.csv"), digests=digests("1", "1", "1"))
+
+
+def test_a_field_may_be_changeable_and_not_its_section(tmp_path):
+    claim_workdir(tmp_path, {"finalists": {"choice": "knee", "num_finalists": 3}})
+    claim_workdir(tmp_path, {"finalists": {"choice": "min cost", "num_finalists": 3}}, ["finalists.choice"])
+    with pytest.raises(UserError, match=r"finalists\.num_finalists: 3 there, 4 here"):
+        claim_workdir(tmp_path, {"finalists": {"choice": "knee", "num_finalists": 4}}, ["finalists.choice"])

@@ -43,15 +43,17 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     console.print(compare(records))
     names = [name for name in differing_fields(records) if name not in NO_SETTINGS]
     results = [result_of(record, names) for record in records]
+    is_comparable = len({record.objectives for record in records}) == 1
     objectives = records[0].objectives
-    is_comparable = all(record.objectives == objectives for record in records)
     groups = group(results)
     num_left_out = len(results) - sum(map(len, groups.values()))
     if not is_comparable:
         console.print("The runs have different objectives, so there are no means over them.", highlight=False)
     elif len(groups) < len(records) - num_left_out:
         console.print(compare_settings(results, names, objectives))
-        notes = [NOTE, *([f"Left out: {num_left_out} runs whose search is not complete."] if num_left_out else [])]
+        or_infeasible = " or has no feasible trial" if any(result.is_infeasible for result in results) else ""
+        left_out = [f"Left out: {num_left_out} runs whose search is not complete{or_infeasible}."]
+        notes = [NOTE, *(left_out if num_left_out else [])]
         console.print(*notes, sep="\n", markup=False, highlight=False)
     if is_comparable and (fronts := compare_fronts(records, names)) is not None:
         console.print(fronts)
@@ -59,8 +61,17 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     if csv is not None:
         write_csv(Path(csv), names, results)
     if plot is not None:
-        if not is_comparable or not groups:
-            raise UserError("--plot: there are no complete searches with one objective, so there is nothing to draw")
+        if not is_comparable:  # of runs with other objectives, those with one objective are drawn
+            kept = [record for record in records if len(record.objectives) == 1]
+            if len({record.objectives for record in kept}) > 1:
+                raise UserError("--plot: the runs have different objectives; name runs with the same ones")
+            objectives = (kept or records)[0].objectives
+            groups = group([result_of(record, names) for record in kept])
+        if not groups:
+            raise UserError(
+                "--plot: no search with the objectives of the others is complete and has a feasible trial, so there is "
+                "nothing to draw"
+            )
         from nas_jax.compare.plot import save_best_so_far  # matplotlib takes a second
 
         save_best_so_far(Path(plot), groups, names, objectives)

@@ -1,6 +1,7 @@
 """Records of runs as settings and results: what the tables and the plot of a comparison read."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,11 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
     config = settings_of(record)
     done = [trial for trial in record.of("search") if trial.status != "pending"]
     num_trials = record.config.get("search", {}).get("num_trials", 0)  # None where only the cost is limited
+    compared = record.objectives.comparable(done)
+    counting = {trial.id for trial, _ in compared if record.objectives.is_feasible(trial)}
     curves = {}
     for objective in record.objectives:
-        values = np.array([score(trial, objective) for trial in done])
+        values = np.array([score(trial, objective) if trial.id in counting else math.nan for trial in done])
         curves[objective.metric] = objective.sign * np.fmax.accumulate(values)
     shown = [*record.objectives.metrics, *test_metrics_of(record)]
     return Result(
@@ -29,6 +32,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
         curves=curves,
         winner={metric: record.best[metric] for metric in shown if record.best.get(metric) is not None},
         seconds=total_seconds(record.trials),
+        is_infeasible=bool(compared) and not counting,
     )
 
 

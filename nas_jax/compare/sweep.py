@@ -20,14 +20,16 @@ class Result(NamedTuple):
     setting: tuple[str, ...]  # the fields in which the runs differ, but for the seed
     seed: str
     is_complete: bool  # whether the search has had all its trials
-    curves: Mapping[str, Float[np.ndarray, " n"]]  # by objective: the best value until each trial, NaN before the first
+    # By objective: the best feasible value of the largest budget until each trial, NaN before the first.
+    curves: Mapping[str, Float[np.ndarray, " n"]]
     winner: Mapping[
         str, float | int
     ]  # of the winner, trained in full: the objectives' metrics and those of the test split
     seconds: float
+    is_infeasible: bool = False  # whether trials have values, and all of these break a constraint
 
     def best(self, metric: str) -> float:
-        """The best value of the search, NaN where it has none."""
+        """The best feasible value of the search, NaN where it has none."""
         curve = self.curves[metric]
         return float(curve[-1]) if len(curve) else math.nan
 

@@ -35,7 +35,7 @@ def compare(records: Sequence[Record]) -> Table:
         config = settings_of(record)
         cells = (
             *(result.workdir, *(config.get(name, UNKNOWN) for name in names), _status(record)),
-            *(in_units(result.best(name), name) if name in result.curves else UNKNOWN for name in searched),
+            *(_best_cell(result, name) for name in searched),
             *(in_units(result.winner.get(name), name) for name in final),
             f"{result.seconds:.0f}",
         )
@@ -82,6 +82,12 @@ def _status(record: Record) -> str:
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
     num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
     return f"{num_done} trials" if num_planned is None else f"{num_done} of {number(num_planned)} trials"
+
+
+def _best_cell(result: Result, metric: str) -> str:
+    if metric not in result.curves:
+        return UNKNOWN
+    return "none is feasible" if result.is_infeasible else in_units(result.best(metric), metric)
 
 
 def _mean_cell(values: Sequence[float | int | None], metric: str) -> str:

@@ -56,7 +56,8 @@ class Tabular:
             "val_loss". A trial has the value at its budget and, in the metric "curve", those at all budgets up to
             its own; it has failed if one of them is no number, since the training diverged. `seconds` are those of the
             whole training, of which a budget takes its share; without them the clock counts whole trainings. Other
-            metrics are those of the whole training, and trials with less have none of them.
+            metrics are taken as known at every budget, as the number of parameters is: name none there that only the
+            whole training gives, which the search would then see too early.
 
     Raises:
         UserError: the table cannot be read, lacks a column, has no number at all where a metric should be, or negative
@@ -175,8 +176,7 @@ class Tabular:
         known = self.space.cost(trial.genome)._asdict() if isinstance(self.space, NetworkSpace) else {}
         cells = self._cells(trial)
         curve = self._curve_metrics(self._curve, cells, trial) if self._curve else {}
-        is_whole = trial.budget in (None, self.budgets.full)
-        listed = [(name, column) for name, column in self.metrics if is_whole and not is_of_test_split(name)]
+        listed = [(name, column) for name, column in self.metrics if not is_of_test_split(name)]
         metrics = {name: self._value(cells, name, column) for name, column in listed}
         return Measurement({**known, **curve, **metrics}, {"train": cost * self._seconds(cells)})
 

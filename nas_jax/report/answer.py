@@ -10,6 +10,7 @@ from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Fact, Section
 from nas_jax.report.subject import Subject
 from nas_jax.search.latency import read_latency
+from nas_jax.trial import CONTENDERS
 from nas_jax.units import UNKNOWN, describe_score, in_units, number, sentence, units_of
 
 TITLE = "The answer"
@@ -37,14 +38,17 @@ def section(subject: Subject) -> Section:
 
 
 def _without_winner(subject: Subject) -> Section:
-    best = subject.best_of_search
+    best, objectives, contenders = subject.best_of_search, subject.objectives, subject.record.of(*CONTENDERS)
     if best is None:
-        return Section("answer", TITLE, "No trial has a score, so there is nothing to choose from.")
+        why = sentence(objectives.why_no_front(subject.searched))
+        return Section("answer", TITLE, f"{why}, so there is nothing to choose from.")
     found = " and ".join(describe_score(score(best, each), each) for each in subject.objectives)
     return Section(
         "answer",
         TITLE,
-        "No finalist has been measured.",
+        f"Of the finalists, {objectives.why_no_front(contenders)}."
+        if subject.has_measured_finalists
+        else "No finalist has been measured.",
         paragraphs=(f"The best trial of the search is trial {best.id} with {found}: {best.description}",),
         diagram=diagram_of(subject.space, best.genome),
     )

@@ -1,7 +1,7 @@
 """The section of a report on the progress of the search, beside what random search may expect."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from nas_jax.objectives import Objective
@@ -29,7 +29,7 @@ TITLE = "Progress"
 def section(subject: Subject) -> Section:
     """How the best value of each objective grew, by trial and by hour."""
     if subject.best_of_search is None:
-        return Section("progress", TITLE, "No trial has a score yet.")
+        return Section("progress", TITLE, f"{sentence(subject.objectives.why_no_front(subject.searched))}.")
     verdicts, pictures = [], []
     for objective in subject.objectives:
         verdicts.append(_verdict(subject, objective))
@@ -38,12 +38,13 @@ def section(subject: Subject) -> Section:
 
 
 def _verdict(subject: Subject, objective: Objective) -> str:
-    scores = subject.scores(objective)
+    scores, limits = subject.feasible_scores(objective), subject.objectives.limits
     place = int(np.nanargmax(scores))
     of = f" of {objective.metric}" if len(subject.objectives) > 1 else ""
+    kept = f" that keep {limits}" if limits else ""
     return (
-        f"The best{of} of {int((~np.isnan(scores)).sum())} scores is {describe_score(scores[place], objective)}, found "
-        f"by trial {place + 1} of {len(scores)}."
+        f"The best{of} of {int((~np.isnan(scores)).sum())} scores{kept} is {describe_score(scores[place], objective)}, "
+        f"found by trial {place + 1} of {len(scores)}."
     )
 
 
@@ -52,13 +53,14 @@ def _pictures(subject: Subject, objective: Objective) -> list[Picture]:
     scores, num = subject.scores(objective), len(searched)
     random = expectation_of(reference, num) if reference else None
     title = "Scores of the search trials and the best so far, by {}"
-    by_trial = best_so_far(np.arange(1.0, num + 1), scores, label, random=random)
+    kept = subject.is_feasible
+    by_trial = best_so_far(np.arange(1.0, num + 1), scores, label, kept=kept, random=random)
     caption = f"{_note_on_budgets(subject)}{describe_reference(reference, num)}"
     pictures = [Picture(by_trial, title.format("trial"), caption)]
     hours = np.cumsum([sum((trial.seconds or {}).values()) for trial in searched]) / 3600
     if hours[-1] > 0:
         unit, factor = ("Hours", 1) if hours[-1] >= 1 else ("Minutes", 60)
-        by_time = best_so_far(hours * factor, scores, label, unit=f"{unit} of trials, summed", random=random)
+        by_time = best_so_far(hours * factor, scores, label, kept=kept, unit=f"{unit} of trials, summed", random=random)
         note = "Time is what trials took, one after the other: workers side by side need less."
         pictures.append(Picture(by_time, title.format("time"), note))
     return pictures
@@ -76,6 +78,7 @@ def best_so_far(
     scores: Float[np.ndarray, " n"],
     label: ScoreLabel,
     *,
+    kept: Bool[np.ndarray, " n"] | None = None,
     unit: str = "",
     random: Expectation | None = None,
 ) -> Figure:
@@ -85,12 +88,13 @@ def best_so_far(
         position: of each trial on the horizontal axis, growing: its number, or hours.
         scores: of the trials, some number; one without a score is NaN and leaves a gap.
         label: of the scores.
+        kept: whether each keeps the constraints; only such are the best so far. All do unless it is given.
         unit: of the horizontal axis; trials are counted unless it is given.
         random: of random search, for as many trials.
     """
     figure, axes = new_axes()
     _, colour, marker, size = STAGES["search"]
-    best = np.fmax.accumulate(scores)
+    best = np.fmax.accumulate(scores if kept is None else np.where(kept, scores, np.nan))
     axes.scatter(position, scores, s=size, c=colour, marker=marker, linewidths=0, label="trial")
     axes.step(position, best, where="post", color=BLUE, linewidth=2, label="best so far")
     heights = [scores]

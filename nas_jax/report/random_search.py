@@ -34,7 +34,7 @@ def random_reference(subject: Subject, objective: Objective) -> Reference | None
     num = min(subject.num_random, len(subject.searched))
     if not all(is_in_full(subject.searched)):  # those that were trained in full were chosen
         return None
-    scores = subject.scores(objective)[: int(num)]
+    scores = subject.feasible_scores(objective)[: int(num)]
     scores = scores[~np.isnan(scores)]
     if num == len(subject.searched):
         description = "all trials of this search, which are random"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nas_jax.budgets import Budgets
 from nas_jax.objectives import Objective, Objectives
@@ -20,7 +20,7 @@ from nas_jax.spaces.stored import check_genomes
 from nas_jax.strategies.base import RandomStart
 from nas_jax.strategies.learner import Learner
 from nas_jax.tasks.base import Task
-from nas_jax.trial import History, Trial
+from nas_jax.trial import CONTENDERS, History, Trial
 
 NO_BUDGETS = Budgets((1,))  # but the full one
 _MAX_TRIALS = 200  # to which a surrogate is fitted anew, many times over
@@ -64,6 +64,11 @@ class Subject:
         return find_best(self.searched, self.objectives)
 
     @property
+    def has_measured_finalists(self) -> bool:
+        """Whether any of those that may win has values, be it feasible or not."""
+        return any(self.objectives.values(trial) is not None for trial in self.record.of(*CONTENDERS))
+
+    @property
     def winner_metrics(self) -> dict[str, Any]:
         """All that is known of the winner; empty where there is none."""
         return {**((self.winner and self.winner.metrics) or {}), **self.record.best}
@@ -76,6 +81,15 @@ class Subject:
         """The values of the search trials; NaN of one without, and of one with less than the largest budget."""
         pairs = zip(self.searched, is_in_full(self.searched), strict=True)
         return np.array([score(trial, objective) if is_whole else np.nan for trial, is_whole in pairs])
+
+    @cached_property
+    def is_feasible(self) -> Bool[np.ndarray, " n"]:
+        """Whether each search trial keeps the constraints."""
+        return np.array([self.objectives.is_feasible(trial) for trial in self.searched], bool)
+
+    def feasible_scores(self, objective: Objective) -> Float[np.ndarray, " n"]:
+        """As `scores`; NaN also of one that breaks a constraint."""
+        return np.where(self.is_feasible, self.scores(objective), np.nan)
 
     def sample_of_history(self, objective: Objective) -> History:
         """The history; of more than 200 finished trials so many random ones, and as large a share of those that failed.

@@ -49,8 +49,8 @@ def _verdict(subject: Subject, front: list[Trial], num_infeasible: int, num: int
     found = f"{len(front)} point{'' if len(front) == 1 else 's'} that no other one beats"
     if not subject.objectives.constraints:
         return f"{found}."
-    limits = " and ".join(map(str, subject.objectives.constraints))
-    return f"{found} and that keep{'s' if len(front) == 1 else ''} {limits}; {num_infeasible} of {num} trials do not."
+    keep = f"keep{'s' if len(front) == 1 else ''} {subject.objectives.limits}"
+    return f"{found} and that {keep}; {num_infeasible} of {num} trials do not."
 
 
 def _remarks(subject: Subject, is_in_full: bool) -> tuple[str, ...]:

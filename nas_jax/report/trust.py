@@ -26,7 +26,9 @@ def section(subject: Subject) -> Section:
     """The winner beside the baselines, which were trained as it was."""
     winner = subject.winner
     if winner is None:
-        return Section("real", TITLE, "That cannot be said yet: no finalist has been measured.")
+        found = subject.objectives.why_no_front(subject.record.of(*CONTENDERS))
+        why = f"of the finalists, {found}" if subject.has_measured_finalists else "no finalist has been measured"
+        return Section("real", TITLE, f"That cannot be said yet: {why}.")
     known = _baselines(subject)
     searched, tested = (contests_of(subject, split) for split in ("val", "test"))
     contests = [*searched, *tested]

@@ -8,7 +8,7 @@ import numpy as np
 from nas_jax.choice import choose, parse_rule
 from nas_jax.errors import UserError
 from nas_jax.features.base import at_most
-from nas_jax.objectives import Objectives
+from nas_jax.objectives import Objectives, without_failed_later
 from nas_jax.parts import Parts
 from nas_jax.run import Run, unfinished
 from nas_jax.search.front_finalists import rank_front
@@ -19,7 +19,13 @@ from nas_jax.strategies.base import Proposal, RandomStart
 from nas_jax.strategies.learner import is_by_spread
 from nas_jax.strategies.order import is_of_one
 from nas_jax.strategies.pools import scale_of
-from nas_jax.trial import FULL, Genome, Stage, Trial
+from nas_jax.trial import FULL, Genome, History, Stage, Trial
+
+# What to do where all that was found breaks a constraint: the limits of a run stay as they are.
+LOOSEN = (
+    "search again in another --workdir, with looser --config.constraints or for longer (--config.search), or look at "
+    "what this one found: python -m nas_jax.report"
+)
 
 
 def train_finalists(run: Run) -> None:
@@ -45,24 +51,22 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     """Ranks the genomes of `trials` and fresh candidates by what the surrogate expects; the best come first.
 
     Or the best of `trials`, where the settings say so. The surrogate is fitted again and again, with other keys, until
-    twice as many fits would pick no others.
+    twice as many fits would pick no others. It learns from the trials of one budget and from those that failed, and
+    ranks no genome that the search stopped before that budget.
 
     Raises:
-        UserError: fewer than two trials have a score, or the surrogate refuses the scores.
+        UserError: fewer than two trials have a score that can be compared, or the surrogate refuses the scores.
     """
     if parts.finals.settings.pick == "incumbent":
         return _incumbents(parts, trials)
-    settings, history = parts.finals.settings, parts.objectives.history(trials)
-    if len(history.genomes) < 2:
-        failures = [trial.error for trial in trials if trial.error]
-        reason = f"; the last failure: {failures[-1]}" if failures else ""
-        raise UserError(f"{len(history.genomes)} of {len(trials)} trials have a score, the surrogate needs two{reason}")
+    settings, history = parts.finals.settings, _comparable_history(parts, trials)
+    tried = frozenset(trial.genome for trial in trials)
     rng = np.random.default_rng((parts.seed, len(trials)))
     space = parts.learner.space
     num_fresh = at_most(space, settings.num_candidates)
-    fresh = allowed(space, parts.objectives).sample(rng, num_fresh, exclude=history.known)
+    fresh = allowed(space, parts.objectives).sample(rng, num_fresh, exclude=tried)
     x = space.encode([*history.genomes, *history.failed, *fresh])
-    x = scale_of(x, is_by_spread(len(history.known)))(x)
+    x = scale_of(x, is_by_spread(len(tried)))(x)
     if not is_of_one(history):
         return rank_front(parts, history, x, fresh)
     num, num_failed = len(history.genomes), len(history.failed)
@@ -77,21 +81,54 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     return [Proposal(pool[place], predictions=(predictions[place],)) for place in picks]
 
 
+def _comparable_history(parts: Parts, trials: Sequence[Trial]) -> History:
+    """What a surrogate of the finalists learns from: each genome once, by its value after one budget, or as failed.
+
+    The budget is the largest one after which there are as many values as finalists or, where none is, the largest one
+    after which there are two.
+
+    Raises:
+        UserError: no budget has two.
+    """
+    objectives = parts.objectives
+    enough = max(parts.finals.settings.num_finalists, 2)
+    compared = objectives.comparable(trials, fewest=enough) or objectives.comparable(trials, fewest=2)
+    by_genome = {trial.genome: trial for trial, _ in reversed(compared)}  # of several trials of a genome the first
+    failed = {trial.genome: trial for trial in trials if objectives.has_failed(trial)}
+    history = objectives.history([*by_genome.values(), *failed.values()])
+    if len(history.genomes) < 2:
+        num = len(objectives.comparable(trials))
+        compared_by = " after one budget" if any(trial.budget for trial in trials) else ""
+        raise UserError(
+            f"{num} of {len(trials)} trials have a score{compared_by}, the surrogate needs two{_last_failure(trials)}"
+        )
+    return history
+
+
 def _incumbents(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     """The best trials of the search, each genome once: by the largest budget that any of them has reached, best first.
 
+    Those that break a constraint, or failed with a larger budget, are passed over.
+
     Raises:
-        UserError: no trial has a score.
+        UserError: no trial has a score, or none that has keeps the constraints.
     """
-    left, picked = list(trials), dict[Genome, None]()
-    while len(picked) < parts.finals.settings.num_finalists and (front := parts.objectives.front(left)):
+    num, left, picked = parts.finals.settings.num_finalists, list(trials), dict[Genome, None]()
+    while len(picked) < num and (compared := parts.objectives.comparable(left)):
+        front = parts.objectives.front(left)
         picked.update((trial.genome, None) for trial in front)
-        left = [trial for trial in left if trial.genome not in picked]
+        done = {trial.genome for trial in front} or {trial.genome for trial, _ in compared}  # or all are infeasible
+        left = [trial for trial in left if trial.genome not in done]
     if not picked:
-        failures = [trial.error for trial in trials if trial.error]
-        reason = f"; the last failure: {failures[-1]}" if failures else ""
-        raise UserError(f"none of {len(trials)} trials has a score{reason}")
-    return [Proposal(genome) for genome in list(picked)[: parts.finals.settings.num_finalists]]
+        is_broken = bool(parts.objectives.comparable(trials))
+        advice = f"; {LOOSEN}" if is_broken else _last_failure(trials)
+        raise UserError(f"{parts.objectives.why_no_front(trials)}{advice}")
+    return [Proposal(genome) for genome in list(picked)[:num]]
+
+
+def _last_failure(trials: Sequence[Trial]) -> str:
+    failures = [trial.error for trial in trials if trial.error]
+    return f"; the last failure: {failures[-1]}" if failures else ""
 
 
 def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, Genome]]:
@@ -108,8 +145,9 @@ def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, G
         random = random_trials(parts, trials)
         groups: list[tuple[Stage, Sequence[Trial]]] = [("baseline", trials)]
         groups += [("random", random)] if len(random) < len(trials) else []
+        failed = [trial for trial in trials if parts.objectives.has_failed(trial)]
         for stage, group in groups:
-            front = parts.objectives.front(group)
+            front = parts.objectives.front(without_failed_later(group, failed))
             baselines += [(stage, _taken(parts, front).genome)] if front else []
     if settings.reference is not None:
         baselines.append(("reference", settings.reference))
@@ -158,8 +196,7 @@ def choose_winner(objectives: Objectives, contenders: Sequence[Trial], rule: str
     if front:
         return choose(parse_rule(rule), objectives, front) if len(front) > 1 else front[0]
     if any(objectives.values(trial) is not None for trial in contenders):
-        limits = " and ".join(map(str, objectives.constraints))
-        raise UserError(f"none of the {len(contenders)} finalists keeps {limits}; loosen it, or train more finalists")
+        raise UserError(f"none of the {len(contenders)} finalists keeps {objectives.limits}; {LOOSEN}")
     if not contenders:
         raise UserError("there are no finalists to choose from; put finalists into --config.stages, before export")
     raise UserError(f"all {len(contenders)} finalists failed, the last one with: {contenders[-1].error}")

@@ -18,21 +18,21 @@ from nas_jax.trial import CONTENDERS, Stage, Trial
 def export_winner(run: Run) -> None:
     """Chooses the winner, measures it on the test split and writes it to `best/`, unless that was done.
 
-    Of several objectives each point of the front is written, too, to `front/` under the id of its trial. A network is
-    measured where it was trained.
+    Of several objectives each point of the front is written before, to `front/` under the id of its trial, so that it
+    is there where the rule of the choice names none of them. A network is measured where it was trained.
 
     Raises:
-        UserError: no finalist was measured.
+        UserError: no finalist was measured, or none is what the rule names.
     """
     parts, contenders = run.parts, run.store.trials(*CONTENDERS)
-    if not run.best.exists():
-        winner = choose_winner(parts.objectives, contenders, parts.finals.settings.choice)
-        _export(run, run.best, winner, find_baselines(parts, run.store.trials()))
     if len(parts.objectives) > 1:
         run.front.mkdir(exist_ok=True)
         for trial in parts.objectives.front(contenders):
             if not (folder := run.front / str(trial.id)).exists():
                 _export(run, folder, trial, {})
+    if not run.best.exists():
+        winner = choose_winner(parts.objectives, contenders, parts.finals.settings.choice)
+        _export(run, run.best, winner, find_baselines(parts, run.store.trials()))
 
 
 def _export(run: Run, folder: Path, winner: Trial, baselines: Mapping[Stage, Trial]) -> None:

@@ -265,10 +265,22 @@ def _layout(space: Categorical) -> Layout:
     excluded = [name for name in space.exclude if PLACEHOLDER not in name]
     space.table.check_columns([*space.gene_names, *excluded, *space.free_features], "space")
     if not space.genes:
+        _check_curve(space, space.table)
         check_genes(space.table, space.gene_names, may_be_numbers=space.continuous)
     return layout_of_table(
         space.table, _given_genes(space), space.ordered, space.free_features, continuous=space.continuous
     )
+
+
+def _check_curve(space: Categorical, table: Table) -> None:
+    """Refuses a gene that is the column of a curve, at no whole number: no budget is half an epoch."""
+    for pattern in (name for name in (*space.exclude, space.curve) if PLACEHOLDER in name):
+        for name, place in table.unnumbered(pattern).items():
+            if name in space.gene_names:
+                raise ValueError(
+                    f"the column {name!r} of {space.path} has {place} in place of the {{}} of {pattern!r}, which "
+                    "stands for a whole number: name the columns in a smaller unit, or leave this one out by exclude"
+                )
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:

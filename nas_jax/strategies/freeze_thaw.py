@@ -62,7 +62,8 @@ class FreezeThaw:
 
     Args:
         budgets: Those of the evaluator.
-        num_initial: Random genomes, measured with the smallest budget before the surrogate is asked.
+        num_initial: Random genomes, measured with the smallest budget before the surrogate is asked; all where the
+            space has fewer.
         eta: By what the budget grows from rung to rung.
         smallest: The budget of the first rung; None for the smallest that there is.
         num_candidates: New genomes to choose from where the space is too large to be enumerated.
@@ -113,8 +114,10 @@ class FreezeThaw:
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
         each = rung_budgets(self.budgets, self.eta, self.smallest)
         if len(history.known) < self.num_initial or not history.genomes:
-            proposal = random_proposal(self._allowed, rng, history)
-            return proposal and proposal._replace(budget=each[0])
+            if proposal := random_proposal(self._allowed, rng, history):
+                return proposal._replace(budget=each[0])
+            if not history.genomes:
+                return None
         by_rank = bool(rng.integers(2))
         features = self._features(rng, history)
         process = CurveProcess(_groups_of(self.space))
@@ -244,9 +247,14 @@ def _targets_of(scores: Float[np.ndarray, " n"], *, by_rank: bool) -> Targets:
 
 
 def _shares(budgets: Sequence[Budget | None], each: tuple[Budget, ...]) -> Float[np.ndarray, " n"]:
-    """How far trainings come with budgets, on a logarithmic scale from the first rung to the full budget."""
+    """How far trainings come with budgets, on a logarithmic scale from the first rung to the full budget.
+
+    Where the full budget is the only rung, what has it has come to its end, and what has less is at the beginning.
+    """
     first, full = each[0].epochs, each[-1].epochs
     epochs = np.array([(budget or each[-1]).epochs for budget in budgets], np.float64)
+    if first == full:
+        return (epochs >= full).astype(np.float64)
     return np.clip(np.log(epochs / first) / np.log(full / first), 0.0, 1.0)
 
 

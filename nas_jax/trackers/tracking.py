@@ -165,11 +165,11 @@ class _Channel:
             self._volume = self._growing.add(trial)
         for objective in self._run.objectives:
             value, key = objective.finite_value(trial), (trial.stage, objective.metric)
-            if value is not None:
+            if value is not None and self._run.objectives.is_feasible(trial):
                 self._best[key] = max(value, self._best.get(key, value))
 
     def _points(self, trial: Trial) -> dict[str, float]:
-        """Each objective's metric, and its best value until now, where there is one; of several the hypervolume too."""
+        """Each objective's metric, and its best feasible value, where there is one; of several the hypervolume too."""
         points: dict[str, float] = {}
         for objective in self._run.objectives:
             value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))

@@ -182,3 +182,35 @@ def test_every_objective_has_columns_and_a_picture(tmp_path, capsys):
     results = [each._replace(curves={**each.curves, "num_params": np.array([4.0])}) for each in results]
     both = Objectives((Objective(), Objective("num_params", maximize=False)))
     assert len(best_so_far({(): results}, [], both).axes) == 2
+
+
+def constrained(tmp_path, seed, smallest=1):
+    """A run with three trials of 4,000, 8,000 and 12,000 parameters or more, of which it may have 9,000."""
+    config = copy.deepcopy(CONFIG) | {"constraints": [{"metric": "num_params", "at_most": 9000}], "seed": seed}
+    config["search"]["num_trials"] = 3
+    records = [finished(id, [id + smallest] * 4, 0.5 + id / 10) for id in range(3)]
+    return str(write(tmp_path / str(seed), records, config))
+
+
+def test_the_best_of_a_search_is_feasible(tmp_path, capsys):
+    runs = [constrained(tmp_path, seed) for seed in range(2)]
+    main(["compare", *runs])
+    output = capsys.readouterr().out
+    assert output.count("60.00 %") == 3
+    assert "70.00 %" not in output
+    main(["compare", *runs, constrained(tmp_path, 2, smallest=5)])
+    output = capsys.readouterr().out
+    assert output.count("none is feasible") == 1
+    assert "Left out: 1 runs whose search is not complete or has no feasible trial." in output
+
+
+def test_of_runs_with_other_objectives_those_with_one_are_drawn(tmp_path):
+    both = {"objectives": [{"metric": "val_accuracy"}, {"metric": "num_params", "maximize": False}]}
+    other = str(write(tmp_path / "both", [finished(0, [1, 1, 1, 1], 0.5)], copy.deepcopy(CONFIG) | both))
+    workdirs = sweep(tmp_path, {"evolution": {0: 0.50, 1: 0.52}})
+    main(["compare", other, *workdirs], plot=str(tmp_path / "two.png"))
+    assert (tmp_path / "two.png").exists()
+    loss = copy.deepcopy(CONFIG) | {"objective": {"metric": "val_loss", "maximize": False}}
+    third = str(write(tmp_path / "loss", [finished(0, [1, 1, 1, 1], 0.5)], loss))
+    with pytest.raises(UserError, match="--plot: the runs have different objectives; name runs with the same ones"):
+        main(["compare", other, third, *workdirs], plot=str(tmp_path / "none.png"))

@@ -74,3 +74,22 @@ def test_no_column_of_the_curve_is_a_gene_and_rates_are_ranks(tmp_path):
     assert continuous.feature_genes == ("op", "op", "rate")
     assert encoded.shape == (30, 3)
     np.testing.assert_allclose(encoded[:, 2], np.arange(30) / 29, rtol=1e-6)
+
+
+def test_metrics_beside_the_curve_are_known_at_every_budget(tmp_path):
+    rows = [("number 0", 3.0, 2.0, 10), ("number 1", 4.0, 3.0, "")]
+    path = write_csv(tmp_path / "sizes.csv", ("name", "loss_1", "loss_4", "params"), rows)
+    sized = Tabular(Numbers(), str(path), key="name", curve="loss_{}", metrics="params")
+    part, unknown = sized.evaluate(iter([trial(0, epochs=1), trial(1, 1, 1)]))
+    assert part.metrics["params"] == 10
+    assert part.metrics["loss"] == 3
+    assert unknown.status == "failed"
+
+
+def test_a_column_of_the_curve_at_no_whole_number_is_no_gene(tmp_path):
+    header = ("op", "width", "loss_1", "loss_0.5", "loss_1_std")
+    path = str(write_csv(tmp_path / "half.csv", header, [("a", 1, 2, 3, 1), ("b", 2, 2, 4, 1)]))
+    with pytest.raises(ValueError, match=r"'loss_0.5' of .* has 0.5 in place of the \{\} of 'loss_\{\}'"):
+        Categorical(path=path, curve="loss_{}")
+    space = Categorical(path=path, curve="loss_{}", exclude="loss_0.5,loss_1_std")
+    assert space.gene_names == ("op", "width")

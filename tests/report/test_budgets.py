@@ -120,3 +120,13 @@ def test_a_search_that_was_killed_within_a_rung(stopped_early):
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     text = report(stopped_early, budgets=EACH).text("budgets")
     assert "27 architectures were begun and 0 measured in full" in text
+
+
+def test_what_diverged_later_is_compared_with_nothing(tmp_path):
+    """The only trial with the larger budget went on to fail: the others are compared, and it counts as a failure."""
+    records = [finished(id, [id, 1, 1, 1], 0.5 + id / 100, budget={"epochs": 3}) for id in range(1, 5)]
+    records.append(finished(5, [4, 1, 1, 1], 0.9, budget={"epochs": 9}, continues=4))
+    records.append(finished(6, [4, 1, 1, 1], 0.0, status="failed", budget={"epochs": 27}, continues=5))
+    records[-1]["metrics"] = None
+    trials = read_record(write(tmp_path / "run", records)).trials
+    assert is_in_full(trials) == [True, True, True, False, False, True]

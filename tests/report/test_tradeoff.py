@@ -71,3 +71,19 @@ def test_random_search_grows_as_draws_do():
     assert (np.diff(expected) >= -1e-12).all()
     assert expected[-1] == pytest.approx(hypervolume(values, reference), rel=0.02)
     assert len(random_growth(values[:4], reference, 10)[0]) == 0
+
+
+def test_the_best_keeps_the_constraints_everywhere(workdir):
+    page = report(workdir, constraints=(Constraint("num_params", at_most=25_000),))
+    assert "The best of 3 scores that keep num_params <= 25,000 is 80.00 %, found by trial 2 of 5." in page.text(
+        "progress"
+    )
+    assert "The best trial of the search is trial 1" in page.text("answer")
+
+
+def test_where_nothing_is_feasible_the_page_says_so(workdir):
+    add(workdir, finished(9, [5, 5, 5, 5], 0.7, "final"))
+    page = report(workdir, constraints=(Constraint("num_params", at_most=10),))
+    for id in ("answer", "progress"):
+        assert "None of the 5 trials that have a score keeps num_params <= 10" in page.text(id)
+    assert "of the finalists, none of the 1 trials that have a score keeps num_params <= 10" in page.text("real")

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fakes import Numbers
-from made_runs import make_run
+from made_runs import make_parts, make_run
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.search.finalists import choose_winner, train_finalists
+from nas_jax.search.finalists import choose_winner, pick_finalists, train_finalists
 from nas_jax.search.loop import search
+from nas_jax.search.winner import export_winner
 from nas_jax.settings import FinalistSettings
 from nas_jax.store import TrialStore
+from nas_jax.trial import Budget, Trial
 
 BOTH = Objectives((Objective(), Objective("cost", maximize=False)))
 
@@ -93,3 +95,34 @@ def test_where_no_finalist_is_feasible_nothing_wins(tmp_path):
 def test_a_choice_that_is_no_rule_is_refused():
     with pytest.raises(ValueError, match="is no rule to choose by"):
         FinalistSettings(choice="the best")
+
+
+def test_with_budgets_a_front_of_finalists_is_of_one_budget_and_each_genome_once():
+    def trial(id, number, epochs, flattery=0.0):
+        metrics = {"val_accuracy": number + flattery, "cost": float(number**2)}
+        return Trial(id, (number,), str(number), "search", 0, "finished", metrics, budget=Budget(epochs))
+
+    trials = [trial(id, id, 1, flattery=100.0) for id in range(20)]
+    trials += [trial(20 + place, number, 3) for place, number in enumerate(range(0, 20, 2))]
+    finals = FinalistSettings(5, 5, max_doublings=0)
+    picked = pick_finalists(make_parts(Numbers(num=40), objectives=BOTH, finals=finals), trials)
+    assert len({proposal.genome for proposal in picked}) == 5
+    assert max(proposal.predictions[0].mean for proposal in picked) < 60
+
+
+def test_a_rule_that_no_point_meets_leaves_the_front(tmp_path):
+    run = finished(tmp_path)
+    config = {"space": {"name": "numbers"}}
+    impossible = replace(run, config=config, parts=with_choice(run.parts, "at cost <= -1"))
+    with pytest.raises(UserError, match="no point of the front has cost <= -1"):
+        export_winner(impossible)
+    points = sorted(path.name for path in (tmp_path / "front").iterdir())
+    assert len(points) > 1
+    assert not (tmp_path / "best").exists()
+    export_winner(replace(impossible, parts=with_choice(run.parts, "min cost")))
+    assert (tmp_path / "best" / "metrics.json").exists()
+    assert sorted(path.name for path in (tmp_path / "front").iterdir()) == points
+
+
+def with_choice(parts, choice):
+    return parts._replace(finals=parts.finals._replace(settings=replace(parts.finals.settings, choice=choice)))

@@ -8,6 +8,7 @@ from fakes import Lookup, Numbers, dies_at
 from made_runs import ACCURACY, SPACE, make_parts, make_run
 
 from nas_jax.budgets import Budgets
+from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially
 from nas_jax.objectives import Objective, Objectives
@@ -356,3 +357,47 @@ def test_a_strategy_can_read_two_objectives():
     ]
     assert front == [trial for trial, is_dominated in zip(trials, dominated, strict=True) if not is_dominated]
     assert len(front) > 1
+
+
+def test_the_surrogate_of_the_finalists_sees_one_budget_and_each_genome_once():
+    """Values of the first epoch flatter: mixed with those of the third they would lead."""
+    flattering = [replace(measured(id, id, score=100 + id), budget=Budget(1)) for id in range(20, 30)]
+    longer = [
+        replace(measured(30 + place, number), budget=Budget(3), continues=place)
+        for place, number in enumerate((20, 22, 24, 26))
+    ]
+    parts = make_parts(finals=FinalistSettings(10, 4, max_doublings=0))
+    picked = pick_finalists(parts, [*flattering, *longer])
+    assert len({proposal.genome for proposal in picked}) == 4
+    assert max(proposal.predictions[0].mean for proposal in picked) < 60
+    tried = {trial.genome for trial in flattering} - {trial.genome for trial in longer}
+    assert not tried & {proposal.genome for proposal in picked}
+
+
+def test_one_score_at_each_budget_is_too_few_for_a_surrogate():
+    trials = [replace(measured(0, 5), budget=Budget(1)), replace(measured(1, 5), budget=Budget(3), continues=0)]
+    with pytest.raises(UserError, match="1 of 2 trials have a score after one budget, the surrogate needs two"):
+        pick_finalists(make_parts(), trials)
+
+
+def test_what_diverged_later_is_neither_an_incumbent_nor_a_baseline():
+    trials = [replace(measured(id, id), budget=Budget(1)) for id in range(1, 4)]
+    trials.append(replace(measured(4, 3), status="failed", metrics=None, error="diverged", continues=3))
+    parts = make_parts(finals=FinalistSettings(num_finalists=2, pick="incumbent"))
+    assert [proposal.genome for proposal in pick_finalists(parts, trials)] == [(2,), (1,)]
+    assert pick_baselines(parts, trials) == [("baseline", (2,))]
+    local = parts._replace(strategy=LocalSearch(SPACE, num_initial=3))
+    assert pick_baselines(local, trials) == [("baseline", (2,)), ("random", (2,))]
+
+
+def test_an_incumbent_keeps_the_constraints_or_the_message_names_them():
+    """All with the largest budget break the limit: one with less is taken, or none."""
+    trials = [replace(measured(id, id), budget=Budget(1)) for id in (1, 2, 7)]
+    trials.append(replace(measured(8, 7), budget=Budget(3), continues=7))
+    small = Objectives((Objective(),), (Constraint("val_accuracy", at_most=6),))
+    parts = make_parts(objectives=small, finals=FinalistSettings(num_finalists=1, pick="incumbent"))
+    assert [proposal.genome for proposal in pick_finalists(parts, trials)] == [(2,)]
+    with pytest.raises(
+        UserError, match=r"none of the 2 trials that have a score keeps val_accuracy <= 6; search again"
+    ):
+        pick_finalists(parts, trials[2:])

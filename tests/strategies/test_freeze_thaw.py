@@ -155,3 +155,24 @@ def test_seconds_are_a_line_over_flops_whose_mean_is_one():
 def test_by_flops_needs_a_space_of_networks():
     with pytest.raises(ValueError, match="by_flops: Categorical knows no networks"):
         FreezeThaw(SPACE, Budgets(EPOCHS), by_flops=True)
+
+
+@pytest.mark.parametrize("budgets", [(100, 120), (1, 3, 9, 27)])
+def test_budgets_that_are_near_and_tables_with_few_rows_are_searched_to_the_end(tmp_path, budgets):
+    """With one rung everything is trained in full; with fewer rows than `num_initial` all begin, and then go on."""
+    rows = [(depth, width, *(depth + 1 / each for each in budgets)) for depth in range(5) for width in (1, 2, 3)]
+    header = ("depth", "width", *(f"loss_{each}" for each in budgets))
+    path = str(write_csv(tmp_path / "few.csv", header, rows))
+    space = Categorical(path=path, genes="depth,width")
+    evaluator = Tabular(space, path, curve="loss_{}")
+    run = make_run(
+        space=space,
+        strategy=FreezeThaw(space, evaluator.budgets, num_initial=27 if len(budgets) > 2 else 5),
+        evaluator=evaluator,
+        objectives=LOSS,
+        search=SearchSettings(None, max_cost=60.0),
+        budgets=evaluator.budgets,
+    )
+    search(run)
+    in_full = [trial for trial in run.store.trials() if trial.budget == evaluator.budgets.full]
+    assert len(in_full) == len({trial.genome for trial in in_full}) == 15

@@ -9,9 +9,10 @@ from fakes import Lookup, dies_at
 from made_runs import make_parts
 from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials, write_front_of
 
+from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.listeners import Listener, Listeners
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.run import Run
 from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
@@ -226,3 +227,13 @@ def test_a_package_that_is_missing_is_named(monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda spec, *more: None if spec == name else find(spec, *more))
     with pytest.raises(UserError, match=rf"pip install 'nas_jax\[{name}\]'"):
         build_trackers({"trackers": (name,)})
+
+
+def test_the_best_value_is_a_feasible_one(tmp_path):
+    notebook, small = Notebook(), Objectives((Objective(),), (Constraint("val_accuracy", at_most=0.6),))
+    with TrialStore(tmp_path / "trials.jsonl") as store, Tracking({"notebook": notebook}, print) as tracking:
+        tracking.open(tmp_path, {}, make_parts(objectives=small), store.trials())
+        for each in TRIALS:
+            tracking.trial(each)
+    best = [ended.points.get("best_val_accuracy") for ended in notebook.told if ended.trial.stage == "search"]
+    assert best == [0.25, 0.25, 0.25, 0.5, 0.5, 0.5]

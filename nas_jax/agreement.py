@@ -7,7 +7,8 @@ from nas_jax.build import find
 from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objectives, is_fraction
+from nas_jax.metrics import is_fraction
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
 from nas_jax.surrogates.base import Bounded, Surrogate
 from nas_jax.tasks.base import Signed, Task

@@ -15,7 +15,8 @@ from rich.text import Text
 from nas_jax.assessment import Assessment
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Outcome, Round
-from nas_jax.objectives import Objectives, digits, finite_metric, title_of
+from nas_jax.metrics import digits, finite_metric, title_of
+from nas_jax.objectives import Objectives
 from nas_jax.trial import BASELINES, Trial
 
 _PLAIN_ASSESSMENTS = 25  # predicted trials between two lines of assessment

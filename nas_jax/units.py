@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable
 
-from nas_jax.objectives import Objective, is_fraction
+from nas_jax.metrics import is_fraction
+from nas_jax.objectives import Objective
 
 UNKNOWN = "-"
 _LARGEST_COUNT = 1e16  # up to which floating point has every whole number

@@ -30,7 +30,7 @@ ROWS = (
     "surrogates layers zero_cost tasks store cli tables units choice front_files",
     "data objectives build cpu event_files",
     "json_files pictures table_files",
-    "hints budgets constraints fronts",
+    "hints budgets constraints fronts metrics",
     "trial errors notes scratch signals timed_calls",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective, Objectives, digits, is_accuracy, is_fraction, title_of
+from nas_jax.metrics import digits, is_accuracy, is_fraction, title_of
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.trial import Budget, Trial
 
 ACCURACY = Objectives((Objective(),))

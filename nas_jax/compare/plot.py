@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas_jax.compare.sweep import Result, band
 from nas_jax.errors import UserError
-from nas_jax.objectives import Objective, Objectives, is_fraction
+from nas_jax.metrics import is_fraction
+from nas_jax.objectives import Objective, Objectives
 
 # Okabe & Ito's colours, and dashes for those who cannot tell them apart or have more than seven settings.
 Groups: TypeAlias = Mapping[tuple[str, ...], Sequence[Result]]  # the runs of each setting

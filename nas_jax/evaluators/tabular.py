@@ -16,7 +16,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
-from nas_jax.objectives import is_accuracy, is_of_test_split
+from nas_jax.metrics import is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from nas_jax.objectives import finite_metric, metric_per_seed, title_of
+from nas_jax.metrics import finite_metric, metric_per_seed, title_of
 from nas_jax.record import metrics_of_split, on_test_split, score
 from nas_jax.report.diagrams import diagram_of
 from nas_jax.report.noise import noise_of

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from nas_jax.budgets import Budgets
-from nas_jax.objectives import curves_of, title_of
+from nas_jax.metrics import curves_of, title_of
 from nas_jax.record import in_full, score
 from nas_jax.report.curves import learning_curves, stopped_trials
 from nas_jax.report.page import Picture, Section, Table

@@ -13,7 +13,7 @@ from typing import Any
 from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
 from nas_jax.json_files import REMEDY, read_json
-from nas_jax.objectives import is_fraction, spoken
+from nas_jax.metrics import is_fraction, spoken
 from nas_jax.record import Record, read_best, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of

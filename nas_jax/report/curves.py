@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas_jax.budgets import Budgets
-from nas_jax.objectives import curves_of, is_fraction, title_of
+from nas_jax.metrics import curves_of, is_fraction, title_of
 from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import GREEN, INK, MUTED, STAGES, finish, new_axes, styled

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nas_jax.objectives import title_of
+from nas_jax.metrics import title_of
 from nas_jax.report.page import Example, Section, Table
 from nas_jax.report.subject import Subject
 from nas_jax.search.examples import read_examples

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from nas_jax.objectives import Objective, finite_metric
+from nas_jax.metrics import finite_metric
+from nas_jax.objectives import Objective
 from nas_jax.record import score, total_seconds
 from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.objectives import is_accuracy, is_fraction, is_of_test_split, metric_per_seed
+from nas_jax.metrics import is_accuracy, is_fraction, is_of_test_split, metric_per_seed
 from nas_jax.record import on_test_split
 from nas_jax.report.difference import Difference, of_examples, of_proportions, of_seeds
 from nas_jax.report.subject import Subject

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nas_jax.objectives import finite_metric, is_accuracy
+from nas_jax.metrics import finite_metric, is_accuracy
 from nas_jax.record import Record
 from nas_jax.units import binomial_error
 

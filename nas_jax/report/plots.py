@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nas_jax.objectives import Objective, is_fraction, title_of
+from nas_jax.metrics import is_fraction, title_of
+from nas_jax.objectives import Objective
 from nas_jax.report.svg import COLOURS
 
 INK, MUTED, LINE, BLUE, ORANGE, GREEN = (COLOURS[name] for name in ("ink", "muted", "line", "blue", "orange", "green"))

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from nas_jax.objectives import Objective, finite_metric
+from nas_jax.metrics import finite_metric
+from nas_jax.objectives import Objective
 from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import INK, STAGES, ScoreLabel, finish, label_of, new_axes, styled, zoom

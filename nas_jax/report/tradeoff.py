@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from nas_jax.front_files import hypervolumes
 from nas_jax.fronts import hypervolume
-from nas_jax.objectives import Objective, title_of
+from nas_jax.metrics import title_of
+from nas_jax.objectives import Objective
 from nas_jax.report.page import Picture, Plane, Point, Section, Table, Tick
 from nas_jax.report.plots import BLUE, ORANGE, count_trials, finish, new_axes, styled
 from nas_jax.report.subject import Subject

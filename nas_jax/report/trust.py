@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nas_jax.objectives import finite_metric, is_fraction, title_of
+from nas_jax.metrics import finite_metric, is_fraction, title_of
 from nas_jax.report.lead import Contest, Lead, contests_of, lead_of
 from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table

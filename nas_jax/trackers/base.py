@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from nas_jax.objectives import Objectives, curves_of
+from nas_jax.metrics import curves_of
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trial import Genome, Trial
 

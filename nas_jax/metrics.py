@@ -1,0 +1,73 @@
+"""What metrics are called, how people write them, and which of them have a form of their own."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
+
+
+def is_of_test_split(metric: str) -> bool:
+    """Whether a metric is kept from the search."""
+    return metric.startswith("test")
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is an accuracy of a split (`val_accuracy`): the fraction of the examples that are right."""
+    return re.fullmatch(r"(train|val|test)_(?!pixel_)(\w+_)?accuracy", metric) is not None
+
+
+def is_fraction(metric: str) -> bool:
+    """Whether a metric of a split lies between 0 and 1 and is printed in percent: accuracy, overlap, F1, precision."""
+    return re.fullmatch(r"(train|val|test)_(\w+_)?(accuracy|iou|f1|m?ap(_\d+)?)(_of_.+)?", metric) is not None
+
+
+def title_of(metric: str) -> str:
+    """A metric as people call it: "val_accuracy" is the validation accuracy."""
+    split, _, name = metric.partition("_")
+    splits = {"train": "training", "val": "validation", "test": "test"}
+    return f"{splits[split]} {spoken(name)}" if name and split in splits else spoken(metric)
+
+
+def spoken(name: str) -> str:
+    """A name in words, with abbreviations as the field writes them: "map_50" is mAP at .5."""
+    words = name.replace("map_50", "map_at_.5").split("_")
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in words)
+
+
+def digits(value: float | int, metric: str) -> str:
+    """A metric's value with four decimals or, where these hide what tells trials apart, six significant digits.
+
+    Fractions always have four decimals: their errors are rarely smaller.
+    """
+    text = f"{value:.4f}"
+    is_told = is_fraction(metric) or math.isclose(float(text), value, rel_tol=5e-7)
+    return text if is_told else f"{value:.6g}"
+
+
+def curves_of(metrics: Mapping[str, Any] | None) -> dict[str, list[float]]:
+    """The learning curves of a trial by metric, all of one length; none where the metric "curve" is anything else.
+
+    A program or an evaluator of one's own may have kept whatever it likes under that name.
+    """
+    curves = (metrics or {}).get("curve")
+    if not isinstance(curves, Mapping) or not all(map(_is_list_of_numbers, curves.values())):
+        return {}
+    return dict(curves) if len(set(map(len, curves.values()))) == 1 else {}
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, int | float) for each in value)
+
+
+def finite_metric(metrics: Mapping[str, Any] | None, name: str) -> float | int | None:
+    """A metric that nobody has to have, such as the number of parameters; None where it is no finite number."""
+    value = (metrics or {}).get(name)
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def metric_per_seed(metrics: Mapping[str, Any], name: str) -> list[float]:
+    """What each seed of a training has reached; nothing where that is not known."""
+    values = metrics.get(f"{name}_per_seed")
+    return list(values) if isinstance(values, list | tuple) and _is_list_of_numbers(list(values)) else []

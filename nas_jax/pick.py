@@ -42,7 +42,10 @@ def pick(workdir: Path, limits: Mapping[str, float], rule: str = "") -> Trial:
     objectives = record.objectives
     front = points_of(record)
     if not front:
-        raise UserError(f"{str(workdir)!r} has no front/; it is what the stage export leaves of several objectives")
+        raise UserError(
+            f"{str(workdir)!r} has no point in front/, where the stage export leaves those of several objectives that "
+            "keep the constraints"
+        )
     for metric, limit in limits.items():
         front = _within(objectives, front, metric, limit)
     trial = choose(_rule_of(objectives, limits, rule), objectives, front)

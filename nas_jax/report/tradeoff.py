@@ -55,7 +55,8 @@ def _verdict(subject: Subject, front: list[Trial], num_infeasible: int, num: int
 
 
 def _remarks(subject: Subject, is_in_full: bool) -> tuple[str, ...]:
-    origin = "trained in full" if is_in_full else "of the search, as no finalist has been measured"
+    lack = "keeps the constraints" if subject.has_measured_finalists else "has been measured"
+    origin = "trained in full" if is_in_full else f"of the search, as no finalist {lack}"
     remarks = [f"Points of the front are {origin}. In the plot the other trials of the search are small grey dots."]
     if subject.objectives.constraints:
         remarks.append("Trials that break a constraint are red squares; none of them can be on the front.")

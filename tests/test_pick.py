@@ -1,0 +1,22 @@
+"""The command that takes another point of a front: what its flags may be called, and runs without points."""
+
+import pytest
+from run_files import CONFIG, finished, write
+
+from nas_jax import pick
+from nas_jax.errors import UserError
+
+
+def test_a_limit_may_be_of_a_metric_of_any_name():
+    assert pick.take_limits(["--val-acc=0.3", "--top 5=2", "--latency_ms", "4"]) == []
+    assert pick._LIMITS == {"val-acc": 0.3, "top 5": 2.0, "latency_ms": 4.0}
+    with pytest.raises(UserError, match="--val-acc: a number is wanted"):
+        pick.take_limits(["--val-acc=high"])
+    pick.take_limits([])
+
+
+def test_a_run_whose_front_has_no_point_is_refused_in_one_line(tmp_path):
+    write(tmp_path, [finished(0, [1, 1, 1, 1], 0.5, "final")], CONFIG)
+    (tmp_path / "front").mkdir()
+    with pytest.raises(UserError, match="has no point in front/"):
+        pick.pick(tmp_path, {})

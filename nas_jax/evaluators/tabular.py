@@ -5,10 +5,9 @@ Nothing is trained and nobody waits: seconds are the table's, and workers that r
 
 import heapq
 import math
-from collections.abc import Generator, Hashable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,14 +15,13 @@ from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
+from nas_jax.evaluators.table_rows import Row, gaps, is_in_percent, numbers_of, rows_by_keys, rows_by_name
 from nas_jax.metrics import is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
 from nas_jax.tables import Table, name_of, number, read_table
 from nas_jax.trial import Genome, Trial
-
-Row: TypeAlias = Mapping[str, Any]
 
 
 @runtime_checkable
@@ -98,14 +96,14 @@ class Tabular:
         self.table.check_columns([*(self.genes or [self.key]), *self._numbers], "evaluator")
         needed = [column for name, column in self.metrics if not is_of_test_split(name)]
         for column in (*needed, *self._timing, *(self._curve.columns if self._curve else ())):
-            if not any(value is not None for values in _numbers_of(self.table, column) for value in values):
+            if not any(value is not None for values in numbers_of(self.table, column) for value in values):
                 raise UserError(
                     f"evaluator: the column {column!r} of {self.path} has no number; its first cell is "
                     f"{self.table.rows[0].get(column)!r}, and a number is written as 1234.5"
                 )
 
         for column in self._timing:
-            for place, values in enumerate(_numbers_of(self.table, column)):
+            for place, values in enumerate(numbers_of(self.table, column)):
                 if negative := [value for value in values if value is not None and value < 0]:
                     raise UserError(
                         f"evaluator: the column {column!r} of {self.path} has {negative[0]} seconds in "
@@ -136,14 +134,14 @@ class Tabular:
         """What the table's file has to say, and rows without numbers."""
         notes = list(self.table.notes)
         for column in dict.fromkeys(self._numbers):
-            if gaps := _gaps(self.table, column):
-                first, what = gaps[0], text_of(self.table.rows[gaps[0]].get(column))
+            if lacking := gaps(self.table, column):
+                first, what = lacking[0], text_of(self.table.rows[lacking[0]].get(column))
                 notes.append(
-                    f"{self.path}: the column {column!r} has no number in {len(gaps)} of {len(self.table.rows)} rows, "
-                    f"first {what!r} in {self.table.place(first)}"
+                    f"{self.path}: the column {column!r} has no number in {len(lacking)} of {len(self.table.rows)} "
+                    f"rows, first {what!r} in {self.table.place(first)}"
                 )
         if self._curve:
-            diverged = {row for column in self._curve.columns for row in _gaps(self.table, column)}
+            diverged = {row for column in self._curve.columns for row in gaps(self.table, column)}
             if diverged:
                 notes.append(
                     f"{self.path}: in {len(diverged)} of {len(self.table.rows)} rows the curve {self.curve!r} is no "
@@ -185,7 +183,7 @@ class Tabular:
         numbers = [number(cells[column]) for column in columns]
         if None in numbers:
             raise FloatingPointError(f"{self.path} has no number in {columns[numbers.index(None)]!r}: it has diverged")
-        in_percent = is_accuracy(curve.metric) and any(_is_in_percent(self.table, column) for column in curve.columns)
+        in_percent = is_accuracy(curve.metric) and any(is_in_percent(self.table, column) for column in curve.columns)
         values = [value / 100 if in_percent else value for value in numbers if value is not None]
         return {curve.metric: values[-1], "curve": {curve.metric: values}}
 
@@ -226,11 +224,11 @@ class Tabular:
             LookupError: there is none.
         """
         if self.key:
-            rows = _rows_by_name(self.table, self.key).get(self._name(genome))
+            rows = rows_by_name(self.table, self.key).get(self._name(genome))
         else:
             columns = [read_column(self.table, gene) for gene in self.genes]
             keys = tuple(column.key(value) for column, value in zip(columns, genome, strict=True))
-            rows = _rows_by_keys(self.table, self.genes).get(keys)
+            rows = rows_by_keys(self.table, self.genes).get(keys)
         if rows is None:
             raise LookupError(f"{self.path} has no row for it")
         return rows
@@ -253,7 +251,7 @@ class Tabular:
 
     def _value(self, cells: Row, metric: str, column: str) -> float:
         value = self._number(cells, column)
-        return value / 100 if is_accuracy(metric) and _is_in_percent(self.table, column) else value
+        return value / 100 if is_accuracy(metric) and is_in_percent(self.table, column) else value
 
     def _seconds(self, cells: Row) -> float:
         return self._number(cells, self.seconds) if isinstance(self.seconds, str) else self.seconds
@@ -272,40 +270,6 @@ def _pairs(metrics: Any, besides: str) -> tuple[tuple[str, str], ...]:
     items = metrics.items() if isinstance(metrics, Mapping) else metrics
     pairs = ((item, item) if isinstance(item, str) else tuple(item) for item in items)
     return tuple(pair for pair in pairs if pair[0] != besides)
-
-
-@cache
-def _rows_by_name(table: Table, key: str) -> dict[str, list[Row]]:
-    rows: dict[str, list[Row]] = {}
-    for row in table.rows:
-        rows.setdefault(text_of(row.get(key)), []).append(row)
-    return rows
-
-
-@cache
-def _rows_by_keys(table: Table, genes: tuple[str, ...]) -> dict[tuple[Hashable, ...], list[Row]]:
-    rows: dict[tuple[Hashable, ...], list[Row]] = {}
-    columns = [read_column(table, gene).keys for gene in genes]
-    for keys, row in zip(zip(*columns, strict=True), table.rows, strict=True):
-        rows.setdefault(keys, []).append(row)
-    return rows
-
-
-@cache
-def _numbers_of(table: Table, column: str) -> tuple[tuple[float | None, ...], ...]:
-    """The numbers of each row, of which a cell with a list has several."""
-    cells = (row.get(column) for row in table.rows)
-    return tuple([tuple(map(number, cell)) if isinstance(cell, list) else (number(cell),) for cell in cells])
-
-
-def _gaps(table: Table, column: str) -> list[int]:
-    """The rows that have no number in a column."""
-    return [place for place, values in enumerate(_numbers_of(table, column)) if None in values or not values]
-
-
-@cache
-def _is_in_percent(table: Table, column: str) -> bool:
-    return any(value is not None and value > 1 for values in _numbers_of(table, column) for value in values)
 
 
 make = Tabular

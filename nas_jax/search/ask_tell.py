@@ -9,57 +9,28 @@ What is proposed depends on the seed and on the log alone, as in the program's o
 
 import dataclasses
 import math
-import os
 import shlex
 import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
-from nas_jax.agreement import known_costs
-from nas_jax.build import section_of
-from nas_jax.config import PARTS
-from nas_jax.constraints import Constraint
-from nas_jax.data.settings import check_seed
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Failure, failed, failure_of
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds
-from nas_jax.objectives import Objectives
 from nas_jax.record import check_workdir
 from nas_jax.run import changeable, unfinished
+from nas_jax.search.asked_parts import AskedParts, checked_parts, config_of, folder_of
 from nas_jax.search.loop import propose, store_pending
 from nas_jax.spaces.allowed import known_metrics
-from nas_jax.spaces.base import Space
-from nas_jax.stated import with_known
 from nas_jax.store import TrialStore
-from nas_jax.strategies.base import Learning, Strategy, aimed
-from nas_jax.strategies.learner import Learner
-from nas_jax.strategies.recommended import recommended_surrogate
 from nas_jax.trial import History, Trial
 from nas_jax.workdir import claim_workdir
-
-
-@runtime_checkable
-class _HasSpace(Protocol):
-    """A strategy that says what it searches."""
-
-    @property
-    def space(self) -> Space: ...
-
-
-class _Parts(NamedTuple):
-    """What proposals follow from; `nas_jax.search.loop.Proposing`."""
-
-    seed: int
-    space: Space
-    strategy: Strategy
-    objectives: Objectives
 
 
 class Search:
@@ -85,10 +56,10 @@ class Search:
     def __init__(
         self, space: Any, strategy: Any, objectives: Any, seed: Any = 0, path: Any = None, constraints: Any = ()
     ) -> None:
-        self._parts = _checked(space, strategy, objectives, seed, constraints)
+        self._parts = checked_parts(space, strategy, objectives, seed, constraints)
         self._lock = threading.RLock()
         self._is_open = True
-        self._store = TrialStore() if path is None else self._open(_folder_of(path))
+        self._store = TrialStore() if path is None else self._open(folder_of(path))
         self._left = unfinished(self._store, "search")  # of an earlier process, and not yet handed out here
 
     def ask(self, num: Any = 1) -> list[Trial]:
@@ -214,7 +185,7 @@ class Search:
             except OSError as error:
                 raise UserError(f"path: {error.filename}: {error.strerror}; choose another folder") from error
             try:
-                config = _config_of(self._parts)
+                config = config_of(self._parts)
                 fixed = changeable(store, config, self._parts.strategy)
                 claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv))
             except BaseException:
@@ -255,65 +226,6 @@ _LOCK = threading.Lock()
 _OPEN: dict[Path, weakref.ref[Search]] = {}  # of this process, by their folders
 
 
-def _known_of(parts: _Parts, trial: Trial) -> dict[str, float]:
+def _known_of(parts: AskedParts, trial: Trial) -> dict[str, float]:
     """What the space knows of a trial, as far as an objective or a constraint asks for it."""
     return {name: float(known_metrics(parts.space, [trial.genome], name)[0]) for name in parts.objectives.known}
-
-
-def _folder_of(path: Any) -> Path:
-    """Raises UserError if there can be no such folder."""
-    if not isinstance(path, str | Path):
-        raise UserError(f"path: a folder is wanted, not {path!r}")
-    try:
-        return Path(os.path.expanduser(path)).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a character 0, a loop of links
-        raise UserError(f"path: {str(path)!r} is no folder: {error}") from error
-
-
-def _constraints(given: Any) -> list[Any]:
-    if isinstance(given, Constraint):
-        return [given]
-    if not isinstance(given, Iterable):
-        raise ValueError(f"constraints: a list of Constraints is wanted, not {given!r}")
-    return list(given)
-
-
-def _checked(space: Any, strategy: Any, objectives: Any, seed: Any, constraints: Any) -> _Parts:
-    if isinstance(space, type) or not isinstance(space, Space):
-        raise UserError(f"space: {space!r} is no space; see nas_jax.spaces.base.Space")
-    if isinstance(strategy, type) or not isinstance(strategy, Strategy):
-        raise UserError(f"strategy: {strategy!r} is no strategy; Bayesopt(space) is one")
-    if isinstance(strategy, _HasSpace) and strategy.space != space:
-        raise UserError("strategy: it searches another space; give it this one")
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
-        raise UserError(f"seed: a whole number is wanted, not {seed!r}")
-    try:
-        check_seed(int(seed))
-        aims = with_known(Objectives.of(objectives, _constraints(constraints)), known_costs(space))
-        return _Parts(int(seed), space, aimed(strategy, aims), aims)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def _config_of(parts: _Parts) -> dict[str, Any]:
-    """The config of a run of these parts, for what reads working directories."""
-    strategy = parts.strategy
-    learner = strategy.learner if isinstance(strategy, Learning) else Learner(parts.space, recommended_surrogate())
-    objectives = [dataclasses.asdict(objective) for objective in parts.objectives]
-    constraints = [dataclasses.asdict(constraint) for constraint in parts.objectives.constraints]
-
-    def section(name: str, part: Any) -> dict[str, Any]:
-        return section_of(PARTS[name][0], part, PARTS[name][1])
-
-    return {
-        "seed": parts.seed,
-        "objective": objectives[0] if len(objectives) == 1 else objectives,
-        **({"constraints": constraints} if constraints else {}),
-        "space": section("space", parts.space),
-        "strategy": section("strategy", strategy),
-        "surrogate": section("surrogate", learner.surrogate),
-        "targets": learner.targets,
-        "evaluator": {"name": "told", "metrics": parts.objectives.needed},
-        "search": {},
-        "finalists": {},
-    }

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from nas_jax.spaces.alike import shares
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
-from nas_jax.spaces.columns import column_notes, is_nameless, printable
+from nas_jax.spaces.columns import check_no_curve, column_notes, is_nameless, printable
 from nas_jax.spaces.layout import Layout, check_genes, layout_of_table, layout_of_values
 from nas_jax.tables import PLACEHOLDER, Table, read_table
 from nas_jax.trial import Genome, freeze
@@ -265,22 +265,12 @@ def _layout(space: Categorical) -> Layout:
     excluded = [name for name in space.exclude if PLACEHOLDER not in name]
     space.table.check_columns([*space.gene_names, *excluded, *space.free_features], "space")
     if not space.genes:
-        _check_curve(space, space.table)
+        patterns = [name for name in (*space.exclude, space.curve) if PLACEHOLDER in name]
+        check_no_curve(space.table, patterns, space.gene_names)
         check_genes(space.table, space.gene_names, may_be_numbers=space.continuous)
     return layout_of_table(
         space.table, _given_genes(space), space.ordered, space.free_features, continuous=space.continuous
     )
-
-
-def _check_curve(space: Categorical, table: Table) -> None:
-    """Refuses a gene that is the column of a curve, at no whole number: no budget is half an epoch."""
-    for pattern in (name for name in (*space.exclude, space.curve) if PLACEHOLDER in name):
-        for name, place in table.unnumbered(pattern).items():
-            if name in space.gene_names:
-                raise ValueError(
-                    f"the column {name!r} of {space.path} has {place} in place of the {{}} of {pattern!r}, which "
-                    "stands for a whole number: name the columns in a smaller unit, or leave this one out by exclude"
-                )
 
 
 def _given_genes(space: Categorical) -> list[tuple[str, tuple[Any, ...] | None]]:

@@ -154,3 +154,14 @@ def _twice(values: dict[str, Any]) -> list[str]:
             return [first[value], text]
         first[value] = text
     return []
+
+
+def check_no_curve(table: Table, patterns: Sequence[str], gene_names: Sequence[str]) -> None:
+    """Raises ValueError if a gene is the column of a curve at no whole number: no budget is half an epoch."""
+    for pattern in patterns:
+        for name, place in table.unnumbered(pattern).items():
+            if name in gene_names:
+                raise ValueError(
+                    f"the column {name!r} of {table.path} has {place} in place of the {{}} of {pattern!r}, which "
+                    "stands for a whole number: name the columns in a smaller unit, or leave this one out by exclude"
+                )

@@ -1,0 +1,47 @@
+"""The rows of a table that is looked up: by the genome that they are of, and what numbers their cells hold."""
+
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+from nas_jax.spaces.columns import read_column, text_of
+from nas_jax.tables import Table, number
+
+Row: TypeAlias = Mapping[str, Any]
+
+
+@cache
+def rows_by_name(table: Table, key: str) -> dict[str, list[Row]]:
+    """The rows by the text of the column `key`: one for each seed of a genome."""
+    rows: dict[str, list[Row]] = {}
+    for row in table.rows:
+        rows.setdefault(text_of(row.get(key)), []).append(row)
+    return rows
+
+
+@cache
+def rows_by_keys(table: Table, genes: tuple[str, ...]) -> dict[tuple[Hashable, ...], list[Row]]:
+    """The rows by what tells the values of the genes apart."""
+    rows: dict[tuple[Hashable, ...], list[Row]] = {}
+    columns = [read_column(table, gene).keys for gene in genes]
+    for keys, row in zip(zip(*columns, strict=True), table.rows, strict=True):
+        rows.setdefault(keys, []).append(row)
+    return rows
+
+
+@cache
+def numbers_of(table: Table, column: str) -> tuple[tuple[float | None, ...], ...]:
+    """The numbers of each row, of which a cell with a list has several."""
+    cells = (row.get(column) for row in table.rows)
+    return tuple([tuple(map(number, cell)) if isinstance(cell, list) else (number(cell),) for cell in cells])
+
+
+def gaps(table: Table, column: str) -> list[int]:
+    """The rows that have no number in a column."""
+    return [place for place, values in enumerate(numbers_of(table, column)) if None in values or not values]
+
+
+@cache
+def is_in_percent(table: Table, column: str) -> bool:
+    """Whether a column of accuracies has any above 1."""
+    return any(value is not None and value > 1 for values in numbers_of(table, column) for value in values)

@@ -74,10 +74,10 @@ def _write(rng: random.Random, stem: Path, names: tuple[str, ...], rows: list[li
     if form.startswith("csv"):
         file = io.StringIO(newline="")
         separator, end = rng.choice(",,,\t;"), rng.choice(("\n", "\r\n", "\r"))
-        if end == "\r\n":
-            writer = csv.writer(file, delimiter=separator, lineterminator=end)
-        else:  # where the other line break would go without quotes
-            writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
+        # The other line breaks would go without quotes, and what begins with # would look like a comment.
+        needs_quotes = end != "\r\n" or any(row[0].startswith("#") for row in rows)
+        quoting = csv.QUOTE_ALL if needs_quotes else csv.QUOTE_MINIMAL
+        writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=quoting)
         writer.writerows([names, *rows])
         text = file.getvalue()
     else:

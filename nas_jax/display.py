@@ -195,7 +195,9 @@ class Display:
             if split == "val":
                 names[f"test_{name}"] = title_of(f"test_{name}")
             names[metric] = title_of(metric)
-        return ", ".join(f"{title} {digits(metrics[name], name)}" for name, title in names.items() if name in metrics)
+        return ", ".join(
+            f"{title} {digits(metrics[name], name)}" for name, title in names.items() if metrics.get(name) is not None
+        )
 
 
 def _sentence(text: str) -> str:

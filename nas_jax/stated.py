@@ -41,7 +41,7 @@ def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str,
     curve = evaluator.get("curve") or ""
     listed, excluded = _names_in(evaluator.get("metrics")), _names_in(space.get("exclude"))
     is_table = evaluator.get("name") == "tabular" and space.get("name") == "categorical" and space.get("path")
-    if not is_table or listed is None or excluded is None or not (listed or curve):
+    if not is_table or listed is None or excluded is None or not (listed or curve) or not isinstance(curve, str):
         return dict(config)
     columns = [metric for metric in objectives.needed if not curve or metric != name_of(curve)]
     evaluator["metrics"] = tuple(dict.fromkeys((*listed, *columns)))
@@ -53,8 +53,9 @@ def _names_in(value: Any) -> list[str] | None:
     """The names of columns in one text with commas between them, or in a list; None of anything else."""
     if isinstance(value, str):
         return [name.strip() for name in value.split(",") if name.strip()]
-    names = list(value or ())
-    return names if not isinstance(value, Mapping) and all(isinstance(name, str) for name in names) else None
+    names = () if value is None else value
+    is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return list(names) if is_list else None
 
 
 def _joined(sections: Sequence[Any], constraints: Sequence[Any]) -> Objectives:

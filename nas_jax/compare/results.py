@@ -16,7 +16,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
     """A run in numbers; `names` are the fields of its setting."""
     config = settings_of(record)
     done = [trial for trial in record.of("search") if trial.status != "pending"]
-    num_trials = record.config.get("search", {}).get("num_trials", 0)  # None where only the cost is limited
+    num_trials = num_planned(record)
     compared = record.objectives.comparable(done)
     counting = {trial.id for trial, _ in compared if record.objectives.is_feasible(trial)}
     curves = {}
@@ -69,6 +69,12 @@ def _part_of(name: str) -> str:
     return {"finalists.evaluator": "evaluator.name", "objective": "task.name"}.get(
         section, "space.name" if name == "finalists.reference" else f"{section}.name"
     )
+
+
+def num_planned(record: Record) -> int | None:
+    """The trials that a search was to have; None where only its cost is limited, 0 where another program asks."""
+    search = record.config.get("search")
+    return search.get("num_trials", 0) if isinstance(search, Mapping) else 0
 
 
 def settings_of(record: Record) -> dict[str, str]:

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from nas_jax.compare.results import differing_fields, result_of, settings_of
+from nas_jax.compare.results import differing_fields, num_planned, result_of, settings_of
 from nas_jax.compare.sweep import RankTest, Result, group, mean_of, tests_against_best
 from nas_jax.objectives import Objectives
 from nas_jax.record import Record
@@ -80,8 +80,8 @@ def _status(record: Record) -> str:
     if record.best:
         return "finished"
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
-    num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
-    return f"{num_done} trials" if num_planned is None else f"{num_done} of {number(num_planned)} trials"
+    planned = num_planned(record)
+    return f"{num_done} of {number(planned)} trials" if planned else f"{num_done} trials"
 
 
 def _best_cell(result: Result, metric: str) -> str:

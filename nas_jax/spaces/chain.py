@@ -29,6 +29,8 @@ from nas_jax.spaces.sequences import edits
 from nas_jax.spaces.structure import Layer
 from nas_jax.trial import Genome
 
+_MOST_LAYERS = 1000  # of a kind; chains are counted layer by layer
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -55,8 +57,10 @@ class Chain:
     def __post_init__(self) -> None:
         for kind in ("feature", "fc"):
             low, high = getattr(self, f"min_{kind}_layers"), getattr(self, f"max_{kind}_layers")
-            if not 0 <= low <= high:
-                raise ValueError(f"min_{kind}_layers={low}, max_{kind}_layers={high}: need 0 <= min <= max")
+            if not 0 <= low <= high <= _MOST_LAYERS:
+                raise ValueError(
+                    f"min_{kind}_layers={low}, max_{kind}_layers={high}: need 0 <= min <= max <= {_MOST_LAYERS}"
+                )
         numbers = {name: getattr(self, name) for name in ("conv_sizes", "conv_filters", "fc_units")}
         for name, choices in {**numbers, "pool_types": self.pool_types}.items():
             if len(set(choices)) < len(choices):

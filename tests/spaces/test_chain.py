@@ -189,6 +189,7 @@ def test_flops_agree_with_the_compiler(seed):
     ("changes", "message"),
     [
         ({"min_feature_layers": 3, "max_feature_layers": 2}, "min <= max"),
+        ({"max_feature_layers": 10**22}, "min <= max <= 1000"),
         ({"conv_sizes": (3, 3)}, "twice"),
         ({"conv_sizes": (2,)}, "odd"),
         ({"conv_filters": (0,)}, "whole number from 1"),

@@ -76,8 +76,12 @@ def _write(rng: random.Random, stem: Path, names: tuple[str, ...], rows: list[li
         separator, end = rng.choice(",,,\t;"), rng.choice(("\n", "\r\n", "\r"))
         # The other line breaks would go without quotes, and what begins with # would look like a comment.
         needs_quotes = end != "\r\n" or any(row[0].startswith("#") for row in rows)
-        quoting = csv.QUOTE_ALL if needs_quotes else csv.QUOTE_MINIMAL
-        writer = csv.writer(file, delimiter=separator, lineterminator=end, quoting=quoting)
+        writer = csv.writer(
+            file,
+            delimiter=separator,
+            lineterminator=end,
+            quoting=csv.QUOTE_ALL if needs_quotes else csv.QUOTE_MINIMAL,
+        )
         writer.writerows([names, *rows])
         text = file.getvalue()
     else:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Int32
 
+from nas_jax.data.pixels import Moments, moments_of
 from nas_jax.errors import UserError, wanted
 from nas_jax.trial import freeze
 
@@ -93,11 +94,19 @@ class Augmentation:
                 raise ValueError(f"{name}: must be True or False, but is {reprlib.repr(getattr(self, name))}")
 
 
+class Stored(NamedTuple):
+    """Training examples that stay in files (`nas_jax.data.stored`), and are read batch by batch."""
+
+    folder: str
+    moments: Moments  # of the array "image"
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Examples to train, to validate and to test on. Two data sets are equal only if they are the same object.
 
-    What the arrays have to be is for the task to say (`Task.check`).
+    What the arrays have to be is for the task to say (`Task.check`). `stored` says from which files those of `train`
+    are mapped, if they are too large for memory.
 
     Raises:
         ValueError: splits that are no mappings of names to arrays of numbers, without examples, of different arrays, or
@@ -112,6 +121,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     augmentation: Augmentation = Augmentation()
     vocabulary: tuple[str, ...] = ()
+    stored: Stored | None = None
 
     def __post_init__(self) -> None:
         _check_names(self.name, self.class_names)
@@ -146,7 +156,10 @@ class Dataset:
         """What one example is."""
         arrays = _array_specs(self.train)
         is_image = "image" in arrays and arrays["image"].dtype == "uint8" and len(arrays["image"].shape) == 3
-        moments = _moments(self.train["image"]) if is_image else ((), ())
+        if self.stored is not None:
+            moments = self.stored.moments
+        else:
+            moments = moments_of(self.train["image"]) if is_image else Moments()
         return Spec(self.name, arrays, self.class_names, *moments, self.vocabulary)
 
 
@@ -179,21 +192,6 @@ def _kind(value: Any) -> str:
 
 def _array_specs(split: Split) -> dict[str, ArraySpec]:
     return {name: ArraySpec(array.shape[1:], array.dtype.name) for name, array in split.items()}
-
-
-def _moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of 8-bit images, scaled to [0, 1]."""
-    # From counts of the 256 pixel values: exact, and quick. In blocks, since bincount copies to int64.
-    blocks = np.array_split(images, -(-len(images) // 1024))
-    values = np.arange(256)
-    means, stds = [], []
-    for channel in range(images.shape[3]):
-        counts = sum(np.bincount(block[..., channel].ravel(), minlength=256) for block in blocks)
-        mean = float(np.average(values, weights=counts))
-        std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-        means.append(mean / 255)
-        stds.append(std / 255 or 1.0)
-    return tuple(means), tuple(stds)
 
 
 @runtime_checkable

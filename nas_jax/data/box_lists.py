@@ -28,6 +28,9 @@ def with_equal_room(splits: Sequence[Split]) -> list[Split]:
     found = []
     for split in splits:
         more = (0, most - split["labels"].shape[1])
+        if more == (0, 0):
+            found.append(split)
+            continue
         boxes = np.pad(split["boxes"], ((0, 0), more, (0, 0)))
         found.append({**split, "boxes": boxes, "labels": np.pad(split["labels"], ((0, 0), more), constant_values=-1)})
     return found

@@ -6,6 +6,7 @@ area. What is missing of the parts is drawn from the training part.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
 from nas_jax.data.box_lists import box_arrays
 from nas_jax.data.picture_files import check_size, drawn_parts, read_images, upright_size
 from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.stored import files_in, training_split
 from nas_jax.data.text_files import read_text
 from nas_jax.errors import UserError, describe
 from nas_jax.json_files import check_object, describe_json_error
@@ -45,6 +47,7 @@ class CocoJson:
         channels: 3 for colours, 1 for greys.
         max_boxes: Of an image; 0: as many as an image has at most. Of more the largest are kept.
         share: Of the training images, for each part that there is no file of.
+        stream_dir: A folder that keeps training examples of a set larger than memory, see `stored.py`; "": in memory.
         pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
     """
 
@@ -54,6 +57,7 @@ class CocoJson:
     max_boxes: int = 0
     share: float = 0.15
     seed: int = 0
+    stream_dir: str = ""
     pad: int = 4
     flip: bool = True
     flip_vertically: bool = False
@@ -80,16 +84,23 @@ class CocoJson:
         everything = [each for part in parts.values() for each in part]
         class_names = tuple(sorted({name for each in everything for name in each.names}))
         most = self.max_boxes or max(1, *(len(each.names) for each in everything))
+        train = training_split(
+            parts["train"],
+            lambda part: self._read(part, class_names, most),
+            self.stream_dir,
+            lambda: [class_names, most, self.size, self.channels, files_in(*(each.path for each in parts["train"]))],
+        )
         return Dataset(
             name=(path if path.is_dir() else path.parent).resolve().name,
-            train=self._read(parts["train"], class_names, most),
+            train=train.split,
             val=self._read(parts["val"], class_names, most),
             test=self._read(parts["test"], class_names, most),
             class_names=class_names,
             augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            stored=train.stored,
         )
 
-    def _read(self, part: list[_Labelled], class_names: tuple[str, ...], most: int) -> Split:
+    def _read(self, part: Sequence[_Labelled], class_names: tuple[str, ...], most: int) -> Split:
         listed = [
             (
                 np.array(each.boxes, np.float32).reshape(-1, 4),

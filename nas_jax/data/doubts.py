@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nas_jax.data.arrays import PARTS, Dataset
+from nas_jax.data.pixels import in_blocks_of
 
 _MAX_BYTES = 2**30  # of the inputs that are compared one by one, which takes about a second
 _MAX_NAMES = 5  # of classes that a line lists
@@ -55,7 +56,7 @@ def _named(chosen: np.ndarray, class_names: Sequence[str]) -> str:
 
 def _constant_inputs(dataset: Dataset, name: str) -> Iterator[str]:
     inputs = dataset.train[name]
-    if len(inputs) > 1 and (inputs == inputs[:1]).all():
+    if len(inputs) > 1 and all((block == inputs[:1]).all() for block in in_blocks_of(inputs)):
         yield f"all {len(inputs)} training examples have the same {name}, so there is nothing to learn from"
 
 

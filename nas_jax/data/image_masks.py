@@ -4,6 +4,7 @@ A mask has the name of its image, but for what follows the last dot. What is mis
 training part.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import ImageColor
 from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
 from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images, read_mask
 from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
 
 _IGNORED = 255
@@ -30,6 +32,7 @@ class ImageMasks:
         class_names: Of the values 0, 1, … of the masks; the first one is the background.
         colors: Of the masks, one for each class, as CSS has them ("#804080"); none where pixels are numbers.
         share: Of the training examples, for each part that there is no folder of.
+        stream_dir: A folder that keeps training examples of a set larger than memory, see `stored.py`; "": in memory.
         pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
     """
 
@@ -40,6 +43,7 @@ class ImageMasks:
     colors: tuple[str, ...] = ()
     share: float = 0.15
     seed: int = 0
+    stream_dir: str = ""
     pad: int = 4
     flip: bool = True
     flip_vertically: bool = False
@@ -65,16 +69,28 @@ class ImageMasks:
         lacking = tuple(part for part in PARTS if part not in pairs)
         drawn = drawn_parts(len(pairs["train"]), lacking, self.share, self.seed)
         chosen = {**pairs, **{part: [pairs["train"][place] for place in places] for part, places in drawn.items()}}
+        train = training_split(
+            chosen["train"],
+            self._read,
+            self.stream_dir,
+            lambda: [
+                self.size,
+                self.channels,
+                self.colors,
+                files_in(*(path for pair in chosen["train"] for path in pair)),
+            ],
+        )
         return Dataset(
             name=root.resolve().name,
-            train=self._read(chosen["train"]),
+            train=train.split,
             val=self._read(chosen["val"]),
             test=self._read(chosen["test"]),
             class_names=self.class_names,
             augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            stored=train.stored,
         )
 
-    def _read(self, pairs: list[tuple[Path, Path]]) -> Split:
+    def _read(self, pairs: Sequence[tuple[Path, Path]]) -> Split:
         images = read_images([image for image, _ in pairs], self.size, self.channels)
         return {"image": images, "mask": np.stack([self._mask(mask) for _, mask in pairs])}
 

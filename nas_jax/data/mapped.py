@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, Stored
+from nas_jax.data.stored import read_stored
 
 
 @dataclass(frozen=True)
@@ -18,21 +19,31 @@ class Mapped:
     class_names: tuple[str, ...]
     augmentation: Augmentation
     vocabulary: tuple[str, ...] = ()
+    stored: Stored | None = None  # where the training examples are, if not in `folder`
 
     def load(self) -> Dataset:
-        train, val, test = (
-            {name: np.load(_path(self.folder, part, name), mmap_mode="r") for name in self.arrays} for part in PARTS
-        )
-        return Dataset(self.name, train, val, test, self.class_names, self.augmentation, self.vocabulary)
+        train = self._part("train") if self.stored is None else read_stored(self.stored.folder)
+        val, test = self._part("val"), self._part("test")
+        return Dataset(self.name, train, val, test, self.class_names, self.augmentation, self.vocabulary, self.stored)
+
+    def _part(self, part: str) -> Split:
+        return {name: np.load(_path(self.folder, part, name), mmap_mode="r") for name in self.arrays}
 
 
 def write_mapped(dataset: Dataset, folder: Path) -> Mapped:
-    """Writes the arrays of a data set, and returns the source that maps them."""
-    for part in PARTS:
+    """Writes the arrays of a data set, but for those that are in files already; returns the source that maps them."""
+    for part in PARTS if dataset.stored is None else PARTS[1:]:
         for name, array in getattr(dataset, part).items():
             np.save(_path(str(folder), part, name), array)
-    names, classes = tuple(dataset.train), dataset.class_names
-    return Mapped(str(folder), dataset.name, names, classes, dataset.augmentation, dataset.vocabulary)
+    return Mapped(
+        str(folder),
+        dataset.name,
+        tuple(dataset.train),
+        dataset.class_names,
+        dataset.augmentation,
+        dataset.vocabulary,
+        dataset.stored,
+    )
 
 
 def _path(folder: str, part: str, name: str) -> Path:

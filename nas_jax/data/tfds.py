@@ -4,6 +4,7 @@ Reading a prepared set needs no TensorFlow; the first start, which downloads and
 that a split takes are read, at about 0.15 ms each for CIFAR-10, most of it decoding, where threads do not help.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ import tensorflow_datasets as tfds
 
 from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
 from nas_jax.data.settings import check_seed
-from nas_jax.data.tfds_builder import examples_of, in_blocks, opened, prepared_builder, quiet_absl
+from nas_jax.data.stored import training_split
+from nas_jax.data.tfds_builder import examples_of, in_blocks, opened, prepared_builder, prepared_files, quiet_absl
 from nas_jax.errors import UserError
 from nas_jax.pictures import MODES
 
@@ -33,6 +35,7 @@ class Tfds:
     pad: int = 4
     flip: bool = True
     cutout: int = 0
+    stream_dir: str = ""  # a folder that keeps training examples of a set larger than memory, see `stored.py`
 
     def __post_init__(self) -> None:
         Augmentation(self.pad, self.flip, self.cutout)
@@ -52,13 +55,20 @@ class Tfds:
                 num_test=self.num_test,
                 seed=self.seed,
             )
+            train = training_split(
+                indices.train.tolist(),
+                lambda places: _read(training, places, layout),
+                self.stream_dir,
+                lambda: [layout, prepared_files(builder)],
+            )
             return Dataset(
                 name=self.dataset,
-                train=_read(training, indices.train, layout),
-                val=_read(training, indices.val, layout),
-                test=_read(testing, indices.test, layout),
+                train=train.split,
+                val=_read(training, indices.val.tolist(), layout),
+                test=_read(testing, indices.test.tolist(), layout),
                 class_names=tuple(builder.info.features[layout.label].names),
                 augmentation=Augmentation(self.pad, self.flip, self.cutout),
+                stored=train.stored,
             )
 
 
@@ -89,10 +99,10 @@ def _layout(builder: tfds.core.DatasetBuilder) -> _Layout:
     )
 
 
-def _read(source: Any, indices: np.ndarray, layout: _Layout) -> Split:
+def _read(source: Any, places: Sequence[int], layout: _Layout) -> Split:
     images: list[np.ndarray] = []
     labels: list[int] = []
-    for example in in_blocks(source, indices.tolist()):
+    for example in in_blocks(source, places):
         image = np.asarray(opened(example[layout.image]).convert(layout.mode))
         images.append(image.reshape(*image.shape[:2], -1))
         labels.append(example[layout.label])

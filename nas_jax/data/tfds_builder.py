@@ -78,6 +78,12 @@ def in_blocks(examples: Any, indices: Sequence[int]) -> Iterator[Any]:
         yield from examples.__getitems__([int(index) for index in indices[start : start + _BLOCK]])
 
 
+def prepared_files(builder: Builder) -> list[Any]:
+    """What tells a prepared set from another one: its name and version, and of each file its size and age."""
+    files = [(path.name, path.stat().length, path.stat().mtime) for path in sorted(builder.data_path.iterdir())]
+    return [builder.info.full_name, *files]
+
+
 def picture_features(builder: Builder) -> dict[str, int | None]:
     """The features that are pictures, with the number of their channels."""
     return {name: each.shape[-1] for name, each in _of_kind(builder, tfds.features.Image).items()}

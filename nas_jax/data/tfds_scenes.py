@@ -16,6 +16,7 @@ from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
 from nas_jax.data.box_lists import box_arrays, with_equal_room
 from nas_jax.data.picture_files import check_size, mask_values
 from nas_jax.data.settings import check_seed
+from nas_jax.data.stored import training_split
 from nas_jax.data.tfds_builder import (
     Builder,
     box_features,
@@ -26,6 +27,7 @@ from nas_jax.data.tfds_builder import (
     opened,
     picture_features,
     prepared_builder,
+    prepared_files,
     quiet_absl,
 )
 from nas_jax.errors import UserError
@@ -50,6 +52,7 @@ class TfdsScenes:
         size: Height and width that all images are resized to; of a mask the nearest pixel.
         max_boxes: Of an image; 0: as many as an image has at most. Of more the largest are kept.
         num_train, num_val, num_test: How many examples; None: all, or all that are left.
+        stream_dir: A folder that keeps training examples of a set larger than memory, see `stored.py`; "": in memory.
         pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
     """
 
@@ -65,6 +68,7 @@ class TfdsScenes:
     num_val: int = 500
     num_test: int | None = None
     seed: int = 0
+    stream_dir: str = ""
     pad: int = 4
     flip: bool = True
     flip_vertically: bool = False
@@ -78,6 +82,8 @@ class TfdsScenes:
             raise ValueError(f"targets={self.targets!r}: choose from {', '.join(TARGETS)}")
         if self.max_boxes < 0:
             raise ValueError(f"max_boxes={self.max_boxes}: has to be at least 0")
+        if self.stream_dir and self.targets == "boxes" and not self.max_boxes:
+            raise ValueError("max_boxes: with stream_dir it has to be given, as images are not looked through before")
         if self.mask_values and len(self.mask_values) != len(self.class_names):
             raise ValueError(f"mask_values: there are {len(self.mask_values)}, and {len(self.class_names)} class_names")
 
@@ -96,8 +102,21 @@ class TfdsScenes:
                 num_test=self.num_test,
                 seed=self.seed,
             )
+            kept = training_split(
+                indices.train.tolist(),
+                lambda places: reader.read(in_blocks(training, places)),
+                self.stream_dir,
+                lambda: [
+                    self.targets,
+                    self.mask_values,
+                    reader.class_names,
+                    self.size,
+                    self.max_boxes,
+                    prepared_files(builder),
+                ],
+            )
             splits = (
-                reader.read(in_blocks(training, indices.train.tolist())),
+                kept.split,
                 reader.read(in_blocks(training, indices.val.tolist())),
                 reader.read(in_blocks(testing, indices.test.tolist())),
             )
@@ -109,6 +128,7 @@ class TfdsScenes:
                 test=test,
                 class_names=reader.class_names,
                 augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+                stored=kept.stored,
             )
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from nas_jax.data.arrays import PARTS, Augmentation, Batch, Dataset, Spec
 from nas_jax.data.augment import Moves, draw_moves, move
+from nas_jax.data.pixels import counts_of_values
 from nas_jax.tasks.base import Shown, Words
 from nas_jax.tasks.classification import listed_classes
 from nas_jax.tasks.images import check_images, move_images, normalized_images, text_of_images
@@ -73,20 +74,19 @@ class Segmentation:
                 f"{IGNORED} are left out: in masks of 0 and {IGNORED} alone, write 1 for {IGNORED}"
             )
         for part in PARTS:
-            masks = getattr(dataset, part)["mask"]
-            known = masks[masks != IGNORED]
+            known = np.flatnonzero(counts_of_values(getattr(dataset, part)["mask"])[:IGNORED])
             if not known.size:
                 raise ValueError(f"{part}: all pixels of the masks are {IGNORED}, which are left out")
-            if known.max() >= num:
+            if known[-1] >= num:
                 raise ValueError(
-                    f"{part}: a mask has the value {known.max()}; pixels must be 0..{num - 1}, the places of {num} "
+                    f"{part}: a mask has the value {known[-1]}; pixels must be 0..{num - 1}, the places of {num} "
                     f"class_names, or {IGNORED} to be left out"
                 )
 
     def doubts(self, dataset: Dataset) -> tuple[str, ...]:
         found = []
         for part in PARTS:
-            counts = np.bincount(getattr(dataset, part)["mask"].ravel(), minlength=len(dataset.class_names))
+            counts = counts_of_values(getattr(dataset, part)["mask"])
             lacking = [name for name, count in zip(dataset.class_names, counts, strict=False) if not count]
             if lacking:
                 found.append(f"no pixel of the {part} masks is of the class {', '.join(lacking)}")

@@ -12,6 +12,7 @@ from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem
 from nas_jax.train.evaluation import batch_shapes, evaluation_batch_size
+from nas_jax.train.feeding import feed_shapes
 from nas_jax.train.step import make_draw_batch
 
 Compiled: TypeAlias = Callable[..., Any]
@@ -28,7 +29,7 @@ def compile_draw(problem: Problem, dtype: str, batch_size: int) -> tuple[Compile
     scalars = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((), jnp.int32)
     indices = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
     lowered = jax.jit(make_draw_batch(problem, np.dtype(dtype))).lower(
-        *scalars, shape_of(problem.dataset.train), indices
+        *scalars, feed_shapes(problem.dataset, batch_size), indices
     )
     inputs, _ = shape_of(lowered.out_info)
     return lowered.compile(compiler_options()), inputs

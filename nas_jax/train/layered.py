@@ -1,5 +1,6 @@
 """Trains a network as a chain of the programs of its layers (`layers.py`)."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -12,11 +13,11 @@ from nas_jax.data.arrays import EpochBatches, num_examples
 from nas_jax.tasks.base import Problem
 from nas_jax.train.batch_programs import Compiled, compile_draw, compile_inputs, compile_loss, compile_sums
 from nas_jax.train.evaluation import evaluation_batch_size, metrics_of, padded_batches
+from nas_jax.train.feeding import feed_of
 from nas_jax.train.layers import Layer, LayerState, compile_evaluation, compile_layers, state_of
 from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.recipe import Recipe, make_optimizer
-from nas_jax.train.resident import training_arrays
 from nas_jax.train.variables import Plan, Variables, draw_variables
 
 
@@ -86,17 +87,18 @@ class LayeredNetwork:
     def run_epoch(
         self, state: ChainState, batches: EpochBatches, learning_rates: np.ndarray
     ) -> tuple[ChainState, float]:
-        examples = training_arrays(self.problem.dataset, self.placement.replicated)
+        feed = feed_of(self.problem.dataset, self.placement.replicated)
         state = state._replace(layers=list(state.layers))
-        todo = [(self.full, indices) for indices in batches.full]
+        steps = [(self.full, len(each)) for each in batches.full]
+        read = feed.steps(batches.full)
         if self.rest is not None:
-            todo.append((self.rest, batches.rest))
+            steps.append((self.rest, len(batches.rest)))
+            read = itertools.chain(read, feed.steps(batches.rest[None]))
         losses = []
-        for (programs, indices), rate in zip(todo, learning_rates, strict=True):
+        for (programs, _), (examples, indices), rate in zip(steps, read, learning_rates, strict=True):
             losses.append(programs.step(state, examples, indices, rate))
             state = state._replace(step=state.step + 1)
-        sizes = [len(indices) for _, indices in todo]
-        return state, float(np.average(jax.device_get(losses), weights=sizes))
+        return state, float(np.average(jax.device_get(losses), weights=[size for _, size in steps]))
 
     def evaluate(self, state: ChainState) -> dict[str, float]:
         final = self.optimizer.final

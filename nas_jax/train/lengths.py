@@ -51,6 +51,8 @@ def lengths_for(network: nn.Module, dataset: Dataset, num_steps: int) -> Lengths
     """Those in which a training of so many steps takes its batches; None for the whole length alone."""
     if not (isinstance(network, AnyLength) and network.takes_shorter) or num_steps < _FEWEST_STEPS:
         return None
+    if dataset.stored is not None:  # it would be in memory once for each length
+        return None
     lengths = lengths_of(dataset)
     return lengths if len(lengths.each) > 1 else None
 

@@ -16,11 +16,11 @@ from flax import linen as nn
 from nas_jax.data.arrays import Batch, EpochBatches, num_examples
 from nas_jax.tasks.base import Problem
 from nas_jax.train.evaluation import compile_validation
+from nas_jax.train.feeding import Feed, Resident, feed_of, feed_shapes
 from nas_jax.train.lengths import Lengths, lengths_for, shortened, shortened_arrays
 from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.recipe import Recipe, make_optimizer
-from nas_jax.train.resident import training_arrays
 from nas_jax.train.step import (
     Layout,
     TrainState,
@@ -33,7 +33,7 @@ from nas_jax.train.step import (
 )
 from nas_jax.train.variables import Plan, Variables, draw_variables, input_shapes, plan_variables, shapes_of
 
-Steps = Callable[[TrainState, Batch, np.ndarray, np.ndarray], tuple[TrainState, np.ndarray]]
+Steps = Callable[[TrainState, Feed, np.ndarray, np.ndarray], tuple[TrainState, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +56,13 @@ class WholeNetwork:
     def run_epoch(
         self, state: TrainState, batches: EpochBatches, learning_rates: np.ndarray
     ) -> tuple[TrainState, float]:
-        examples = training_arrays(self.problem.dataset, self.placement.replicated)
+        feed = feed_of(self.problem.dataset, self.placement.replicated)
         num_full = len(batches.full)
-        state, losses = self.run_full(state, examples, batches.full, learning_rates[:num_full])
+        state, losses = self.run_full(state, feed, batches.full, learning_rates[:num_full])
         mean = float(losses.mean())
         if self.run_rest is None:
             return state, mean
-        state, (last,) = self.run_rest(state, examples, batches.rest[None], learning_rates[num_full:])
+        state, (last,) = self.run_rest(state, feed, batches.rest[None], learning_rates[num_full:])
         share = len(batches.rest) / (batches.full.size + len(batches.rest))
         return state, mean + (float(last) - mean) * share
 
@@ -77,17 +77,24 @@ class WholeNetwork:
 def compile_whole(
     network: nn.Module, problem: Problem, recipe: Recipe, placement: Placement, *, is_scanned: bool
 ) -> WholeNetwork:
-    """Compiles the training of `network` and its evaluation. `is_scanned`: one call takes all steps of an epoch."""
+    """Compiles the training of `network` and its evaluation.
+
+    Args:
+        is_scanned: One call takes all steps of an epoch, where the examples are on the devices, and all batches of the
+            evaluation.
+    """
     plan = plan_variables(network, input_shapes(problem))
     shapes = shapes_of(plan)
     layout = layout_of(shapes)
     optimizer = make_optimizer(recipe).of_packed(layout.params)
     state = state_shapes(shapes, optimizer)
 
-    def compile_batches(shape: tuple[int, int], examples: Batch = problem.dataset.train) -> Steps:
+    def compile_batches(shape: tuple[int, int], examples: Batch | None = None) -> Steps:
         step = make_train_step(network, layout, problem, recipe, optimizer, placement.sharing(shape[-1]))
-        return compile_steps(step, placement, state, examples, shape, is_scanned=is_scanned)
+        examples = feed_shapes(problem.dataset, shape[-1]) if examples is None else examples
+        return compile_steps(step, placement, state, examples, shape, is_scanned=steps_are_scanned)
 
+    steps_are_scanned = is_scanned and problem.dataset.stored is None
     num_full, num_left = divmod(num_examples(problem.dataset.train), recipe.batch_size)
     lengths = None if is_scanned else lengths_for(network, problem.dataset, num_full * recipe.num_epochs)
     if lengths is None:
@@ -126,29 +133,33 @@ def compile_steps(
     *,
     is_scanned: bool,
 ) -> Steps:
-    """Returns `(state, examples, batches, learning_rates) -> (state, losses)`, which takes a step for each batch.
+    """Returns `(state, feed, batches, learning_rates) -> (state, losses)`, which takes a step for each batch.
 
-    `examples` are the training split. `batches` are the indices of examples, `[steps, b]`; learning rates and losses
-    are `[steps]`. The state that is passed in is used up.
+    `batches` are the places of examples, `[steps, b]`; learning rates and losses are `[steps]`. The state that is
+    passed in is used up.
+
+    Args:
+        examples: What a step reads of the feed, or its shapes.
+        is_scanned: One call takes all steps; the feed is resident.
     """
 
     def all_steps(state: TrainState, examples: Batch, batches: jax.Array, learning_rates: jax.Array) -> Any:
         return jax.lax.scan(lambda carry, each: step(carry, examples, *each), state, (batches, learning_rates))
 
-    num_steps, batch_size = batches_shape
     shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), examples)
-    shape = batches_shape if is_scanned else (batch_size,)
+    shape = batches_shape if is_scanned else batches_shape[-1:]
     compiled = placement.compile(all_steps if is_scanned else step, state, shapes, shape)
 
     def run_steps(
-        state: TrainState, examples: Batch, batches: np.ndarray, learning_rates: np.ndarray
+        state: TrainState, feed: Feed, batches: np.ndarray, learning_rates: np.ndarray
     ) -> tuple[TrainState, np.ndarray]:
         if is_scanned:
-            state, losses = compiled(state, examples, batches, learning_rates)
+            assert isinstance(feed, Resident)
+            state, losses = compiled(state, feed.examples, batches, learning_rates)
             return state, np.asarray(losses)
         losses = []
-        for i in range(num_steps):
-            state, loss = compiled(state, examples, batches[i], learning_rates[i])
+        for (arrays, indices), rate in zip(feed.steps(batches), learning_rates, strict=True):
+            state, loss = compiled(state, arrays, indices, rate)
             losses.append(loss)
         return state, np.stack(jax.device_get(losses))
 
@@ -164,13 +175,13 @@ def steps_by_length(lengths: Lengths, steps: dict[int, Steps], examples: Callabl
     """
 
     def run_steps(
-        state: TrainState, _: Batch, batches: np.ndarray, learning_rates: np.ndarray
+        state: TrainState, _: Feed, batches: np.ndarray, learning_rates: np.ndarray
     ) -> tuple[TrainState, np.ndarray]:
         by_length, batches = examples(), lengths.sorted_batches(batches)
         losses = []
         for place, length in enumerate(lengths.of_batches(batches)):
             one = slice(place, place + 1)
-            state, loss = steps[length](state, by_length[length], batches[one], learning_rates[one])
+            state, loss = steps[length](state, Resident(by_length[length]), batches[one], learning_rates[one])
             losses.append(loss)
         return state, np.concatenate(losses)
 

@@ -21,7 +21,7 @@ from nas_jax.store import read_trials
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "gpu_population"
 PACKED = ROOT.parent / "shared" / "gpu" / "cifar10_part.npz"
-LACKING = ("tensorflow_datasets", "array_record", "moocore", "torch")
+LACKING = ("tensorflow_datasets", "array_record", "grain", "moocore", "torch")
 WITHOUT_METADATA = """
 import importlib.metadata as metadata
 

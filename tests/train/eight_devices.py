@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from nas_jax.data.stored import training_split
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
 from nas_jax.spaces.chain_network import ChainNetwork
 from nas_jax.spaces.macro import MacroNetwork
 from nas_jax.spaces.nb201_network import CellNetwork
-from nas_jax.tasks.base import load_problem
+from nas_jax.tasks.base import Problem, load_problem
 from nas_jax.tasks.classification import Classification
+from nas_jax.train.feeding import feed_of
 from nas_jax.train.fit import fit, prepare, train
 from nas_jax.train.parallel.placement import Placement, placement_of
 from nas_jax.train.recipe import Recipe, make_optimizer
-from nas_jax.train.resident import training_arrays
 from nas_jax.train.schedules import learning_rates
 from nas_jax.train.step import initial_state, layout_of, make_train_step, state_shapes
 from nas_jax.train.variables import initialize, input_shapes, variable_shapes
@@ -72,6 +73,16 @@ def test_several_devices_train_as_one_does(chain_alone, parallel, is_scanned):
     assert_same(fitted, chain_alone)
 
 
+@pytest.mark.parametrize("parallel", ["jit", "pmap"])
+def test_several_devices_train_on_examples_in_files_as_one_does_on_those_in_memory(chain_alone, parallel, tmp_path):
+    train_split = DATASET.train
+    kept = training_split(
+        range(92), lambda places: {name: array[list(places)] for name, array in train_split.items()}, str(tmp_path), str
+    )
+    streamed = Problem(PROBLEM.task, replace(DATASET, train=kept.split, stored=kept.stored))
+    assert_same(fit(CHAIN, streamed, replace(RECIPE, parallel=parallel), 3), chain_alone)
+
+
 def twenty_steps(network, parallel, num_devices):
     """The losses, and the variables after them.
 
@@ -84,8 +95,8 @@ def twenty_steps(network, parallel, num_devices):
     step = make_train_step(network, layout, PROBLEM, RECIPE, optimizer, placement.sharing(16))
     run = compile_steps(step, placement, state, DATASET.train, (20, 16), is_scanned=False)
     batches = np.random.default_rng(4).integers(0, 92, (20, 16), np.int32)
-    examples = training_arrays(DATASET, placement.replicated)
-    state, losses = run(jax.device_put(state, placement.replicated), examples, batches, RATES)
+    feed = feed_of(DATASET, placement.replicated)
+    state, losses = run(jax.device_put(state, placement.replicated), feed, batches, RATES)
     return losses, layout.variables(jax.device_get(state))
 
 

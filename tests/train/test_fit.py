@@ -16,6 +16,7 @@ from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
 from nas_jax.train.checkpoint import load_variables, save_variables
 from nas_jax.train.evaluation import compile_validation, measure
+from nas_jax.train.feeding import Resident
 from nas_jax.train.fit import NonFiniteLossError, fit, fit_seeds, prepare, train
 from nas_jax.train.parallel.placement import one_device
 from nas_jax.train.recipe import Recipe, make_optimizer
@@ -68,8 +69,8 @@ def make_step(optimizer, recipe=RECIPE, problem=PROBLEM):
 def make_run(step, state, batches_shape, is_scanned=False, rate=0.05):
     """`(state, batches) -> (state, losses)`, with one learning rate."""
     run = compile_steps(step, one_device(), state, DATASET.train, batches_shape, is_scanned=is_scanned)
-    examples = jax.tree.map(jnp.asarray, DATASET.train)
-    return lambda state, batches: run(state, examples, batches, np.full(len(batches), rate, np.float32))
+    feed = Resident(jax.tree.map(jnp.asarray, DATASET.train))
+    return lambda state, batches: run(state, feed, batches, np.full(len(batches), rate, np.float32))
 
 
 def assert_close(first, second, atol=1e-5):

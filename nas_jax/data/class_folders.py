@@ -1,0 +1,124 @@
+"""Folders of picture files, one folder for each class: `ant/`, `bee/`, …, or such folders in `train/`, `val/`, `test/`.
+
+What is missing of the parts is drawn from the training part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
+from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images
+from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.stored import files_in, training_split
+from nas_jax.errors import UserError
+
+
+class _Labelled(NamedTuple):
+    path: Path
+    label: int  # place in the names of the classes
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """Images that are resized; classes are the names of folders, in their order.
+
+    Args:
+        path: The folder.
+        size: Height and width that all images are resized to.
+        channels: 3 for colours, 1 for greys.
+        share: Of the training images, for each part that there is no folder of.
+        stream_dir: A folder that keeps training examples of a set larger than memory, see `stored.py`; "": in memory.
+        pad, flip, flip_vertically, cutout: How training images are changed, see `Augmentation`.
+    """
+
+    path: str = ""
+    size: tuple[int, int] = (32, 32)
+    channels: int = 3
+    share: float = 0.15
+    seed: int = 0
+    stream_dir: str = ""
+    pad: int = 4
+    flip: bool = True
+    flip_vertically: bool = False
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        check_seed(self.seed)
+        check_size(self.size, self.channels)
+        check_shares(share=self.share)
+
+    def load(self) -> Dataset:
+        root = Path(self.path)
+        if not self.path or not root.is_dir():
+            raise UserError(f"data.path: {self.path!r} is no folder; name one that has a folder for each class")
+        found = {part: root / part for part in PARTS if (root / part).is_dir()} or {"train": root}
+        if "train" not in found:
+            raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
+        class_names = _class_names(found["train"])
+        parts = {part: _labelled(folder, class_names) for part, folder in found.items()}
+        lacking = tuple(part for part in PARTS if part not in parts)
+        drawn = drawn_parts(len(parts["train"]), lacking, self.share, self.seed)
+        parts |= {part: [parts["train"][place] for place in places] for part, places in drawn.items()}
+        train = training_split(
+            parts["train"],
+            self._read,
+            self.stream_dir,
+            lambda: [self.size, self.channels, files_in(*(each.path for each in parts["train"]))],
+        )
+        return Dataset(
+            name=root.resolve().name,
+            train=train.split,
+            val=self._read(parts["val"]),
+            test=self._read(parts["test"]),
+            class_names=class_names,
+            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            stored=train.stored,
+        )
+
+    def _read(self, part: Sequence[_Labelled]) -> Split:
+        images = read_images([each.path for each in part], self.size, self.channels)
+        return {"image": images, "label": np.array([each.label for each in part], np.int32)}
+
+
+make = ClassFolders
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    """The names of the folders in it that have pictures.
+
+    Raises:
+        UserError: there are none.
+    """
+    names = tuple(sorted(each.name for each in _folders(folder) if picture_paths(each)))
+    if not names:
+        raise UserError(
+            f"data.path: no folder in {str(folder)!r} has picture files; there has to be one for each class"
+        )
+    return names
+
+
+def _labelled(folder: Path, class_names: tuple[str, ...]) -> list[_Labelled]:
+    """The pictures of a part, class by class.
+
+    Raises:
+        UserError: there are none, or some of a class that is not among the training images.
+    """
+    found = []
+    for each in _folders(folder):
+        paths = picture_paths(each)
+        if paths and each.name not in class_names:
+            raise UserError(f"data.path: {str(each)!r} is of no class of the training images: {', '.join(class_names)}")
+        found += [_Labelled(path, class_names.index(each.name)) for path in paths]
+    if not found:
+        raise UserError(f"data.path: there are no picture files in the folders of {str(folder)!r}")
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    """In the order of their names; hidden ones belong to a system."""
+    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))

@@ -1,0 +1,175 @@
+"""Training examples in files: the same as in memory, written once, and anew where their origin changes."""
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_images import picture
+
+from nas_jax.data import stored
+from nas_jax.data.arrays import Dataset, load
+from nas_jax.data.class_folders import ClassFolders
+from nas_jax.data.coco_json import CocoJson
+from nas_jax.data.image_masks import ImageMasks
+from nas_jax.data.mapped import write_mapped
+from nas_jax.data.tfds import Tfds
+from nas_jax.data.tfds_scenes import TfdsScenes
+from nas_jax.errors import UserError
+
+NUM = 20
+SCENES = {"dataset": "tiny_scenes/all", "size": (6, 5), "num_val": 4}
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Twenty pictures, each with a mask, a box, and a copy in the folder of its class."""
+    images, boxes = [], []
+    for place in range(NUM):
+        name = f"{place:02}.png"
+        classes = tmp_path / "classes" / "ab"[place % 2]
+        for folder in (classes, tmp_path / "images", tmp_path / "masks"):
+            folder.mkdir(parents=True, exist_ok=True)
+        pixels = picture(place)
+        Image.fromarray(pixels).save(classes / name)
+        Image.fromarray(pixels).save(tmp_path / "images" / name)
+        Image.fromarray(pixels[..., 0] % 2).save(tmp_path / "masks" / name)
+        images.append({"id": place, "file_name": name})
+        boxes.append({"image_id": place, "category_id": 1, "bbox": [1, 1, 2, 1 + place % 4]})
+    record = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "thing"}]}
+    (tmp_path / "train.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+@pytest.fixture
+def source_of(tiny_dir, pictures):
+    """Every source that can keep its training examples in files, by a name."""
+    size = {"size": (6, 5)}
+    sources = {
+        "tfds": Tfds("tiny_images/plain", tiny_dir, num_val=8),
+        "masks": TfdsScenes(**SCENES, class_names=("no", "yes"), mask_values=(2, 1), data_dir=tiny_dir),
+        "boxes": TfdsScenes(**SCENES, targets="boxes", max_boxes=2, data_dir=tiny_dir),
+        "image_masks": ImageMasks(str(pictures), **size),
+        "coco_json": CocoJson(str(pictures), **size),
+        "class_folders": ClassFolders(str(pictures / "classes"), **size),
+    }
+    return sources.__getitem__
+
+
+def assert_equal(one: Dataset, other: Dataset):
+    for part in ("train", "val", "test"):
+        first, second = getattr(one, part), getattr(other, part)
+        assert first.keys() == second.keys()
+        for name, array in first.items():
+            assert array.dtype == second[name].dtype
+            np.testing.assert_array_equal(array, second[name])
+    assert one.spec == other.spec
+    assert one.augmentation == other.augmentation
+
+
+@pytest.mark.parametrize("name", ["tfds", "masks", "boxes", "image_masks", "coco_json", "class_folders"])
+def test_examples_in_files_are_those_in_memory_whatever_the_blocks(name, source_of, tmp_path, monkeypatch):
+    source = source_of(name)
+    monkeypatch.setattr(stored, "_BLOCK", 7)
+    streamed = load(replace(source, stream_dir=str(tmp_path / "stream")))
+    assert_equal(streamed, source.load())
+    assert all(isinstance(array, np.memmap) for array in streamed.train.values())
+    assert source.load().stored is None
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    mapped = write_mapped(streamed, folder)
+    assert_equal(mapped.load(), streamed)
+    assert mapped.load().stored == streamed.stored
+    assert not list(folder.glob("train_*"))
+
+
+def test_examples_are_written_once_and_anew_where_what_they_are_made_of_changes(source_of, pictures, tmp_path):
+    source = replace(source_of("class_folders"), stream_dir=str(tmp_path / "stream"))
+    first = source.load().stored.folder
+    written = os.stat(f"{first}/image.npy").st_mtime_ns
+    assert replace(source, pad=1, flip=False).load().stored.folder == first
+    assert os.stat(f"{first}/image.npy").st_mtime_ns == written
+    others = {replace(source, **change).load().stored.folder for change in ({"size": (3, 4)}, {"seed": 1})}
+    for path in (pictures / "classes").rglob("*.png"):
+        Image.fromarray(picture(99)).save(path)
+    changed = source.load()
+    assert len({first, changed.stored.folder, *others}) == 4
+    assert (changed.train["image"] == picture(99)).all()
+
+
+def test_what_cannot_be_read_leaves_nothing_behind(source_of, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "_BLOCK", 4)
+    path = next((pictures / "classes").rglob("*.png"))
+    content = path.read_bytes()
+    source = replace(source_of("class_folders"), stream_dir=str(tmp_path / "stream"), share=0.05)
+    path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot be read as a picture"):
+        source.load()
+    assert not list((tmp_path / "stream").iterdir())
+    path.write_bytes(content)
+    assert_equal(source.load(), replace(source, stream_dir="").load())
+
+
+def test_a_damaged_folder_is_named_in_one_line(source_of, tmp_path):
+    source = replace(source_of("tfds"), stream_dir=str(tmp_path))
+    folder = source.load().stored.folder
+    with open(f"{folder}/image.npy", "r+b") as file:
+        file.truncate(100)
+    with pytest.raises(UserError, match="is damaged; delete it, and it will be written anew"):
+        source.load()
+
+
+def test_pictures_of_several_sizes_are_refused_across_blocks(tiny_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "_BLOCK", 1)
+    with pytest.raises(UserError, match=r"image of the training examples differ, \[\d, 5, 3\] and \[\d, 5, 3\]"):
+        Tfds("tiny_images/ragged", tiny_dir, num_val=8, stream_dir=str(tmp_path)).load()
+
+
+def test_boxes_need_room_that_is_known_before():
+    with pytest.raises(ValueError, match="max_boxes: with stream_dir it has to be given"):
+        TfdsScenes(targets="boxes", stream_dir="somewhere")
+
+
+def test_classes_are_folders_with_pictures(pictures):
+    root = pictures / "classes"
+    (root / "notes").mkdir()
+    (root / "notes" / "read.me").write_text("no picture")
+    (root / ".hidden").mkdir()
+    dataset = ClassFolders(str(root), size=(6, 5), share=0.2).load()
+    assert dataset.class_names == ("a", "b")
+    places = []
+    for part in (dataset.train, dataset.val, dataset.test):
+        for image, label in zip(part["image"], part["label"], strict=True):
+            place = int(image[0, 0, 0])
+            np.testing.assert_array_equal(image, picture(place))
+            assert label == place % 2
+            places.append(place)
+    assert sorted(places) == list(range(NUM))
+
+
+def test_parts_of_classes_have_folders_of_their_own(pictures):
+    root = pictures / "classes"
+    for part in ("train", "test"):
+        (root / part).mkdir()
+    for name in ("a", "b"):
+        (root / name).rename(root / "train" / name)
+    Image.fromarray(picture(7)).save(root / "test" / "7.png")
+    source = ClassFolders(str(root), size=(6, 5))
+    with pytest.raises(UserError, match=r"no picture files in the folders of .*test"):
+        source.load()
+    (root / "test" / "c").mkdir()
+    (root / "test" / "7.png").rename(root / "test" / "c" / "7.png")
+    with pytest.raises(UserError, match=r"test/c' is of no class of the training images: a, b"):
+        source.load()
+    (root / "test" / "c").rename(root / "test" / "b")
+    dataset = source.load()
+    assert dataset.test["label"].tolist() == [1]
+    assert [len(dataset.train["label"]), len(dataset.val["label"])] == [17, 3]
+
+
+@pytest.mark.parametrize(("path", "message"), [("", "is no folder"), (".", "no folder in .* has picture files")])
+def test_folders_without_pictures_are_refused_in_one_line(path, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        ClassFolders(path and str(tmp_path)).load()

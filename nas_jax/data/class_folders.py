@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
-from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images
-from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.picture_files import check_size, picture_paths, read_images, with_drawn_parts
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
 
@@ -47,7 +47,7 @@ class ClassFolders:
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        augmentation_of(self)
         check_seed(self.seed)
         check_size(self.size, self.channels)
         check_shares(share=self.share)
@@ -60,10 +60,8 @@ class ClassFolders:
         if "train" not in found:
             raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
         class_names = _class_names(found["train"])
-        parts = {part: _labelled(folder, class_names) for part, folder in found.items()}
-        lacking = tuple(part for part in PARTS if part not in parts)
-        drawn = drawn_parts(len(parts["train"]), lacking, self.share, self.seed)
-        parts |= {part: [parts["train"][place] for place in places] for part, places in drawn.items()}
+        labelled = {part: _labelled(folder, class_names) for part, folder in found.items()}
+        parts = with_drawn_parts(labelled, self.share, self.seed)
         train = training_split(
             parts["train"],
             self._read,
@@ -76,7 +74,7 @@ class ClassFolders:
             val=self._read(parts["val"]),
             test=self._read(parts["test"]),
             class_names=class_names,
-            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            augmentation=augmentation_of(self),
             stored=train.stored,
         )
 

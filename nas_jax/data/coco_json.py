@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
+from nas_jax.data.arrays import PARTS, Dataset, Split
 from nas_jax.data.box_lists import box_arrays
-from nas_jax.data.picture_files import check_size, drawn_parts, read_images, upright_size
-from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.picture_files import check_size, read_images, upright_size, with_drawn_parts
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.data.text_files import read_text
 from nas_jax.errors import UserError, describe
@@ -64,7 +64,7 @@ class CocoJson:
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        augmentation_of(self)
         check_seed(self.seed)
         check_size(self.size, self.channels)
         check_shares(share=self.share)
@@ -77,10 +77,7 @@ class CocoJson:
         files = {part: file for part, file in files.items() if file.is_file()}
         if not self.path or "train" not in files:
             raise UserError(f"data.path: there is no file train.json in {self.path!r}; name a folder that has one")
-        parts = {part: read_coco(file) for part, file in files.items()}
-        lacking = tuple(part for part in PARTS if part not in parts)
-        drawn = drawn_parts(len(parts["train"]), lacking, self.share, self.seed)
-        parts |= {part: [parts["train"][place] for place in places] for part, places in drawn.items()}
+        parts = with_drawn_parts({part: read_coco(file) for part, file in files.items()}, self.share, self.seed)
         everything = [each for part in parts.values() for each in part]
         class_names = tuple(sorted({name for each in everything for name in each.names}))
         most = self.max_boxes or max(1, *(len(each.names) for each in everything))
@@ -96,7 +93,7 @@ class CocoJson:
             val=self._read(parts["val"], class_names, most),
             test=self._read(parts["test"], class_names, most),
             class_names=class_names,
-            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            augmentation=augmentation_of(self),
             stored=train.stored,
         )
 

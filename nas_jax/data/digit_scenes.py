@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split
-from nas_jax.data.settings import check_seed
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.settings import augmentation_of, check_seed
 
 _SIZES = (10, 18)  # of a digit, in pixels
 _IS_INK = 0.35  # of a digit's pixels in [0, 1]
@@ -50,7 +50,7 @@ class DigitScenes:
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout)
+        augmentation_of(self)
         check_seed(self.seed)
         if self.kind not in ("segmentation", "detection"):
             raise ValueError(f"kind: choose from segmentation, detection; got {self.kind!r}")
@@ -76,7 +76,7 @@ class DigitScenes:
             val=self._draw(training, 1, self.num_val),
             test=self._draw(testing, 2, self.num_test),
             class_names=("background", *names) if self.kind == "segmentation" else names,
-            augmentation=Augmentation(self.pad, self.flip, self.cutout),
+            augmentation=augmentation_of(self),
         )
 
     def _draw(self, digits: _Digits, stream: int, num: int) -> Split:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.datasets import load_digits
 
-from nas_jax.data.arrays import Augmentation, Dataset, split_indices
-from nas_jax.data.settings import check_seed
+from nas_jax.data.arrays import Dataset, split_indices
+from nas_jax.data.settings import augmentation_of, check_seed
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Digits:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip)
+        augmentation_of(self)
         check_seed(self.seed)
 
     def load(self) -> Dataset:
@@ -54,7 +54,7 @@ class Digits:
             val=val,
             test=test,
             class_names=tuple(str(digit) for digit in digits.target_names),
-            augmentation=Augmentation(self.pad, self.flip),
+            augmentation=augmentation_of(self),
         )
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ImageColor
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
-from nas_jax.data.picture_files import check_size, drawn_parts, picture_paths, read_images, read_mask
-from nas_jax.data.settings import check_seed, check_shares
+from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.picture_files import check_size, picture_paths, read_images, read_mask, with_drawn_parts
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
 
@@ -50,7 +50,7 @@ class ImageMasks:
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        augmentation_of(self)
         check_seed(self.seed)
         check_size(self.size, self.channels)
         check_shares(share=self.share)
@@ -66,9 +66,7 @@ class ImageMasks:
         pairs = {part: _pairs(root / part) for part in PARTS if (root / part).is_dir()} or {"train": _pairs(root)}
         if "train" not in pairs:
             raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
-        lacking = tuple(part for part in PARTS if part not in pairs)
-        drawn = drawn_parts(len(pairs["train"]), lacking, self.share, self.seed)
-        chosen = {**pairs, **{part: [pairs["train"][place] for place in places] for part, places in drawn.items()}}
+        chosen = with_drawn_parts(pairs, self.share, self.seed)
         train = training_split(
             chosen["train"],
             self._read,
@@ -86,7 +84,7 @@ class ImageMasks:
             val=self._read(chosen["val"]),
             test=self._read(chosen["test"]),
             class_names=self.class_names,
-            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            augmentation=augmentation_of(self),
             stored=train.stored,
         )
 

@@ -1,16 +1,21 @@
 """Picture files of one size, for sources that read folders; and parts that are drawn where there are none."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps
 
+from nas_jax.data.arrays import PARTS
 from nas_jax.errors import UserError, describe
 from nas_jax.pictures import open_picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _LYING = (5, 6, 7, 8)  # EXIF's orientations that change width for height
+
+T = TypeVar("T")
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -82,16 +87,21 @@ def check_size(size: tuple[int, int], channels: int) -> None:
         raise ValueError(f"channels: must be 1 or 3, but is {channels}")
 
 
-def drawn_parts(num: int, lacking: tuple[str, ...], share: float, seed: int) -> dict[str, Int[np.ndarray, " n"]]:
-    """Places of `num` training examples: "train", and a `share` of all for each part that is lacking.
+def with_drawn_parts(parts: Mapping[str, Sequence[T]], share: float, seed: int) -> dict[str, list[T]]:
+    """The items of "train", "val" and "test"; a part that is not there takes a `share` of those of "train".
 
     Raises:
         UserError: there are too few.
     """
+    lacking, given = [part for part in PARTS if part not in parts], parts["train"]
+    found = {part: list(items) for part, items in parts.items()}
     if not lacking:
-        return {"train": np.arange(num)}
-    order, size = np.random.default_rng(seed).permutation(num), max(1, round(share * num))
+        return found
+    num, size = len(given), max(1, round(share * len(given)))
     if size * len(lacking) >= num:
         raise UserError(f"{num} examples are too few to draw {' and '.join(lacking)} from; give more, or such a folder")
-    parts = {part: order[place * size : (place + 1) * size] for place, part in enumerate(lacking)}
-    return {**parts, "train": order[len(lacking) * size :]}
+    order = np.random.default_rng(seed).permutation(num)
+    for place, part in enumerate([*lacking, "train"]):
+        stop = None if part == "train" else (place + 1) * size
+        found[part] = [given[index] for index in order[place * size : stop]]
+    return found

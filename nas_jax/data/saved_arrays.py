@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split
-from nas_jax.data.settings import check_seed, check_sizes
+from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.settings import augmentation_of, check_seed, check_sizes
 from nas_jax.errors import UserError
 
 _NAMES = ("images", "labels", "masks", "boxes")
@@ -49,7 +49,7 @@ class SavedArrays:
     flip_vertically: bool = False
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout)
+        augmentation_of(self)
         check_seed(self.seed)
         if not 0 < self.val_share < 1:
             raise ValueError(f"val_share={self.val_share}: has to lie between 0 and 1")
@@ -82,7 +82,7 @@ class SavedArrays:
             val=parts["val"],
             test=parts["test"],
             class_names=_class_names(path, arrays, parts),
-            augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+            augmentation=augmentation_of(self),
         )
 
     def _split(self, train: Split) -> tuple[Split, Split]:

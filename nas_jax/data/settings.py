@@ -3,6 +3,17 @@
 import dataclasses
 from typing import Any
 
+from nas_jax.data.arrays import Augmentation
+
+
+def augmentation_of(source: Any) -> Augmentation:
+    """What the settings of a source say of it, each in the field of the same name.
+
+    Raises:
+        ValueError: as `Augmentation`.
+    """
+    return Augmentation(**shared_fields(Augmentation, source))
+
 
 def check_seed(seed: int) -> None:
     """Raises ValueError unless NumPy and JAX can both start from `seed`."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split
-from nas_jax.data.settings import check_seed
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.settings import augmentation_of, check_seed
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Synthetic:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip)
+        augmentation_of(self)
         check_seed(self.seed)
         if len(self.image_shape) != 3 or min(self.image_shape) < 1:
             raise ValueError(f"image_shape: must be (height, width, channels), but is {self.image_shape}")
@@ -52,7 +52,7 @@ class Synthetic:
             val=draw(2, self.num_val),
             test=draw(3, self.num_test),
             class_names=tuple(str(label) for label in range(self.num_classes)),
-            augmentation=Augmentation(self.pad, self.flip),
+            augmentation=augmentation_of(self),
         )
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
-from nas_jax.data.settings import check_seed
+from nas_jax.data.arrays import Dataset, Split, split_indices
+from nas_jax.data.settings import augmentation_of, check_seed
 from nas_jax.data.stored import training_split
 from nas_jax.data.tfds_builder import examples_of, in_blocks, opened, prepared_builder, prepared_files, quiet_absl
 from nas_jax.errors import UserError
@@ -38,7 +38,7 @@ class Tfds:
     stream_dir: str = ""  # a folder that keeps training examples of a set larger than memory, see `stored.py`
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout)
+        augmentation_of(self)
         check_seed(self.seed)
 
     def load(self) -> Dataset:
@@ -67,7 +67,7 @@ class Tfds:
                 val=_read(training, indices.val.tolist(), layout),
                 test=_read(testing, indices.test.tolist(), layout),
                 class_names=tuple(builder.info.features[layout.label].names),
-                augmentation=Augmentation(self.pad, self.flip, self.cutout),
+                augmentation=augmentation_of(self),
                 stored=train.stored,
             )
 

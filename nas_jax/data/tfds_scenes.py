@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from nas_jax.data.arrays import Augmentation, Dataset, Split, split_indices
+from nas_jax.data.arrays import Dataset, Split, split_indices
 from nas_jax.data.box_lists import box_arrays, with_equal_room
 from nas_jax.data.picture_files import check_size, mask_values
-from nas_jax.data.settings import check_seed
+from nas_jax.data.settings import augmentation_of, check_seed
 from nas_jax.data.stored import training_split
 from nas_jax.data.tfds_builder import (
     Builder,
@@ -75,7 +75,7 @@ class TfdsScenes:
     cutout: int = 0
 
     def __post_init__(self) -> None:
-        Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically)
+        augmentation_of(self)
         check_seed(self.seed)
         check_size(self.size, 3)
         if self.targets not in TARGETS:
@@ -127,7 +127,7 @@ class TfdsScenes:
                 val=val,
                 test=test,
                 class_names=reader.class_names,
-                augmentation=Augmentation(self.pad, self.flip, self.cutout, self.flip_vertically),
+                augmentation=augmentation_of(self),
                 stored=kept.stored,
             )
 

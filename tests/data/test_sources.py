@@ -51,10 +51,24 @@ def test_the_same_source_gives_the_same_examples_also_after_pickling(source):
         jax.tree.map(np.testing.assert_array_equal, getattr(first, part), getattr(second, part))
 
 
-def test_a_negative_pad_is_refused_when_the_source_is_built():
-    for name in ("digits", "synthetic", "tfds"):
-        with pytest.raises(UserError, match="pad: must not be negative"):
-            build("nas_jax.data", {"name": name, "pad": -1})
+@pytest.mark.parametrize(
+    "name",
+    [
+        "digits",
+        "synthetic",
+        "digit_scenes",
+        "saved_arrays",
+        "class_folders",
+        "image_masks",
+        "coco_json",
+        "tfds",
+        "tfds_scenes",
+    ],
+)
+def test_an_augmentation_that_cannot_be_is_refused_when_the_source_is_built(name):
+    for field in ("pad",) if name in ("digits", "synthetic") else ("pad", "cutout"):
+        with pytest.raises(UserError, match=f"{field}: must not be negative, but is -1"):
+            build("nas_jax.data", {"name": name, field: -1})
 
 
 def test_digits_are_those_of_scikit_learn():

@@ -7,9 +7,12 @@ A folder of arrays has the name of a digest of all that they depend on: settings
 Where any of that changes, another folder is written. One that nobody needs any more may be deleted.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,9 +58,11 @@ def training_split(
     depends_on = {"form": _FORM, "items": [str(item) for item in items], "made_of": made_of()}
     digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
     folder = Path(stream_dir).expanduser() / digest[:32]
-    if not (folder / _ABOUT).exists():
-        blocks = (read(items[start : start + _BLOCK]) for start in range(0, len(items), _BLOCK))
-        _write(folder, len(items), blocks)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent):  # processes that start together: one writes, the others wait for it
+        if not (folder / _ABOUT).exists():
+            blocks = (read(items[start : start + _BLOCK]) for start in range(0, len(items), _BLOCK))
+            _write(folder, len(items), blocks)
     return Training(read_stored(str(folder)), Stored(str(folder), _moments_in(folder)))
 
 
@@ -79,9 +84,19 @@ def files_in(*paths: Path) -> list[tuple[str, int, int]]:
     return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
 
 
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Meanwhile no other process is here with this folder; the system lets it go with the process that holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _write(folder: Path, num: int, blocks: Iterable[Split]) -> None:
     """Writes the arrays of `num` examples, so that the folder has all of them or is not there."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder("stored", folder.parent) as scratch:
         unfinished = scratch / "arrays"
         unfinished.mkdir()
@@ -89,11 +104,7 @@ def _write(folder: Path, num: int, blocks: Iterable[Split]) -> None:
         moments = moments_of(arrays["image"]) if "image" in arrays else Moments()
         about = {"arrays": list(arrays), "mean": moments.mean, "std": moments.std}
         (unfinished / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if not (folder / _ABOUT).exists():  # another process has been quicker
-                raise
+        unfinished.rename(folder)
 
 
 def _write_arrays(folder: Path, num: int, blocks: Iterable[Split]) -> Split:

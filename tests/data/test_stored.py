@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from nas_jax.data.class_folders import ClassFolders
 from nas_jax.data.coco_json import CocoJson
 from nas_jax.data.image_masks import ImageMasks
 from nas_jax.data.mapped import write_mapped
+from nas_jax.data.stored import training_split
 from nas_jax.data.tfds import Tfds
 from nas_jax.data.tfds_scenes import TfdsScenes
 from nas_jax.errors import UserError
@@ -97,6 +100,20 @@ def test_examples_are_written_once_and_anew_where_what_they_are_made_of_changes(
     changed = source.load()
     assert len({first, changed.stored.folder, *others}) == 4
     assert (changed.train["image"] == picture(99)).all()
+
+
+def test_of_several_that_start_together_one_writes(tmp_path):
+    begun = []
+
+    def read(places):
+        begun.append(places)
+        time.sleep(0.1)
+        return {"label": np.array(places)}
+
+    with ThreadPoolExecutor(3) as pool:
+        kept = list(pool.map(lambda _: training_split(range(5), read, str(tmp_path), lambda: "five"), range(3)))
+    assert begun == [range(5)]
+    assert all(each.split["label"].tolist() == [0, 1, 2, 3, 4] for each in kept)
 
 
 def test_what_cannot_be_read_leaves_nothing_behind(source_of, pictures, tmp_path, monkeypatch):

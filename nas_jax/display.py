@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_jax.assessment import Assessment
+from nas_jax.best_file import metrics_of, metrics_of_baseline
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Outcome, Round
-from nas_jax.metrics import digits, finite_metric, title_of
+from nas_jax.metrics import digits, finite_metric, seeds_in, title_of
 from nas_jax.objectives import Objectives
 from nas_jax.trial import BASELINES, Trial
 
@@ -175,16 +176,17 @@ class Display:
             metric = objective.metric
             yield digits(trial.metrics[metric], metric) if trial.metrics else f"failed: {trial.error}"
 
-    def _note_results(self, winner: Trial, metrics: Mapping[str, Any]) -> None:
-        """What was measured of the winner, and of what it is compared with."""
+    def _note_results(self, winner: Trial, written: Mapping[str, Any]) -> None:
+        """What was measured of the winner, and of what it is compared with, as `best/metrics.json` has it."""
+        metrics = {**(winner.metrics or {}), **metrics_of(written)}
         self.note(_sentence(self._results(metrics)))
-        if seeds := metrics.get("seeds"):
-            exported = self._results(metrics.get("exported", {}))
+        if seeds := seeds_in(metrics):
+            exported = self._results(written.get("exported", {}))
             self.note(f"These are means over {len(seeds)} seeds; of them best/ has the best by validation: {exported}")
         for stage, title in BASELINES.items():
-            if baseline := metrics.get("baselines", {}).get(stage):
+            if baseline := written.get("baselines", {}).get(stage):
                 is_winner = baseline.get("trial") == winner.id
-                results = "the winner itself" if is_winner else self._results(baseline)
+                results = "the winner itself" if is_winner else self._results(metrics_of_baseline(baseline))
                 self.note(f"{_sentence(title)}, trained as a finalist: {results}")
 
     def _results(self, metrics: Mapping[str, Any]) -> str:

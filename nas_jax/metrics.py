@@ -67,6 +67,13 @@ def finite_metric(metrics: Mapping[str, Any] | None, name: str) -> float | int |
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
+def seeds_in(metrics: Mapping[str, Any] | None) -> list[int]:
+    """The seeds of a training over which metrics are means; none where the metric "seeds" is anything else."""
+    seeds = (metrics or {}).get("seeds")
+    is_seeds = isinstance(seeds, list | tuple) and all(type(seed) is int for seed in seeds)
+    return list(seeds) if isinstance(seeds, list | tuple) and is_seeds else []
+
+
 def metric_per_seed(metrics: Mapping[str, Any], name: str) -> list[float]:
     """What each seed of a training has reached; nothing where that is not known."""
     values = metrics.get(f"{name}_per_seed")

@@ -4,13 +4,13 @@ It starts without JAX, so that comparing runs takes no time.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nas_jax.best_file import metrics_of, read_best
 from nas_jax.errors import UserError
-from nas_jax.hints import check_type
-from nas_jax.json_files import REMEDY, read_json
+from nas_jax.json_files import read_json
 from nas_jax.objectives import Objective, Objectives, epochs_spent, without_failed_later
 from nas_jax.stated import objectives_of
 from nas_jax.store import FORMAT, read_trials
@@ -26,15 +26,6 @@ ENVIRONMENT_HINTS: dict[str, Any] = {
     "command": str,
     "git_revision": str | None,
 }
-BEST_HINTS: dict[str, Any] = {
-    "trial": int,
-    "seeds": list[int],
-    "num_val": int,
-    "num_test": int,
-    "exported": dict[str, Any],
-    "classes": dict[str, dict[str, float]],
-    "baselines": dict[str, dict[str, Any]],
-}
 
 
 class Record(NamedTuple):
@@ -44,7 +35,7 @@ class Record(NamedTuple):
     config: dict[str, Any]
     environment: dict[str, Any]
     trials: list[Trial]
-    best: dict[str, Any]  # the metrics of the exported network, and "trial", its id
+    best: dict[str, Any]  # what `best/metrics.json` holds, see `nas_jax.best_file`
     notes: tuple[str, ...] = ()  # what a person should have known before it began
 
     def of(self, *stages: str) -> list[Trial]:
@@ -63,6 +54,12 @@ class Record(NamedTuple):
             return objectives_of(self.config)
         except UserError as error:
             raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: {error}") from error
+
+    @property
+    def exported_metrics(self) -> dict[str, Any]:
+        """The metrics of the exported trial, those of the test split too; empty where nothing was exported."""
+        trials = [trial for trial in self.trials if trial.id == self.best.get("trial")]
+        return {**((trials and trials[0].metrics) or {}), **metrics_of(self.best)}
 
     @property
     def is_table(self) -> bool:
@@ -90,35 +87,6 @@ def read_record(workdir: Path) -> Record:
         best=_tupled(read_best(workdir / "best", _metrics_in(config))),
         notes=_read_notes(workdir / NOTES),
     )
-
-
-def read_best(best: Path, numbers: Collection[str] = ()) -> dict[str, Any]:
-    """What `metrics.json` of an export holds; nothing where there is no such file.
-
-    Args:
-        numbers: the metrics of the objectives, which have to be numbers, as those of the test split that correspond.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = best / "metrics.json"
-    if not path.exists():
-        return {}
-    metrics = read_json(path, BEST_HINTS)
-    measured = [metrics, metrics.get("exported") or {}, *metrics.get("baselines", {}).values()]
-    try:
-        for name, value in ((name, value) for each in measured for name, value in each.items()):
-            is_objective = name in numbers or (name.startswith("test_") and f"val_{name[5:]}" in numbers)
-            check_type(value, float | None if is_objective else _hint_of_metric(name), repr(name))
-    except ValueError as error:
-        raise UserError(f"{str(path)!r} is damaged: {error}; {REMEDY}") from error
-    return metrics
-
-
-def _hint_of_metric(name: str) -> Any:
-    if name.endswith("_per_seed"):
-        return list[float]
-    return float | None if name in ("num_params", "flops") or name.endswith("_std_error") else Any
 
 
 def _metrics_in(config: Mapping[str, Any]) -> list[str]:

@@ -28,8 +28,10 @@ from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.config import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
+from nas_jax.metrics import finite_metric, seeds_in
 from nas_jax.notes import notes_of
 from nas_jax.parts import Parts, build_parts
+from nas_jax.record import metrics_of_split
 from nas_jax.report.card import write_card
 from nas_jax.scratch import scratch_folder
 from nas_jax.search.export import Trained, export_network
@@ -108,11 +110,12 @@ def main(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.ERROR)  # Orbax tells at length how it writes a checkpoint
     workdir = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else None
     metrics = run(flags.FLAGS.config, flags.FLAGS.genome, workdir, is_final=flags.FLAGS.final)
-    measured = [name for name in metrics if name.startswith(("train_", "val_", "test_"))]
-    for name in ("num_params", "flops", *(name for name in measured if not name.endswith(("_std_error", "_per_seed")))):
-        error = f"{name}_std_error"
-        print(f"{name:<14} {number(metrics[name])}" + (f" ± {number(metrics[error])}" if error in metrics else ""))
-    if seeds := metrics.get("seeds"):
+    measured = [name for split in ("train", "val", "test") for name in metrics_of_split(metrics, split)]
+    for name in ("num_params", "flops", *(name for name in metrics if name in measured)):
+        error = finite_metric(metrics, f"{name}_std_error")
+        noise = "" if error is None else f" ± {number(error)}"
+        print(f"{name:<14} {number(finite_metric(metrics, name))}{noise}")
+    if seeds := seeds_in(metrics):
         print(f"{'seeds':<14} {len(seeds)}, of which these are means and standard errors")
     if workdir is not None:
         print(f"{'best':<14} {workdir / 'best'}/")

@@ -1,11 +1,13 @@
 """What a person sees: plain lines in a file, a live panel on a terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from nas_jax.assessment import Assessment
+from nas_jax.best_file import BASELINE_FIELDS, with_metrics
 from nas_jax.display import Display
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Listener, Outcome, Round
@@ -70,6 +72,20 @@ def test_the_summary_puts_the_winner_first(is_terminal):
     assert "Best of the search, trained as a finalist: the winner itself" in output
     assert "Reference network, trained as a finalist: test accuracy 0.6000" in output
     assert "there.md" in output
+
+
+def test_metrics_that_are_named_like_the_fields_of_the_file_are_shown_as_metrics():
+    """A trial of a metric "trial", a cost that is not that of the search, and seeds that are no list."""
+    objectives = Objectives((Objective("cost", maximize=False), Objective("trial")))
+    winner = replace(trial(5, 0.5), metrics={"cost": 0.25, "trial": 0.75, "seeds": 3.0})
+    baseline = with_metrics({"trial": 5}, {"cost": 0.125, "trial": 0.375}, BASELINE_FIELDS)
+    written = with_metrics({"trial": 5, "cost": 12.0, "baselines": {"random": baseline}}, winner.metrics)
+    output = shown(False, lambda display: display.end(Outcome([], winner, written, {})), objectives)
+    assert "Cost 0.2500, trial 0.7500" in output
+    assert "trained as a finalist: the winner itself" in output
+    other = written | {"baselines": {"random": baseline | {"trial": 4}}}
+    output = shown(False, lambda display: display.end(Outcome([], winner, other, {})), objectives)
+    assert "cost 0.1250, trial 0.3750" in output
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

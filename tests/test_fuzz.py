@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nas_jax.best_file import FIELDS
 from nas_jax.errors import UserError
 from nas_jax.hints import check_type
 from nas_jax.json_files import read_json
 from nas_jax.pictures import open_picture
-from nas_jax.record import BEST_HINTS, read_record
+from nas_jax.record import read_record
 from nas_jax.spaces.names import find_genome
 from nas_jax.spaces.nb201 import NasBench201
 from nas_jax.store import read_trials
@@ -37,7 +38,7 @@ def test_any_bytes_are_an_object_or_refused(folder, content):
     path = folder / "any.json"
     path.write_bytes(content)
     with contextlib.suppress(UserError):
-        assert json.dumps(read_json(path, BEST_HINTS)) == json.dumps(json.loads(content))
+        assert json.dumps(read_json(path, FIELDS)) == json.dumps(json.loads(content))
 
 
 @settings(max_examples=50)

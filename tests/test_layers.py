@@ -27,7 +27,7 @@ ROWS = (
     "features",
     "assessment evaluators settings",
     "spaces train portable stated",
-    "surrogates layers zero_cost tasks store cli tables units choice front_files",
+    "surrogates layers zero_cost tasks store cli tables units choice front_files best_file",
     "data objectives build cpu event_files",
     "json_files pictures table_files",
     "hints budgets constraints fronts metrics",

@@ -23,6 +23,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
     for objective in record.objectives:
         values = np.array([score(trial, objective) if trial.id in counting else math.nan for trial in done])
         curves[objective.metric] = objective.sign * np.fmax.accumulate(values)
+    winner = record.exported_metrics
     shown = [*record.objectives.metrics, *test_metrics_of(record)]
     return Result(
         workdir=str(record.workdir),
@@ -30,7 +31,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
         seed=config.get("seed", UNKNOWN),
         is_complete=bool(record.best) or (num_trials is not None and len(done) >= num_trials),
         curves=curves,
-        winner={metric: record.best[metric] for metric in shown if record.best.get(metric) is not None},
+        winner={metric: winner[metric] for metric in shown if winner.get(metric) is not None},
         seconds=total_seconds(record.trials),
         is_infeasible=bool(compared) and not counting,
     )
@@ -38,7 +39,7 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
 
 def test_metrics_of(record: Record) -> list[str]:
     """The winner's metrics of the test split that correspond to the objectives; without any, the first one."""
-    known = metrics_of_split(record.best, "test")
+    known = metrics_of_split(record.exported_metrics, "test")
     own = [name for metric in record.objectives.metrics if (name := on_test_split(metric, known))]
     return own or known[:1]
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from nas_jax.best_file import metrics_of, metrics_of_baseline, read_best
 from nas_jax.errors import UserError
 from nas_jax.export import Exported, read_exported
 from nas_jax.json_files import REMEDY, read_json
-from nas_jax.metrics import is_fraction, spoken
-from nas_jax.record import Record, read_best, read_record
+from nas_jax.metrics import finite_metric, is_fraction, seeds_in, spoken
+from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of
 from nas_jax.tasks.base import Task
@@ -140,7 +141,7 @@ def write_card(workdir: Path, task: Task, folder: Path | None = None) -> Path:
         origin="found by architecture search and trained" if is_searched else "trained",
         takes=escape(words.takes),
         gives=escape(words.gives),
-        facts=table(("", ""), [*_facts(exported, run.best), *words.facts]),
+        facts=table(("", ""), [*_facts(exported, metrics_of(run.best)), *words.facts]),
         program=_PROGRAM.substitute(
             code, raw=": raw pixels 0..255, not normalised" if is_image else "", example=words.example
         ),
@@ -164,8 +165,8 @@ def write_card(workdir: Path, task: Task, folder: Path | None = None) -> Path:
 def _facts(exported: Exported, metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Architecture", exported.description
     yield "Space", str(exported.space.get("name"))
-    yield "Parameters", number(metrics.get("num_params"))
-    yield "FLOPs", f"{number(metrics.get('flops'))} for each input, two for each multiply-add"
+    yield "Parameters", number(finite_metric(metrics, "num_params"))
+    yield "FLOPs", f"{number(finite_metric(metrics, 'flops'))} for each input, two for each multiply-add"
 
 
 def _training(best: Path, exported: Exported) -> dict[str, Any]:
@@ -178,10 +179,10 @@ def _quality(run: Record, task: Task) -> str:
     """A table of the task's first metric."""
     metric = task.metric_names[0]
     named = [("this one", run.best["exported"])]
-    if seeds := run.best.get("seeds"):
-        named.append((f"mean of {len(seeds)} seeds", run.best))
-    others = run.best["baselines"]
-    named += [(title, others[stage]) for stage, title in BASELINES.items() if stage in others]
+    measured, others = metrics_of(run.best), run.best["baselines"]
+    if seeds := seeds_in(measured):
+        named.append((f"mean of {len(seeds)} seeds", measured))
+    named += [(title, metrics_of_baseline(others[stage])) for stage, title in BASELINES.items() if stage in others]
     rows = [
         (name, *(_value(run, f"{split}_{metric}", metrics) for split in ("val", "test"))) for name, metrics in named
     ]
@@ -210,7 +211,7 @@ def _remarks(run: Record, task: Task, is_searched: bool) -> str:
     ]
     if is_searched:
         remarks.append("The validation split chose this network among others, which flatters it a little.")
-    if seeds := run.best.get("seeds"):
+    if seeds := seeds_in(metrics_of(run.best)):
         remarks.append(
             f"Each architecture was trained with {len(seeds)} seeds. The network in this folder is the best of them "
             f"by validation {_title(task)}: that flatters it a little more. Other figures are means over the seeds."

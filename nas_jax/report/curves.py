@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas_jax.budgets import Budgets
-from nas_jax.metrics import curves_of, is_fraction, title_of
+from nas_jax.metrics import curves_of, is_fraction, seeds_in, title_of
 from nas_jax.record import in_full, score
 from nas_jax.report.page import Picture, Section
 from nas_jax.report.plots import GREEN, INK, MUTED, STAGES, finish, new_axes, styled
@@ -57,7 +57,7 @@ def _picture(subject: Subject, trials: Sequence[Trial], metric: str) -> Picture:
 def _notes(drawn: Sequence[Trial], num_hidden: int) -> Iterator[str]:
     if num_hidden:
         yield f"{num_hidden} search trials, evenly spread by rank, are left out."
-    if any("seeds" in (trial.metrics or {}) for trial in drawn):
+    if any(seeds_in(trial.metrics) for trial in drawn):
         yield "A network that was trained with several seeds has their mean."
 
 

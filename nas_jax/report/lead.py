@@ -59,18 +59,19 @@ def contests_of(subject: Subject, split: str) -> list[Contest]:
     return [Contest(metric, sign) for metric, sign in pairs if metric is not None]
 
 
-def lead_of(subject: Subject, contest: Contest, theirs: Mapping[str, Any]) -> Lead | None:
+def lead_of(subject: Subject, contest: Contest, trial: int, theirs: Mapping[str, Any]) -> Lead | None:
     """Of the winner over another network; None where one was not measured.
 
     Args:
-        theirs: the metrics of the other one, with "trial", its id.
+        trial: the id of the other one.
+        theirs: its metrics.
     """
     metric, sign = contest
     ours = subject.winner_metrics
     if ours.get(metric) is None or theirs.get(metric) is None:
         return None
     value = float(sign * (ours[metric] - theirs[metric]))
-    ids = (subject.winner.id if subject.winner else None, theirs["trial"])
+    ids = (subject.winner.id if subject.winner else None, trial)
     first, second = (subject.test_scores.get(id) if id is not None else None for id in ids)
     if is_of_test_split(metric) and first is not None and second is not None:
         test = of_examples(first, second)

@@ -71,7 +71,7 @@ class Subject:
     @property
     def winner_metrics(self) -> dict[str, Any]:
         """All that is known of the winner; empty where there is none."""
-        return {**((self.winner and self.winner.metrics) or {}), **self.record.best}
+        return {**((self.winner and self.winner.metrics) or {}), **self.record.exported_metrics}
 
     def history(self, objective: Objective) -> History:
         """The search, by one objective: trials of the largest budget, and those that failed."""

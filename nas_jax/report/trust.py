@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from nas_jax.best_file import metrics_of_baseline
 from nas_jax.metrics import finite_metric, is_fraction, title_of
 from nas_jax.report.lead import Contest, Lead, contests_of, lead_of
 from nas_jax.report.noise import noise_of
@@ -18,7 +19,8 @@ class Baseline(NamedTuple):
     """What the winner is compared with."""
 
     name: str
-    metrics: Mapping[str, Any]  # with "trial", its id
+    trial: int  # its id
+    metrics: Mapping[str, Any]
     leads: Mapping[Contest, Lead | None]  # of the winner
 
 
@@ -33,9 +35,9 @@ def section(subject: Subject) -> Section:
     searched, tested = (contests_of(subject, split) for split in ("val", "test"))
     contests = [*searched, *tested]
     others = [
-        Baseline(BASELINES[stage], metrics, {contest: lead_of(subject, contest, metrics) for contest in contests})
-        for stage, metrics in known.items()
-        if metrics["trial"] != winner.id
+        Baseline(BASELINES[stage], trial, metrics, {each: lead_of(subject, each, trial, metrics) for each in contests})
+        for stage, (trial, metrics) in known.items()
+        if trial != winner.id
     ]
     if not others:
         return Section("real", TITLE, f"There is nothing to compare the winner with: {_why(subject)}.")
@@ -53,14 +55,15 @@ def _verdicts(others: Sequence[Baseline], contest: Contest) -> str:
     return "; ".join(lead.verdict(name) for lead, name in pairs if lead)
 
 
-def _baselines(subject: Subject) -> dict[Stage, Mapping[str, Any]]:
-    """Metrics of each baseline, by stages in the order of `BASELINES`, with "trial", their id."""
+def _baselines(subject: Subject) -> dict[Stage, tuple[int, Mapping[str, Any]]]:
+    """The trial's id and the metrics of each baseline, by stages in the order of `BASELINES`."""
     record = subject.record
     if record.best:
         known = record.best.get("baselines", {})
-        return {stage: known[stage] for stage in BASELINES if stage in known}
+        named = {stage: known[stage] for stage in BASELINES if stage in known}
+        return {stage: (each["trial"], metrics_of_baseline(each)) for stage, each in named.items()}
     measured = [trial for stage in BASELINES for trial in record.of(stage) if trial.metrics]
-    return {trial.stage: {"trial": trial.id, **(trial.metrics or {})} for trial in measured}
+    return {trial.stage: (trial.id, trial.metrics or {}) for trial in measured}
 
 
 def _why(subject: Subject) -> str:
@@ -71,12 +74,12 @@ def _why(subject: Subject) -> str:
 
 
 def _paragraphs(
-    subject: Subject, known: Mapping[Stage, Any], others: Sequence[Baseline], tested: Sequence[Contest]
+    subject: Subject, known: Mapping[Stage, tuple[int, Any]], others: Sequence[Baseline], tested: Sequence[Contest]
 ) -> Iterator[str]:
     record = subject.record
     how = f"The baselines were {'looked up' if record.is_table else 'trained in full'} as the finalists were."
-    compared = {other.metrics["trial"] for other in others}
-    itself = [BASELINES[stage] for stage, metrics in known.items() if metrics["trial"] not in compared]
+    compared = {other.trial for other in others}
+    itself = [BASELINES[stage] for stage, (trial, _) in known.items() if trial not in compared]
     yield " ".join([how, *(f"The {name} is the winner itself." for name in itself)])
     for contest in tested:
         if verdicts := _verdicts(others, contest):
@@ -98,15 +101,18 @@ def _has_seeds(subject: Subject, others: Sequence[Baseline]) -> bool:
 def _table(subject: Subject, others: Sequence[Baseline], contests: Sequence[Contest]) -> Table:
     descriptions = {trial.id: trial.description for trial in subject.record.trials}
 
-    def row(name: str, metrics: Mapping[str, Any], leads: Mapping[Contest, Lead | None]) -> tuple[str, ...]:
+    def row(
+        name: str, trial: int | None, metrics: Mapping[str, Any], leads: Mapping[Contest, Lead | None]
+    ) -> tuple[str, ...]:
         cells = []
         for contest in contests:
             lead = leads.get(contest)
             cells += [_value(subject, contest.metric, metrics), lead.cell(contest.metric) if lead else ""]
-        return name, descriptions.get(metrics["trial"], UNKNOWN), *cells, number(finite_metric(metrics, "num_params"))
+        description = UNKNOWN if trial is None else descriptions.get(trial, UNKNOWN)
+        return name, description, *cells, number(finite_metric(metrics, "num_params"))
 
-    own = {**subject.winner_metrics, "trial": subject.winner and subject.winner.id}
-    rows = [row("winner", own, {}), *(row(*other) for other in others)]
+    winner = subject.winner.id if subject.winner else None
+    rows = [row("winner", winner, subject.winner_metrics, {}), *(row(*other) for other in others)]
     metrics = [sentence(title_of(contest.metric)) for contest in contests]
     header = ("", "Architecture", *(title for metric in metrics for title in (metric, "Winner's lead")), "Parameters")
     caption = " ".join(_notes(subject, others))

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from nas_jax.best_file import BASELINE_FIELDS, with_metrics
 from nas_jax.data.arrays import num_examples, spec_to_json
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.export import load_best
+from nas_jax.metrics import metric_per_seed, seeds_in
 from nas_jax.portable import make_shipped
 from nas_jax.search.examples import write_examples
 from nas_jax.spaces.base import NetworkSpace
@@ -61,24 +63,24 @@ def export_network(
     each test example (`Task.scores`) of all of them.
 
     Returns:
-        What `metrics.json` holds: the winner's metrics with those of the test split (over seeds as the others, see
-        `over_seeds`), its `trial` id, under "exported" the seed and the metrics of the network in the folder, under
-        "classes" its metrics of each class, the sizes of the two splits, and under "baselines" the metrics of each
-        baseline under its stage.
+        What `metrics.json` holds (`nas_jax.best_file`): the winner's metrics with those of the test split (over seeds
+        as the others, see `over_seeds`), its `trial` id, under "exported" the seed and the metrics of the network in
+        the folder, under "classes" its metrics of each class, the sizes of the two splits, and under "baselines" the
+        metrics of each baseline under its stage.
     """
     dataset = trained.problem.dataset
     by_id = {trial.id: trial for trial in (winner, *baselines.values())}
     tested = {id: _test(trained, trial) for id, trial in by_id.items()}
-    metrics, exported, _, classes = tested[winner.id]
+    _, exported, _, classes = tested[winner.id]
     validated = _measure(trained, winner, [exported["seed"]], "val")[0]
-    metrics = {
-        **metrics,
+    fields = {
         "num_val": num_examples(dataset.val),
         "num_test": num_examples(dataset.test),
         "exported": exported,
         "classes": {**validated.classes, **classes},
-        "baselines": {stage: tested[trial.id].metrics for stage, trial in baselines.items()},
     }
+    measured = {id: each.metrics for id, each in tested.items()}
+    written = _with_baselines(winner, baselines, measured, fields)
     unfinished = _clear_unfinished(directory)
     shutil.copytree(trained.checkpoint_dir / str(winner.id) / str(exported["seed"]), unfinished / "checkpoint")
     genome = {
@@ -89,7 +91,7 @@ def export_network(
     _write_json(unfinished / "genome.json", genome)
     recipe = {**asdict(trained.recipe), "compute_dtype": trained.recipe.dtype.name, "seed": exported["seed"]}
     _write_json(unfinished / "recipe.json", recipe)
-    _write_json(unfinished / "metrics.json", metrics)
+    _write_json(unfinished / "metrics.json", written)
     scores: dict[str, Any] = {str(id): each.scores for id, each in tested.items()}
     np.savez_compressed(unfinished / "test_scores.npz", **scores)
     own = [str(section["name"]) for section in (trained.space_section, trained.task_section)]
@@ -97,19 +99,24 @@ def export_network(
     predictor.save_program(unfinished / "program.bin")
     write_examples(unfinished, predictor.predict, trained.problem, validated)
     unfinished.rename(directory)
-    return metrics
+    return written
 
 
 def _test(trained: Trained, trial: Trial) -> _Tested:
     task, metrics = trained.problem.task, trial.metrics or {}
-    seeds = metrics.get("seeds", [trial.seed])
+    seeds = seeds_in(metrics) or [trial.seed]
     tests = _measure(trained, trial, seeds, "test")
     first = f"val_{task.metric_names[0]}"
-    validations = metrics.get(f"{first}_per_seed", [metrics.get(first)])
-    best = best_of(task, validations) if len(validations) > 1 else 0
+    of_seeds = metric_per_seed(metrics, first)
+    has_each = len(of_seeds) == len(seeds)
+    best = best_of(task, of_seeds) if has_each else 0
     return _Tested(
-        metrics={"trial": trial.id, **metrics, **over_seeds([each.metrics for each in tests])},
-        exported={"seed": seeds[best], first: validations[best], **tests[best].metrics},
+        metrics={**metrics, **over_seeds([each.metrics for each in tests])},
+        exported={
+            "seed": seeds[best],
+            first: of_seeds[best] if has_each else metrics.get(first),
+            **tests[best].metrics,
+        },
         scores=np.stack([each.scores for each in tests]),
         classes=tests[best].classes,
     )
@@ -154,16 +161,30 @@ def export_genome(
 
     def tested(trial: Trial) -> dict[str, Any]:
         test_metrics = evaluator.test_metrics(trial) if isinstance(evaluator, HasTestMetrics) else {}
-        return {"trial": trial.id, **(trial.metrics or {}), **test_metrics}
+        return {**(trial.metrics or {}), **test_metrics}
 
-    tested_baselines = {stage: tested(trial) for stage, trial in baselines.items()}
-    metrics = {**tested(winner), "cost": cost, "baselines": tested_baselines}
+    measured = {trial.id: tested(trial) for trial in (winner, *baselines.values())}
+    written = _with_baselines(winner, baselines, measured, {"cost": cost})
     unfinished = _clear_unfinished(directory)
     unfinished.mkdir()
     _write_json(unfinished / "genome.json", _genome(winner, space_section))
-    _write_json(unfinished / "metrics.json", metrics)
+    _write_json(unfinished / "metrics.json", written)
     unfinished.rename(directory)
-    return metrics
+    return written
+
+
+def _with_baselines(
+    winner: Trial,
+    baselines: Mapping[Stage, Trial],
+    measured: Mapping[int, Mapping[str, Any]],
+    fields: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What `metrics.json` holds: `measured` are the metrics by the ids of the trials, `fields` what else is said."""
+    beside = {
+        stage: with_metrics({"trial": trial.id}, measured[trial.id], BASELINE_FIELDS)
+        for stage, trial in baselines.items()
+    }
+    return with_metrics({"trial": winner.id, **fields, "baselines": beside}, measured[winner.id])
 
 
 def _genome(winner: Trial, space_section: Section) -> dict[str, Any]:

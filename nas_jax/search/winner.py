@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from nas_jax.best_file import read_best
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.listeners import Outcome
-from nas_jax.record import read_best
 from nas_jax.run import Run
 from nas_jax.search.export import Trained, export_genome, export_network
 from nas_jax.search.finalists import choose_winner, find_baselines

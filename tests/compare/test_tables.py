@@ -36,6 +36,16 @@ def test_columns_are_the_fields_that_differ(tmp_path, complete, capsys):
     assert second == [str(other), "60", "2", "7 of 60 trials", f"{100 * best[1]:.2f} %", "-", "-", "84"]
 
 
+def test_the_winners_cost_is_not_taken_for_that_of_the_search(tmp_path, capsys):
+    """Where a metric has that name, also in files that have the cost of the search in its place."""
+    config = CONFIG | {"objective": {"metric": "cost", "maximize": False}}
+    trials = [record | {"metrics": {"cost": 2.5 + record["id"]}} for record in search_records(2)]
+    for name, apart in (("new", {"metrics": {"cost": 2.5}}), ("old", {})):
+        write(tmp_path / name, trials, config, best={"trial": 0, "cost": 40.0, "baselines": {}, **apart})
+    main(["compare", str(tmp_path / "new"), str(tmp_path / "old")])
+    assert [row[3] for row in rows(capsys.readouterr().out)[2:4]] == ["2.5", "2.5"]
+
+
 def test_fields_of_different_parts_are_said_by_the_names_of_the_parts(tmp_path, capsys):
     """Unless runs with the same part differ in them."""
     process = changed(surrogate__name="gaussian_process", surrogate__kernel="rbf")

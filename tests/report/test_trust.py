@@ -139,3 +139,18 @@ def test_a_winner_that_the_search_had_found_has_no_baseline(tmp_path):
     final = finished(6, [8, 8, 8, 8], 0.7, "final")
     records = [*search_records(5), finished(5, [8, 8, 8, 8], 0.69), final]
     assert "the winner is the best trial of the search itself" in report(write(tmp_path, records)).text("real")
+
+
+def test_a_metric_that_is_named_like_a_field_of_the_file_is_compared_as_a_metric(tmp_path):
+    """Beside the costs of the networks the file has that of the search, 40, and the ids of the trials."""
+    networks = {40: "final", 41: "baseline"}
+    records = [with_metrics(record, cost=float(record["id"])) for record in search_records(40)]
+    records += [with_metrics(finished(id, [id] * 4, 0.7, stage), cost=0.5 * id) for id, stage in networks.items()]
+    baselines = {"baseline": {**records[41]["metrics"], "trial": 41}}
+    best = {**records[40]["metrics"], "trial": 40, "cost": 40.0, "metrics": {"cost": 20.0}, "baselines": baselines}
+    page = report(write(tmp_path, records, best=best), Objective("cost", maximize=False))
+    assert "In cost the winner is better than the best of the search" in page.text("real")
+    assert [row[1:4] for row in page.rows("real")] == [
+        ["conv 40-40-40-40", "20", ""],
+        ["conv 41-41-41-41", "20.5", "+0.5"],
+    ]

@@ -9,6 +9,7 @@ import pytest
 from fakes import Numbers
 from made_runs import make_parts, make_run
 
+from nas_jax.best_file import metrics_of, read_best
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
@@ -120,7 +121,11 @@ def test_a_rule_that_no_point_meets_leaves_the_front(tmp_path):
     assert len(points) > 1
     assert not (tmp_path / "best").exists()
     export_winner(replace(impossible, parts=with_choice(run.parts, "min cost")))
-    assert (tmp_path / "best" / "metrics.json").exists()
+    best = read_best(tmp_path / "best", BOTH.metrics)
+    winner = run.store.trial(best["trial"])
+    assert metrics_of(best) == winner.metrics
+    assert best["cost"] == len(run.store.trials("search"))  # of the search; the winner's own "cost" is apart
+    assert winner.metrics["cost"] != best["cost"]
     assert sorted(path.name for path in (tmp_path / "front").iterdir()) == points
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from nas_jax.assessment import Assessment
 from nas_jax.best_file import metrics_of, metrics_of_baseline
 from nas_jax.evaluators.base import Progress
+from nas_jax.growing_front import GrowingFront
 from nas_jax.listeners import Outcome, Round
 from nas_jax.metrics import digits, finite_metric, seeds_in, title_of
 from nas_jax.objectives import Objectives
@@ -43,7 +44,7 @@ class Display:
             console=self._console,
         )
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
-        self._best: list[Trial] = []  # the front
+        self._front = GrowingFront(objectives)
         self._last: Trial | None = None
         self._running: dict[int, Progress] = {}  # by id
         self._assessments: Mapping[str, Assessment] = {}
@@ -66,7 +67,7 @@ class Display:
     def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None:
         """A stage of `num_trials` trials (None: as many as may be), of which `ended` were there before."""
         self._last, self._running, self._assessments = None, {}, {}
-        self._best = self._objectives.front(ended)
+        self._front = GrowingFront(self._objectives, ended)
         for task in self._progress.tasks:
             self._progress.update(task.id, visible=False)
         self._progress.add_task(stage, total=num_trials, completed=len(ended))
@@ -88,7 +89,7 @@ class Display:
         """A trial has ended."""
         self._last = trial
         self._running.pop(trial.id, None)
-        self._best = self._objectives.front([*self._best, trial])
+        self._front.add(trial)
         task = self._progress.tasks[-1]
         self._progress.advance(task.id)
         if not self._live:
@@ -130,7 +131,7 @@ class Display:
             if self._running:
                 epochs = ", ".join(self._so_far(each) for each in self._running.values())
                 rows.add_row(Text("running", style="dim"), Text(epochs))
-            for name, trials in (("last", [self._last]), ("best", self._best[-_MAX_FRONT:])):
+            for name, trials in (("last", [self._last]), ("best", self._front.trials[-_MAX_FRONT:])):
                 for trial in trials:
                     if trial is not None:
                         rows.add_row(Text(name, style="dim"), Text(self._line(trial)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.fronts import hypervolume
-from nas_jax.objectives import NUM_FIRST, Objectives, epochs_spent
+from nas_jax.objectives import Objectives
 from nas_jax.trial import Trial
 
 FRONT, VOLUMES, REFERENCE = "front.csv", "hypervolume.csv", "reference.json"
@@ -33,42 +33,6 @@ def hypervolumes(objectives: Objectives, searched: Sequence[Trial]) -> list[tupl
             front = np.vstack([front[~(values >= front).all(axis=1)], values])
         found.append((trial, hypervolume(front, reference)))
     return found
-
-
-class GrowingVolume:
-    """The hypervolume of the front of trials that come one after the other, for who cannot wait for the last one.
-
-    It is known as soon as the reference is: with the first eight finished trials. Only trials with the largest budget
-    so far count, so that it begins anew with the first one that has a larger one.
-    """
-
-    def __init__(self, objectives: Objectives) -> None:
-        self._objectives = objectives
-        self._first: list[Trial] = []
-        self._reference: np.ndarray | None = None
-        self._front = np.zeros((0, len(objectives)))
-        self._epochs = 0.0  # the largest budget so far
-
-    def add(self, trial: Trial) -> float | None:
-        """The hypervolume with this trial, None while there is none."""
-        if self._reference is not None:
-            return self._with(trial)
-        self._first.append(trial)
-        history = self._objectives.history(self._first)
-        if len(history.genomes) < NUM_FIRST:
-            return None
-        self._reference = self._objectives.reference(history)
-        return max(self._with(each) for each in self._first)
-
-    def _with(self, trial: Trial) -> float:
-        assert self._reference is not None
-        values = self._objectives.values(trial)
-        epochs = epochs_spent(trial)
-        if values is not None and epochs > self._epochs:
-            self._epochs, self._front = epochs, self._front[:0]
-        if values is not None and epochs == self._epochs and self._objectives.is_feasible(trial):
-            self._front = np.vstack([self._front[~(values >= self._front).all(axis=1)], values])
-        return hypervolume(self._front, self._reference)
 
 
 def write_hypervolumes(workdir: Path, objectives: Objectives, searched: Sequence[Trial]) -> None:

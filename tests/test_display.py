@@ -12,7 +12,7 @@ from nas_jax.display import Display
 from nas_jax.evaluators.base import Progress
 from nas_jax.listeners import Listener, Outcome, Round
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.trial import Prediction, Trial
+from nas_jax.trial import Budget, Prediction, Trial
 
 ACCURACY = Objectives((Objective(),))
 
@@ -142,6 +142,18 @@ def test_of_two_objectives_each_is_shown_and_the_front_with_them():
     last_frame = shown(True, use, both).split("search")[-1]
     assert "val_accuracy 0.5000, num_params 10.0000" in last_frame
     assert "val_accuracy 0.7500, num_params 1234.0000" in last_frame
+
+
+def test_what_failed_later_is_taken_back_and_what_it_had_beaten_is_the_best_again():
+    def use(display):
+        display.begin("search", 4, [trial(0, 0.5, budget=Budget(3))])
+        beaten_by = trial(1, 0.75, budget=Budget(3))
+        display.trial(beaten_by)
+        display.trial(replace(trial(2, None, budget=Budget(9)), genome=beaten_by.genome))
+
+    last_frame = shown(True, use).split("search")[-1]
+    assert "val_accuracy 0.5000    3.0 s  net [0]" in last_frame
+    assert "0.7500" not in last_frame
 
 
 def test_a_run_without_an_export_says_where_things_lie():

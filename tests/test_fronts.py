@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_jax.constraints import Constraint
-from nas_jax.front_files import GrowingVolume, hypervolumes, write_front, write_hypervolumes
+from nas_jax.front_files import hypervolumes, write_front, write_hypervolumes
 from nas_jax.fronts import contributions, crowding, hypervolume, nondominated, ranks, spread
+from nas_jax.growing_front import GrowingVolume
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.trial import Budget, Trial
 

@@ -27,7 +27,7 @@ ROWS = (
     "features",
     "assessment evaluators settings",
     "spaces train portable stated",
-    "surrogates layers zero_cost tasks store cli tables units choice front_files best_file",
+    "surrogates layers zero_cost tasks store cli tables units choice front_files growing_front best_file",
     "data objectives build cpu event_files",
     "json_files pictures table_files",
     "hints budgets constraints fronts metrics",

@@ -17,7 +17,8 @@ from nas_jax.assessment import Assessment
 from nas_jax.build import build
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Progress
-from nas_jax.front_files import GrowingVolume, read_front
+from nas_jax.front_files import read_front
+from nas_jax.growing_front import GrowingFront, GrowingVolume
 from nas_jax.listeners import Outcome, Round
 from nas_jax.parts import Parts
 from nas_jax.trackers.base import Ended, TrackedRun, Tracker, Writer, genes_of
@@ -134,7 +135,7 @@ class _Channel:
         self._told = set(self.held.trials)
         self._num_assessed = self.held.num_assessed
         self._num: Counter[Stage] = Counter()
-        self._best: dict[tuple[Stage, str], float] = {}
+        self._fronts: dict[Stage, GrowingFront] = {}
         self._growing = GrowingVolume(run.objectives)
         self._volume: float | None = None
         for trial in ended:
@@ -163,17 +164,15 @@ class _Channel:
         self._num[trial.stage] += 1
         if trial.stage == "search" and len(self._run.objectives) > 1:
             self._volume = self._growing.add(trial)
-        for objective in self._run.objectives:
-            value, key = objective.finite_value(trial), (trial.stage, objective.metric)
-            if value is not None and self._run.objectives.is_feasible(trial):
-                self._best[key] = max(value, self._best.get(key, value))
+        self._fronts.setdefault(trial.stage, GrowingFront(self._run.objectives)).add(trial)
 
     def _points(self, trial: Trial) -> dict[str, float]:
         """Each objective's metric, and its best feasible value, where there is one; of several the hypervolume too."""
         points: dict[str, float] = {}
-        for objective in self._run.objectives:
-            value, best = objective.finite_value(trial), self._best.get((trial.stage, objective.metric))
-            named = {objective.metric: value, f"best_{objective.metric}": best}
+        front = self._fronts[trial.stage].values
+        for place, objective in enumerate(self._run.objectives):
+            best = float(front[:, place].max()) if len(front) else None
+            named = {objective.metric: objective.finite_value(trial), f"best_{objective.metric}": best}
             points |= {name: objective.sign * each for name, each in named.items() if each is not None}
         if trial.stage == "search" and self._volume is not None:
             points["hypervolume"] = self._volume

@@ -1,7 +1,7 @@
 """What trackers are told, by whom, and what becomes of one that fails."""
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
 from nas_jax.trackers.base import Held, Tracker
 from nas_jax.trackers.tracking import Tracking, build_trackers
+from nas_jax.trial import Budget
 
 TRIALS = list(trials())
 
@@ -227,6 +228,15 @@ def test_a_package_that_is_missing_is_named(monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda spec, *more: None if spec == name else find(spec, *more))
     with pytest.raises(UserError, match=rf"pip install 'nas_jax\[{name}\]'"):
         build_trackers({"trackers": (name,)})
+
+
+def test_what_failed_later_is_no_best_value(tmp_path):
+    """Nor is what had a smaller budget than others."""
+    notebook = Notebook()
+    told = [replace(TRIALS[place], budget=Budget(epochs)) for place, epochs in ((4, 1), (3, 3), (5, 3), (2, 9))]
+    told[-1] = replace(told[-1], genome=told[-2].genome)
+    track({"notebook": notebook}, tmp_path, told=told)
+    assert [ended.points.get("best_val_accuracy") for ended in notebook.told] == [0.875, 0.5, 0.625, 0.5]
 
 
 def test_the_best_value_is_a_feasible_one(tmp_path):

@@ -7,6 +7,7 @@ from nas_jax.build import find
 from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
 from nas_jax.errors import UserError
+from nas_jax.evaluators.base import Evaluator, OnDemand
 from nas_jax.metrics import is_fraction
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
@@ -47,19 +48,30 @@ def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_name
         _check_metric(metric, _title_of(config, objectives, metric), metric_names, space)
 
 
-def check_choice(choice: str, objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:
+def check_choice(choice: str, objectives: Objectives, evaluator: Evaluator, space: Space) -> None:
     """Refuses a rule to choose by, of several objectives, with a metric that no finalist will have."""
     metric = parse_rule(choice).metric
-    if len(objectives) > 1 and metric:
-        _check_metric(metric, "finalists.choice", metric_names, space)
+    if len(objectives) == 1 or not metric:
+        return
+    measured = evaluator.measured_names if isinstance(evaluator, OnDemand) else evaluator.metric_names
+    if metric in evaluator.metric_names and metric not in measured:
+        raise UserError(
+            f"finalists.choice: {metric!r} is measured only where it is named: make it one of the objectives, or give "
+            f"the constraints a limit of it, wide as it may be; without that choose by {_listed(measured, space)}"
+        )
+    _check_metric(metric, "finalists.choice", measured, space)
 
 
 def _check_metric(metric: str, title: str, metric_names: Sequence[str], space: Space) -> None:
-    known = known_costs(space)
-    if metric not in (*metric_names, *known):
-        shown = dict.fromkeys((*metric_names[:_MOST_SHOWN], *known))
-        more = f" and {len(metric_names) - _MOST_SHOWN} more" if len(metric_names) > _MOST_SHOWN else ""
-        raise UserError(f"{title}: no {metric!r}; choose from {', '.join(shown)}{more}")
+    if metric not in (*metric_names, *known_costs(space)):
+        raise UserError(f"{title}: no {metric!r}; choose from {_listed(metric_names, space)}")
+
+
+def _listed(metric_names: Sequence[str], space: Space) -> str:
+    """The metrics, and what the space tells."""
+    shown = dict.fromkeys((*metric_names[:_MOST_SHOWN], *known_costs(space)))
+    more = f" and {len(metric_names) - _MOST_SHOWN} more" if len(metric_names) > _MOST_SHOWN else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def known_costs(space: Space) -> tuple[str, ...]:

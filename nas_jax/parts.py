@@ -128,7 +128,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     final_folders = {"checkpoint_dir": checkpoint_dir, "state_dir": None}
     finals = build_evaluator(final_evaluator(config), recipe=final_recipe, **final_folders)
     final_settings = _finalist_settings(config, space)
-    check_choice(final_settings.choice, objectives, finals.metric_names, space)
+    check_choice(final_settings.choice, objectives, finals, space)
     return Parts(
         seed=config["seed"],
         objectives=objectives,

@@ -76,6 +76,23 @@ def test_of_many_metrics_the_first_ones_are_offered(trained, tmp_path):
         build_parts(trained, tmp_path)
 
 
+BOTH = ({"metric": "val_accuracy"}, {"metric": "num_params", "maximize": False})
+
+
+@pytest.mark.parametrize("metric", ["latency_ms", "peak_memory_bytes", "val_accuracy_of_3"])
+def test_a_choice_by_what_nobody_asks_for_is_refused_before_the_search(trained, tmp_path, metric):
+    trained |= {"objectives": BOTH, "finalists": trained["finalists"] | {"choice": f"at {metric} <= 2"}}
+    with pytest.raises(UserError) as refused:
+        build_parts(trained, tmp_path)
+    assert str(refused.value) == (
+        f"finalists.choice: {metric!r} is measured only where it is named: make it one of the objectives, or give the "
+        "constraints a limit of it, wide as it may be; without that choose by val_accuracy, val_loss, "
+        "num_params, flops"
+    )
+    asked = {"constraints": ({"metric": metric, "at_least": 0},)}
+    assert build_parts(trained | asked, tmp_path).finals.settings.choice == f"at {metric} <= 2"
+
+
 @pytest.mark.parametrize("section", ["data", "recipe"])
 def test_training_needs_both_sections(trained, tmp_path, section):
     trained[section] = None

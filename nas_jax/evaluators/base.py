@@ -109,6 +109,16 @@ class HasTestMetrics(Protocol):
     def test_metrics(self, trial: Trial) -> dict[str, float]: ...
 
 
+@runtime_checkable
+class OnDemand(Protocol):
+    """An evaluator that has some of its metrics only where an objective or a constraint names them."""
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """Those of `metric_names` that its trials have, by what they are for."""
+        ...
+
+
 def evaluate_serially(
     measure: Callable[[Trial, Report], Measurement], requests: Iterator[Trial], report: Report = ignore
 ) -> Generator[Trial, None, None]:

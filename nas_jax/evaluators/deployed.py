@@ -31,6 +31,14 @@ def wanted_of(objectives: Objectives | None) -> tuple[str, ...]:
     return tuple(name for name in (objectives.needed if objectives else ()) if name in DEPLOYED)
 
 
+def measured_for(wanted: Sequence[str]) -> tuple[str, ...]:
+    """The figures of DEPLOYED that there are where these are wanted: some come along."""
+    if not wanted:
+        return ()
+    timed = LATENCIES if set(wanted) & set(LATENCIES) else ()
+    return tuple(name for name in DEPLOYED if name in (*wanted, *timed, "size_bytes"))
+
+
 def deployed_metrics(network: nn.Module, problem: Problem, wanted: Sequence[str], batch_size: int) -> dict[str, float]:
     """The figures of DEPLOYED that belong to what is wanted; nothing is compiled if nothing is.
 

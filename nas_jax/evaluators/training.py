@@ -15,7 +15,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
-from nas_jax.evaluators.deployed import DEPLOYED, deployed_metrics, is_broken, wanted_of
+from nas_jax.evaluators.deployed import DEPLOYED, deployed_metrics, is_broken, measured_for, wanted_of
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.tasks.base import Problem, Task, class_metric_names, load_problem
@@ -78,6 +78,13 @@ class Training:
     def metric_names(self) -> tuple[str, ...]:
         of_classes = class_metric_names(self.task, load(self.source).class_names)
         return (*(f"val_{name}" for name in self.task.metric_names), *DEPLOYED, *(f"val_{name}" for name in of_classes))
+
+    @property
+    def measured_names(self) -> tuple[str, ...]:
+        """The metrics of the task, and of all others those that the objectives need."""
+        needed = self.objectives.needed if self.objectives else ()
+        always = (*(f"val_{name}" for name in self.task.metric_names), *measured_for(wanted_of(self.objectives)))
+        return tuple(name for name in self.metric_names if name in (*always, *needed))
 
     @property
     def budgets(self) -> Budgets:

@@ -72,6 +72,13 @@ def test_test_metrics_are_not_measured():
     assert not [name for name in trial.metrics if name.startswith("test")]
 
 
+@pytest.mark.parametrize("names", [["val_accuracy"], ["throughput"], ["size_bytes"], ["peak_memory_bytes", "flops"]])
+def test_a_trial_has_the_metrics_that_it_is_said_to_have(names):
+    training = Training(SPACE, Synthetic(), TASK, RECIPE, objectives=Objectives.of(names))
+    (trial,) = training.evaluate(iter(trials(1)))
+    assert set(training.measured_names) == set(training.metric_names) & set(trial.metrics)
+
+
 def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):
     (trial,) = trials(1)
     several = Training(SPACE, Synthetic(), TASK, RECIPE, checkpoint_dir=tmp_path, num_seeds=3).measure(trial)

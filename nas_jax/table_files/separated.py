@@ -2,8 +2,8 @@
 
 The header names the columns; spaces around names do not count. Cells are kept as they are, line breaks within quotes
 included. Lines before the header that begin with # are comments; a row below it that looks like one is refused, unless
-all rows do, as where each begins with the code of a colour. Where the header has no comma, tabs or semicolons separate
-the cells.
+all rows do, as where each begins with the code of a colour. Some may then have nothing in the first cell, as pandas
+writes what is missing. Where the header has no comma, tabs or semicolons separate the cells.
 """
 
 import csv
@@ -57,7 +57,7 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
     columns = tuple(names[place] for place in kept)
     records, lines = [], []
     commented: list[tuple[int, list[str]]] = []
-    num_hashed = 0  # rows whose first cell begins with #, in quotes or not
+    first_cells: list[str] = []
     for line, last, cells, is_commented in rows:
         if last > line and len(notes) < _MAX_NOTES and (note := _swallowed(line, cells, separator)):
             notes.append(note)
@@ -66,16 +66,27 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
                 continue  # a line of spaces
             raise MalformedTableError(_misfit(line, cells, names, separator))
         commented += [(line, cells)] if is_commented else []
-        num_hashed += cells[0].lstrip().startswith("#")
+        first_cells.append(cells[0].strip())
         records.append(dict(zip(columns, [cells[place] for place in kept] if nameless else cells, strict=True)))
         lines.append(line)
-    if commented and num_hashed < len(records):
+    if commented and not _begin_with_hashes(first_cells):
         line, cells = commented[0]
         raise MalformedTableError(
             f"has a row that begins with #, in line {line}: {_shown(separator.join(cells))}; remove the line if it is "
-            "a comment, or put its first cell in quotes"
+            "a comment, or put its first cell in quotes (pandas: to_csv(…, quoting=2))"
         )
     return Records(columns, records, lines, tuple(notes))
+
+
+def _begin_with_hashes(cells: Sequence[str]) -> bool:
+    """Whether the first cells of all rows begin with #, be it in quotes or not, or of most and the others are empty.
+
+    Then it belongs to the values. Where another row begins with a value, nobody can tell such a row from one that was
+    taken out: `conv` is a value as good as `#conv`, and so is nothing beside a mere `#`.
+    """
+    hashed, empty = [cell for cell in cells if cell.startswith("#")], cells.count("")
+    is_of_values = all(cell.strip("# ") for cell in hashed) and len(hashed) > empty
+    return len(hashed) + empty == len(cells) and (is_of_values or not empty)
 
 
 def _rows(text: str, separator: str, skip_spaces: bool, num_before: int) -> Iterator[tuple[int, int, list[str], bool]]:

@@ -149,6 +149,8 @@ def test_a_cell_that_swallows_rows_is_noted():
     ("text", "cells"),
     [
         ("colour,y\n#ff0000,1\n #00ff00,2\n", ["#ff0000", " #00ff00"]),
+        ("colour,y\n#ff0000,1\n,2\n#00ff00,3\n", ["#ff0000", "", "#00ff00"]),
+        ('id,y\n#1,1\n#2,2\n"",3\n', ["#1", "#2", ""]),
         ('op,y\n"#conv",1\nconv,2\n', ["#conv", "conv"]),
         ("op,y\nconv,#1\npool,2\n", ["conv", "pool"]),
         ('op,y\n"a\n#b",1\npool,2\n', ["a\n#b", "pool"]),
@@ -174,6 +176,9 @@ def test_a_cell_may_begin_with_what_else_is_a_comment(text, cells):
         ("op,width\nconv,32\n#conv,64\npool,32\n", "begins with #, in line 3: '#conv,64'; remove the line if"),
         ('# by me\n\nop,width\n"#conv",32\n\n # pool,64\nskip,1\n', "in line 6: ' # pool,64'; .* first cell in quotes"),
         ("op\twidth\n#conv\t64\npool\t32\n", r"begins with #, in line 2: '#conv\\t64'"),
+        ("id,y\n#1,1\n#2,2\n#3,3\nnone,4\n", r"in line 2: '#1,1'; .* in quotes \(pandas: to_csv\(…, quoting=2\)\)"),
+        ("id,y\n,1\n#conv,2\n,3\n", "in line 3: '#conv,2'"),
+        ("x,op,y\n#,conv,1\n#,pool,2\n,skip,3\n", "in line 2: '#,conv,1'"),
         ("x,y, x\n1,2,3\n", "names a column twice, 'x': x, y, x"),
     ],
 )

@@ -5,7 +5,7 @@ import importlib.util
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Table:
     """Rows of named cells: text in a CSV file, what they hold in others. A table equals itself alone.
 
     `digest` is the SHA-256 of the file, as `sha256sum` prints it. `lines` are those on which the rows begin, empty
-    where the form has none. `notes` are lines for a person: what was left out, or looks wrong.
+    where the form has none. `notes` are lines for a person: what was left out, or looks wrong. `unreadable` are columns
+    without cells, each with the reason.
     """
 
     path: str
@@ -34,13 +35,21 @@ class Table:
     digest: str = ""
     lines: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Callable[[str, str], "Table"], tuple[str, str]]:
         """Another process reads the file for itself."""
         return _same_table, (self.path, self.digest)
 
     def check_columns(self, names: Sequence[str], title: str) -> None:
-        """Raises a UserError that begins with `title` if a column is missing."""
+        """Raises a UserError that begins with `title` if a column is missing or unreadable."""
+        self.check_names(names, title)
+        for name in names:
+            if name in self.unreadable:
+                raise UserError(f"{title}: {self.path} {self.unreadable[name]}")
+
+    def check_names(self, names: Sequence[str], title: str) -> None:
+        """Raises a UserError that begins with `title` if there is no such column."""
         if missing := [name for name in names if name not in self.columns]:
             advice = self._advice(missing[0])
             raise UserError(f"{title}: {self.path} has no column {missing[0]!r}; it has {listed(self.columns)}{advice}")
@@ -83,15 +92,18 @@ class Table:
 _TABLES: dict[tuple[str, str], Table] = {}  # that were read, by path and digest
 
 
-def read_table(path: str) -> Table:
+def read_table(path: str, *, is_all_needed: bool = True) -> Table:
     """Reads a table; a file that has not changed gives the same object again.
 
     The file's name says what it holds: `.json` a list of records, or an object that maps keys to records, the keys
     being the column "key"; `.jsonl` and `.ndjson` a record a line; `.parquet` what it says; anything else CSV, see
     `nas_jax.table_files.separated`. Each may be packed by gzip.
 
+    Args:
+        is_all_needed: Whether every column is read. Who reads some of them checks those (`Table.check_columns`).
+
     Raises:
-        UserError: no such file, or a file of another form; says which, and where.
+        UserError: no such file, a file of another form, or an unreadable column; says which, and where.
     """
     if not path:
         raise UserError(
@@ -113,12 +125,18 @@ def read_table(path: str) -> Table:
         except MalformedTableError as error:
             raise UserError(f"the table {path!r} {error}") from error
         notes = tuple(f"{path}: {note}" for note in records.notes)
-        _TABLES[path, digest] = Table(path, records.columns, tuple(records.rows), digest, tuple(records.lines), notes)
-    return _TABLES[path, digest]
+        _TABLES[path, digest] = Table(
+            path, records.columns, tuple(records.rows), digest, tuple(records.lines), notes, records.unreadable
+        )
+    table = _TABLES[path, digest]
+    if is_all_needed:
+        for reason in table.unreadable.values():
+            raise UserError(f"the table {path!r} {reason}")
+    return table
 
 
 def _same_table(path: str, digest: str) -> Table:
-    table = read_table(path)
+    table = read_table(path, is_all_needed=False)
     if table.digest != digest:
         raise UserError(f"the table {path!r} has changed since this program read it; start again")
     return table

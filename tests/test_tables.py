@@ -7,14 +7,17 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pytest
 from pyarrow import parquet
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
+from nas_jax.features.table import TableFeatures
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.tables import number, read_table
+from nas_jax.trial import Trial
 
 CASES = Path(__file__).parents[2] / "shared" / "cases" / "tables"
 ROWS = [(depth, op, 0.5 + depth / 10) for depth in (2, 4) for op in ("conv", "pool")]
@@ -121,6 +124,43 @@ def test_parquet_keeps_values_and_leaves_out_the_index_of_pandas(tmp_path):
     assert set(space.genomes()) == expected
     assert "'__index_level_0__' has no name of its own" in space.notes[0]
     assert Tabular(space, path, "loss").notes == ()
+
+
+def no_utf8():
+    """Text of two cells, of which the second one is a byte that is none."""
+    buffers = [None, pyarrow.py_buffer(np.array([0, 1, 2], np.int32).tobytes()), pyarrow.py_buffer(b"a\xff")]
+    return pyarrow.Array.from_buffers(pyarrow.string(), 2, buffers)
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (pyarrow.array([0, 3_000_000], pyarrow.date32()), "a time in the column 'odd' that Python cannot hold"),
+        (pyarrow.array([[0], [2**50]], pyarrow.list_(pyarrow.timestamp("ms"))), "a value in the column 'odd'"),
+        (pyarrow.array([b"a", b"\xff"], pyarrow.binary()), "a value in the column 'odd'"),
+        (no_utf8(), "a value in the column 'odd'"),
+    ],
+    ids=["date", "list", "bytes", "text"],
+)
+def test_a_column_that_cannot_be_read_stops_only_who_reads_it(tmp_path, column, reason):
+    path = str(tmp_path / "table.parquet")
+    parquet.write_table(pyarrow.table({"op": ["conv", "pool"], "loss": [0.5, 0.25], "odd": column}), path)
+    space = Categorical(path=path, exclude="loss,odd")
+    tabular = Tabular(space, path, "loss")
+    measured = [tabular.measure(Trial(0, genome, "", "search", 0)).metrics for genome in space.genomes()]
+    assert measured == [{"loss": 0.5}, {"loss": 0.25}]
+    assert pickle.loads(pickle.dumps(tabular)) == tabular
+    for reads in (
+        lambda: read_table(path),
+        lambda: Categorical(path=path, exclude="loss"),
+        lambda: Categorical(path=path, genes=("op",), free_features="odd"),
+        lambda: Tabular(space, path, "odd"),
+        lambda: Tabular(space, path, "loss", key="odd"),
+        lambda: TableFeatures(space, path, "odd"),
+    ):
+        with pytest.raises(UserError, match=rf"table\.parquet'? has {reason}.*: leave the column out") as error:
+            reads()
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -88,12 +88,12 @@ class Tabular:
             raise ValueError(f"num_workers has to be at least 1, got {self.num_workers}")
         if not isinstance(self.seconds, str) and not 0 <= self.seconds < math.inf:
             raise ValueError(f"seconds: has to be finite and not negative, or name a column, but is {self.seconds}")
-        object.__setattr__(self, "table", read_table(self.path))
+        object.__setattr__(self, "table", read_table(self.path, is_all_needed=False))
         columns = {column for _, column in self.metrics}
-        columns |= {*self.table.numbered(self.curve).values()} if self.curve else set()
-        if leaked := columns & set(self.genes):
+        of_curve = [*self.table.numbered(self.curve).values()] if self.curve else []
+        if leaked := columns.union(of_curve) & set(self.genes):
             raise ValueError(f"{min(leaked)!r} is a metric and a gene: exclude it from the genes")
-        self.table.check_columns([*(self.genes or [self.key]), *self._numbers], "evaluator")
+        self.table.check_columns([*(self.genes or [self.key]), *self._numbers, *of_curve], "evaluator")
         needed = [column for name, column in self.metrics if not is_of_test_split(name)]
         for column in (*needed, *self._timing, *(self._curve.columns if self._curve else ())):
             if not any(value is not None for values in numbers_of(self.table, column) for value in values):

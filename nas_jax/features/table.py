@@ -51,7 +51,7 @@ class TableFeatures:
             raise ValueError("columns: name at least one")
         if not self.key and not isinstance(self.space, TableSpace):
             raise ValueError("give a key: the column of the genomes' names")
-        object.__setattr__(self, "table", read_table(self.path))
+        object.__setattr__(self, "table", read_table(self.path, is_all_needed=False))
         self.table.check_columns([*([self.key] if self.key else self._genes), *self.names], "features")
         for name, values in zip(self.names, _values(self.table, self.names).T, strict=True):
             if np.isnan(values).all():

@@ -77,7 +77,7 @@ class Categorical:
             object.__setattr__(self, name, freeze(value))
         self._check_given()
         if self.path:
-            object.__setattr__(self, "table", read_table(self.path))
+            object.__setattr__(self, "table", read_table(self.path, is_all_needed=False))
         names = self.gene_names
         if len(set(names)) < len(names):
             raise ValueError(f"genes={names} names a gene twice")
@@ -263,7 +263,8 @@ def _layout(space: Categorical) -> Layout:
     if space.table is None:
         return layout_of_values(space.genes, space.ordered, space.allowed)
     excluded = [name for name in space.exclude if PLACEHOLDER not in name]
-    space.table.check_columns([*space.gene_names, *excluded, *space.free_features], "space")
+    space.table.check_names([*space.gene_names, *excluded, *space.free_features], "space")
+    space.table.check_columns([*space.gene_names, *space.free_features], "space")
     if not space.genes:
         patterns = [name for name in (*space.exclude, space.curve) if PLACEHOLDER in name]
         check_no_curve(space.table, patterns, space.gene_names)

@@ -1,19 +1,22 @@
 """What every form of a table's file comes to, and what is wrong with a file that comes to nothing."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
 class Records(NamedTuple):
     """Rows of named cells: text in files of text, whatever the others hold.
 
-    `lines` are the lines on which the rows begin, from 1; empty where the form has no lines.
+    `lines` are the lines on which the rows begin, from 1; empty where the form has no lines. `unreadable` are columns
+    whose cells could not be read and are None, each with the reason, which goes on after the file's name.
     """
 
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, Any]]
     lines: Sequence[int] = ()
     notes: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = MappingProxyType({})
 
 
 class MalformedTableError(ValueError):

@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-import jax.typing
-
-from nas_jax.spaces.base import Cost
 from nas_jax.spaces.encoder_decoder_network import (
     SKIPS,
     UPSAMPLINGS,
@@ -16,7 +13,7 @@ from nas_jax.spaces.encoder_decoder_network import (
     encoder_decoder_cost,
 )
 from nas_jax.spaces.image_blocks import BLOCKS
-from nas_jax.spaces.products import ProductSpace, check_known
+from nas_jax.spaces.products import Blueprint, ProductSpace, check_known, check_least, check_odd
 from nas_jax.trial import Genome
 
 
@@ -50,13 +47,9 @@ class EncoderDecoder(ProductSpace):
     upsamplings: tuple[str, ...] = UPSAMPLINGS
 
     def __post_init__(self) -> None:
-        for name, known in (("blocks", BLOCKS), ("skips", SKIPS), ("upsamplings", UPSAMPLINGS)):
-            check_known(name, getattr(self, name), known)
-        for name, least in (("num_levels", 2), ("widths", 1), ("growths", 1), ("kernel_sizes", 1), ("num_blocks", 1)):
-            if min(getattr(self, name)) < least:
-                raise ValueError(f"{name}: {min(getattr(self, name))} is too small, each has to be at least {least}")
-        if any(size % 2 == 0 for size in self.kernel_sizes):
-            raise ValueError(f"kernel_sizes: each has to be odd, got {self.kernel_sizes}")
+        check_known(self, blocks=BLOCKS, skips=SKIPS, upsamplings=UPSAMPLINGS)
+        check_least(self, num_levels=2, widths=1, growths=1, kernel_sizes=1, num_blocks=1)
+        check_odd("kernel_sizes", self.kernel_sizes)
         self.check_genes()
 
     @property
@@ -72,15 +65,13 @@ class EncoderDecoder(ProductSpace):
             "upsampling": self.upsamplings,
         }
 
-    def cost(self, genome: Genome) -> Cost:
-        """Parameters, and FLOPs of an image."""
-        return encoder_decoder_cost(self.settings(genome), self.image_shape, self.num_outputs)
-
-    def settings(self, genome: Genome) -> EncoderDecoderSettings:
-        return EncoderDecoderSettings(**self.genes_of(genome))
-
-    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> EncoderDecoderNetwork:
-        return EncoderDecoderNetwork(self.settings(genome), self.num_outputs, dtype)
+    def blueprint(self, genome: Genome) -> Blueprint:
+        settings = EncoderDecoderSettings(**self.genes_of(genome))
+        return Blueprint(
+            settings,
+            encoder_decoder_cost(settings, self.image_shape, self.num_outputs),
+            partial(EncoderDecoderNetwork, settings, self.num_outputs),
+        )
 
 
 make = EncoderDecoder

@@ -1,12 +1,15 @@
 """Genes with listed choices whose every combination is a network: what spaces of that kind share."""
 
 import abc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from math import log10
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
+import jax.numpy as jnp
+import jax.typing
 import numpy as np
+from flax import linen as nn
 from jaxtyping import Float
 
 from nas_jax.spaces.base import Cost
@@ -14,11 +17,19 @@ from nas_jax.spaces.categorical import Categorical
 from nas_jax.trial import Genome
 
 
+class Blueprint(NamedTuple):
+    """What a genome stands for: the settings of its network, what that costs, and what makes it, given its type."""
+
+    settings: Any
+    cost: Cost
+    make: Callable[[jax.typing.DTypeLike], nn.Module]
+
+
 class ProductSpace(abc.ABC):
     """All of a space but its genes and its networks: every combination of choices is a genome.
 
-    A space of this kind is a frozen dataclass that has `choices`, `cost` and `network` (`spaces/base.py`), and calls
-    `check_genes` when it is made. Nothing of what stands here is overridden.
+    A space of this kind is a frozen dataclass that has `choices` and `blueprint`, and calls `check_genes` when it is
+    made. Nothing of what stands here is overridden.
     """
 
     @abc.abstractmethod
@@ -31,7 +42,22 @@ class ProductSpace(abc.ABC):
         ...
 
     @abc.abstractmethod
-    def cost(self, genome: Genome) -> Cost: ...
+    def blueprint(self, genome: Genome) -> Blueprint:
+        """What the choices of a genome (`genes_of`) come to."""
+        ...
+
+    @final
+    def settings(self, genome: Genome) -> Any:
+        return self.blueprint(genome).settings
+
+    @final
+    def cost(self, genome: Genome) -> Cost:
+        """Parameters, and FLOPs of an image or of a text of `length` tokens: two for each multiply-add."""
+        return self.blueprint(genome).cost
+
+    @final
+    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> nn.Module:
+        return self.blueprint(genome).make(dtype)
 
     @final
     def check_genes(self) -> None:
@@ -108,11 +134,27 @@ def with_costs(features: Float[np.ndarray, "n d"], costs: Sequence[Cost]) -> Flo
     return np.concatenate([features, logs], axis=1, dtype=np.float32)
 
 
-def check_known(field: str, given: Sequence[str], known: Collection[str]) -> None:
-    """Raises ValueError unless all that is `given` is `known`."""
-    for name in given:
-        if name not in known:
-            raise ValueError(f"{field}: there is no {name!r}; choose from {', '.join(known)}")
+def check_known(space: ProductSpace, **fields: Collection[str]) -> None:
+    """Raises ValueError where a field, a name or several, has one that is not among those that are known."""
+    for field, known in fields.items():
+        given = getattr(space, field)
+        for name in [given] if isinstance(given, str) else given:
+            if name not in known:
+                raise ValueError(f"{field}: there is no {name!r}; choose from {', '.join(known)}")
+
+
+def check_least(space: ProductSpace, **fields: int) -> None:
+    """Raises ValueError where one of the numbers of a field is below what is given for it."""
+    for field, least in fields.items():
+        for number in getattr(space, field):
+            if number < least:
+                raise ValueError(f"{field}: {number} is too small, each has to be at least {least}")
+
+
+def check_odd(field: str, numbers: Sequence[int]) -> None:
+    """Raises ValueError where one is even."""
+    if any(number % 2 == 0 for number in numbers):
+        raise ValueError(f"{field}: each has to be odd, got {numbers}")
 
 
 def check_dropouts(rates: Sequence[float]) -> None:

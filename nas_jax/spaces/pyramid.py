@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-import jax.typing
-
-from nas_jax.spaces.base import Cost
 from nas_jax.spaces.image_blocks import BLOCKS
-from nas_jax.spaces.products import ProductSpace, check_known
+from nas_jax.spaces.products import Blueprint, ProductSpace, check_known, check_least, check_odd
 from nas_jax.spaces.pyramid_network import FUSIONS, HEADS, PyramidNetwork, PyramidSettings, pyramid_cost
 from nas_jax.trial import Genome
 
@@ -49,14 +46,10 @@ class Pyramid(ProductSpace):
     head_depths: tuple[int, ...] = (0, 1, 2)
 
     def __post_init__(self) -> None:
-        for name, known in (("blocks", BLOCKS), ("fusions", FUSIONS), ("heads", HEADS)):
-            check_known(name, getattr(self, name), known)
-        numbers = {"widths": 1, "growths": 1, "kernel_sizes": 1, "num_blocks": 1, "strides": 2, "num_maps": 2}
-        for name, least in {**numbers, "map_widths": 1, "head_depths": 0}.items():
-            if min(getattr(self, name)) < least:
-                raise ValueError(f"{name}: {min(getattr(self, name))} is too small, each has to be at least {least}")
-        if any(size % 2 == 0 for size in self.kernel_sizes):
-            raise ValueError(f"kernel_sizes: each has to be odd, got {self.kernel_sizes}")
+        check_known(self, blocks=BLOCKS, fusions=FUSIONS, heads=HEADS)
+        check_least(self, widths=1, growths=1, kernel_sizes=1, num_blocks=1, strides=2, num_maps=2)
+        check_least(self, map_widths=1, head_depths=0)
+        check_odd("kernel_sizes", self.kernel_sizes)
         if any(stride & (stride - 1) for stride in self.strides):
             raise ValueError(f"strides: each has to be a power of two, got {self.strides}")
         self.check_genes()
@@ -77,15 +70,13 @@ class Pyramid(ProductSpace):
             "head_depth": self.head_depths,
         }
 
-    def cost(self, genome: Genome) -> Cost:
-        """Parameters, and FLOPs of an image."""
-        return pyramid_cost(self.settings(genome), self.image_shape, self.num_outputs)
-
-    def settings(self, genome: Genome) -> PyramidSettings:
-        return PyramidSettings(**self.genes_of(genome))
-
-    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> PyramidNetwork:
-        return PyramidNetwork(self.settings(genome), self.num_outputs, dtype)
+    def blueprint(self, genome: Genome) -> Blueprint:
+        settings = PyramidSettings(**self.genes_of(genome))
+        return Blueprint(
+            settings,
+            pyramid_cost(settings, self.image_shape, self.num_outputs),
+            partial(PyramidNetwork, settings, self.num_outputs),
+        )
 
 
 make = Pyramid

@@ -5,13 +5,10 @@ Of a language model the direction is forward, and there is no pooling: it answer
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-import jax.typing
-
-from nas_jax.spaces.base import Cost
-from nas_jax.spaces.products import ProductSpace, check_dropouts, check_known
+from nas_jax.spaces.products import Blueprint, ProductSpace, check_dropouts, check_known, check_least
 from nas_jax.spaces.recurrent_network import CELLS, POOLS, RecurrentNetwork, RecurrentSettings, recurrent_cost
 from nas_jax.trial import Genome
 
@@ -44,9 +41,8 @@ class Recurrent(ProductSpace):
     pools: tuple[str, ...] = POOLS
 
     def __post_init__(self) -> None:
-        for name, known in (("cells", CELLS), ("directions", ("forward", "both")), ("pools", POOLS)):
-            check_known(name, getattr(self, name), known)
-        check_known("signature", [self.signature], self.signatures)
+        check_known(self, cells=CELLS, directions=("forward", "both"), pools=POOLS, signature=self.signatures)
+        check_least(self, num_layers=0, widths=1, embeddings=1)
         check_dropouts(self.dropouts)
         self.check_genes()
 
@@ -63,15 +59,13 @@ class Recurrent(ProductSpace):
             genes |= {"direction": self.directions, "pool": self.pools}
         return genes
 
-    def cost(self, genome: Genome) -> Cost:
-        """Of a text of `length` tokens: two FLOPs for each multiply-add of a dense layer."""
-        return recurrent_cost(self.settings(genome), self.length, self.num_tokens, self.num_outputs)
-
-    def settings(self, genome: Genome) -> RecurrentSettings:
-        return RecurrentSettings(**self.genes_of(genome))
-
-    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> RecurrentNetwork:
-        return RecurrentNetwork(self.settings(genome), self.num_tokens, self.num_outputs, dtype)
+    def blueprint(self, genome: Genome) -> Blueprint:
+        settings = RecurrentSettings(**self.genes_of(genome))
+        return Blueprint(
+            settings,
+            recurrent_cost(settings, self.length, self.num_tokens, self.num_outputs),
+            partial(RecurrentNetwork, settings, self.num_tokens, self.num_outputs),
+        )
 
 
 make = Recurrent

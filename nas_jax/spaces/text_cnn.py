@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-import jax.typing
-
-from nas_jax.spaces.base import Cost
-from nas_jax.spaces.products import ProductSpace, check_dropouts, check_known
+from nas_jax.spaces.products import Blueprint, ProductSpace, check_dropouts, check_known, check_least
 from nas_jax.spaces.text_cnn_network import ACTIVATIONS, POOLS, TextCnnNetwork, TextCnnSettings, text_cnn_cost
 from nas_jax.trial import Genome
 
@@ -46,9 +43,8 @@ class TextCnn(ProductSpace):
         for sizes in self.kernel_sizes:
             if not all(size.isdecimal() and int(size) for size in sizes.split("-")):
                 raise ValueError(f"kernel_sizes: {sizes!r} has to be numbers of tokens with '-' between them: '3-4-5'")
-        check_known("activations", self.activations, ACTIVATIONS)
-        check_known("pools", self.pools, POOLS)
-        check_known("signature", [self.signature], self.signatures)
+        check_known(self, activations=ACTIVATIONS, pools=POOLS, signature=self.signatures)
+        check_least(self, num_layers=0, widths=1, embeddings=1)
         check_dropouts(self.dropouts)
         self.check_genes()
 
@@ -64,17 +60,15 @@ class TextCnn(ProductSpace):
             "pool": self.pools,
         }
 
-    def cost(self, genome: Genome) -> Cost:
-        """Of a text of `length` tokens: two FLOPs for each multiply-add."""
-        return text_cnn_cost(self.settings(genome), self.length, self.num_tokens, self.num_outputs)
-
-    def settings(self, genome: Genome) -> TextCnnSettings:
+    def blueprint(self, genome: Genome) -> Blueprint:
         genes = self.genes_of(genome)
         sizes = tuple(int(size) for size in genes.pop("kernel_sizes").split("-"))
-        return TextCnnSettings(sizes, **genes)
-
-    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> TextCnnNetwork:
-        return TextCnnNetwork(self.settings(genome), self.num_tokens, self.num_outputs, dtype)
+        settings = TextCnnSettings(sizes, **genes)
+        return Blueprint(
+            settings,
+            text_cnn_cost(settings, self.length, self.num_tokens, self.num_outputs),
+            partial(TextCnnNetwork, settings, self.num_tokens, self.num_outputs),
+        )
 
 
 make = TextCnn

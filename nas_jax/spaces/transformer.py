@@ -5,13 +5,10 @@ Those of a language model see no later token, answer at each one, and may share 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-import jax.typing
-
-from nas_jax.spaces.base import Cost
-from nas_jax.spaces.products import ProductSpace, check_dropouts, check_known
+from nas_jax.spaces.products import Blueprint, ProductSpace, check_dropouts, check_known, check_least
 from nas_jax.spaces.transformer_network import (
     ACTIVATIONS,
     NORMS,
@@ -56,14 +53,9 @@ class Transformer(ProductSpace):
     are_tied: tuple[bool, ...] = (False, True)
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("positions", POSITIONS),
-            ("norms", NORMS),
-            ("activations", ACTIVATIONS),
-            ("pools", POOLS),
-        ):
-            check_known(name, getattr(self, name), known)
-        check_known("signature", [self.signature], self.signatures)
+        check_known(self, positions=POSITIONS, norms=NORMS, activations=ACTIVATIONS, pools=POOLS)
+        check_known(self, signature=self.signatures)
+        check_least(self, num_layers=0, widths=1, num_heads=1, factors=1)
         check_dropouts(self.dropouts)
         if any(width % heads for width in self.widths for heads in self.num_heads):
             raise ValueError(f"num_heads={self.num_heads}: each has to divide each of widths={self.widths}")
@@ -87,15 +79,13 @@ class Transformer(ProductSpace):
             genes["is_tied"] = self.are_tied
         return genes
 
-    def cost(self, genome: Genome) -> Cost:
-        """Of a text of `length` tokens: two FLOPs for each multiply-add of a dense layer, and of attention."""
-        return transformer_cost(self.settings(genome), self.length, self.num_tokens, self.num_outputs)
-
-    def settings(self, genome: Genome) -> TransformerSettings:
-        return TransformerSettings(**self.genes_of(genome))
-
-    def network(self, genome: Genome, dtype: jax.typing.DTypeLike = jnp.float32) -> TransformerNetwork:
-        return TransformerNetwork(self.settings(genome), self.length, self.num_tokens, self.num_outputs, dtype)
+    def blueprint(self, genome: Genome) -> Blueprint:
+        settings = TransformerSettings(**self.genes_of(genome))
+        return Blueprint(
+            settings,
+            transformer_cost(settings, self.length, self.num_tokens, self.num_outputs),
+            partial(TransformerNetwork, settings, self.length, self.num_tokens, self.num_outputs),
+        )
 
 
 make = Transformer

@@ -80,6 +80,7 @@ def test_a_map_that_is_enlarged_keeps_its_mean(how):
     ("fields", "message"),
     [
         ({"blocks": ("conv", "wide")}, "blocks: there is no 'wide'; choose from conv, residual, separable"),
+        ({"widths": ()}, "the gene 'width' needs choices"),
         ({"num_levels": (1, 2)}, "num_levels: 1 is too small"),
         ({"kernel_sizes": (3, 4)}, "kernel_sizes: each has to be odd"),
     ],

@@ -135,6 +135,10 @@ def test_a_tied_embedding_has_no_layer_of_outputs():
         (lambda: Transformer(6, 11, 5, "image -> map"), "signature: there is no 'image -> map'"),
         (lambda: Recurrent(6, 11, 5, VECTOR, dropouts=(1.0,)), "dropouts: 1.0"),
         (lambda: TextCnn(6, 11, 5, VECTOR, kernel_sizes=("3-0",)), "kernel_sizes: '3-0' has to be numbers of tokens"),
+        (lambda: Recurrent(6, 11, 5, VECTOR, embeddings=(8, 0)), "embeddings: 0 is too small"),
+        (lambda: TextCnn(6, 11, 5, VECTOR, widths=(0,)), "widths: 0 is too small, each has to be at least 1"),
+        (lambda: Transformer(6, 11, 5, VECTOR, num_heads=(0, 1)), "num_heads: 0 is too small"),
+        (lambda: Transformer(6, 11, 5, VECTOR, num_layers=(-1,)), "num_layers: -1 is too small"),
         (lambda: TextCnn(6, 11, 11, SEQUENCE), "signature: there is no 'tokens -> sequence'"),
     ],
 )

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.fronts import hypervolume
+from nas_jax.metrics import name_beside
 from nas_jax.objectives import Objectives
 from nas_jax.trial import Trial
 
 FRONT, VOLUMES, REFERENCE = "front.csv", "hypervolume.csv", "reference.json"
+_ABOUT = ("trial", "stage", "description", "genome")  # columns that are no metrics
 
 
 def hypervolumes(objectives: Objectives, searched: Sequence[Trial]) -> list[tuple[Trial, float]]:
@@ -62,7 +64,7 @@ def write_front(workdir: Path, objectives: Objectives, trials: Sequence[Trial]) 
         )
         for trial in front
     ]
-    _write_rows(workdir / FRONT, ("trial", "stage", "description", "genome", *metrics), rows)
+    _write_rows(workdir / FRONT, (*_ABOUT, *(name_beside(_ABOUT, metric) for metric in metrics)), rows)
 
 
 def read_front(workdir: Path) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
@@ -44,6 +44,16 @@ def digits(value: float | int, metric: str) -> str:
     text = f"{value:.4f}"
     is_told = is_fraction(metric) or math.isclose(float(text), value, rel_tol=5e-7)
     return text if is_told else f"{value:.6g}"
+
+
+def with_metrics_beside(fields: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of fields and of metrics; a metric that has the name of a field is called "metric: trial"."""
+    return {**fields, **{name_beside(fields, name): value for name, value in metrics.items()}}
+
+
+def name_beside(fields: Collection[str], metric: str) -> str:
+    """What a metric is called in a row that has those fields."""
+    return f"metric: {metric}" if metric in fields else metric
 
 
 def curves_of(metrics: Mapping[str, Any] | None) -> dict[str, list[float]]:

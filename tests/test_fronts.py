@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_jax.constraints import Constraint
-from nas_jax.front_files import hypervolumes, write_front, write_hypervolumes
+from nas_jax.front_files import hypervolumes, read_front, write_front, write_hypervolumes
 from nas_jax.fronts import contributions, crowding, hypervolume, nondominated, ranks, spread
 from nas_jax.growing_front import GrowingVolume
 from nas_jax.objectives import Objective, Objectives
@@ -162,6 +162,14 @@ def test_a_growing_volume_begins_anew_with_a_larger_budget():
     said = [growing.add(trial) for trial in trials]
     assert said[15] < said[14]
     np.testing.assert_allclose(said[15:], [volume for _, volume in hypervolumes(AIMS, trials)][15:])
+
+
+def test_a_metric_that_is_named_like_a_column_of_the_front_is_a_column_beside_it(tmp_path):
+    aims = Objectives((Objective("trial"), Objective("genome", maximize=False)))
+    metrics = {"trial": 0.5, "genome": 2.0}
+    write_front(tmp_path, aims, [Trial(7, (1, 2), "one", "search", 0, "finished", metrics)])
+    about = {"trial": "7", "stage": "search", "description": "one", "genome": "[1, 2]"}
+    assert read_front(tmp_path) == [{**about, "metric: trial": "0.5", "metric: genome": "2.0"}]
 
 
 def test_files_of_a_front_are_read_back(tmp_path):

@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas_jax.metrics import with_metrics_beside
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.trackers.base import Scalar, curves, genes_of, numbers
@@ -137,10 +138,10 @@ def _attributes(trial: Trial, objectives: Objectives) -> dict[str, Any]:
         for metric, prediction in zip(objectives.metrics, trial.predictions, strict=False)
         for name, value in prediction._asdict().items()
     }
-    return {
+    about = {
         **{"id": trial.id, "stage": trial.stage, "architecture": trial.description, "seed": trial.seed},
-        **numbers(trial.metrics or {}),
         **{f"{part}_seconds": value for part, value in (trial.seconds or {}).items()},
         **predicted,
         **({"error": trial.error, "failure": trial.failure} if trial.error else {}),
     }
+    return with_metrics_beside(about, numbers(trial.metrics or {}))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
+from nas_jax.metrics import with_metrics_beside
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, numbers
 from nas_jax.trial import Stage
 
@@ -71,7 +72,7 @@ class _Writer:
     def trial(self, ended: Ended) -> None:
         trial = ended.trial
         if ended.position not in self._points[trial.stage]:
-            point = numbers({**ended.points, "trial": trial.id})
+            point = numbers(with_metrics_beside({"trial": trial.id}, ended.points))
             self._log(self._id, _metrics(point, ended.position, prefix=f"{trial.stage}/"))
         seconds = numbers(trial.seconds or {})
         tags = {_PARENT: self._id, _TRIAL: str(trial.id), "stage": trial.stage, "architecture": trial.description}

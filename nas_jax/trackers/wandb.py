@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nas_jax.metrics import with_metrics_beside
 from nas_jax.store import read_trials
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, genes_of, numbers
 from nas_jax.trial import Trial
@@ -79,9 +80,9 @@ class _Writer:
         trial = ended.trial
         self._trials.append(trial.id)
         self._save(is_complete=False)
-        row: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
-        row |= {**(trial.metrics or {}), **ended.points}
-        row |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
+        about: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
+        about |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
+        row = with_metrics_beside(about, {**(trial.metrics or {}), **ended.points})
         row = {**numbers(row), **{f"gene: {name}": value for name, value in ended.genes.items()}}
         step = {f"{trial.stage}/{name}": value for name, value in row.items()}
         step |= {f"surrogate/{name}": value for name, value in numbers(self._quality).items()}
@@ -118,7 +119,7 @@ class _Writer:
     def _row_of(self, trial: Trial) -> dict[str, Any]:
         genes = {f"gene: {name}": value for name, value in genes_of(self._run.space, trial.genome).items()}
         about = {"trial": trial.id, "stage": trial.stage, "status": trial.status, "architecture": trial.description}
-        return {**about, **genes, **numbers(trial.metrics or {}), "error": trial.error}
+        return with_metrics_beside({**about, **genes, "error": trial.error}, numbers(trial.metrics or {}))
 
     def _table(self, rows: list[dict[str, Any]]) -> Any:
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -130,7 +131,7 @@ def _curve_rows(trial: Trial) -> list[dict[str, Any]]:
     curve = curves(trial)
     epochs = zip(*curve.values(), strict=True)
     return [
-        {"trial": trial.id, "epoch": epoch, **dict(zip(curve, values, strict=True))}
+        with_metrics_beside({"trial": trial.id, "epoch": epoch}, dict(zip(curve, values, strict=True)))
         for epoch, values in enumerate(epochs, start=1)
     ]
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from wsgiref.util import setup_testing_defaults
 
 import pytest
@@ -73,6 +74,17 @@ def test_a_study_follows_the_log(workdir):
     assert followed.trials[2].user_attrs["error"] == "no <b>luck</b>"
     assert followed.best_trial.number == 4
     assert [each.value for each in study(storage, workdir, " (trained in full)").trials] == [0.75]
+
+
+def test_a_metric_that_is_named_like_an_attribute_lies_beside_it(workdir):
+    storage = optuna.storages.InMemoryStorage()
+    named = replace(TRIALS[0], metrics={**TRIALS[0].metrics, "id": 0.5, "seed": 9})
+    with TrialStore(workdir / "trials.jsonl") as store:
+        store.put(named)
+        follow([workdir], storage)
+    (followed,) = study(storage, workdir).trials
+    told = [followed.user_attrs[name] for name in ("id", "seed", "metric: id", "metric: seed")]
+    assert told == [named.id, named.seed, 0.5, 9]
 
 
 def test_what_was_there_before_is_the_same_and_has_its_times(workdir):

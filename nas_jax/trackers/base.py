@@ -34,7 +34,7 @@ class Ended(NamedTuple):
 
     trial: Trial
     position: int  # among those of its stage, from 1
-    points: Mapping[str, float]  # each objective's metric, and its best value in this stage until then, where finite
+    points: Mapping[str, float]  # each objective's metric, and the best one on the stage's front so far, where finite
     genes: Mapping[str, Scalar]
 
 

@@ -6,7 +6,7 @@ and is told the others. So nothing is written twice, and what was missed while a
 
 import traceback
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,7 +135,7 @@ class _Channel:
         self._told = set(self.held.trials)
         self._num_assessed = self.held.num_assessed
         self._num: Counter[Stage] = Counter()
-        self._fronts: dict[Stage, GrowingFront] = {}
+        self._fronts: defaultdict[Stage, GrowingFront] = defaultdict(lambda: GrowingFront(run.objectives))
         self._growing = GrowingVolume(run.objectives)
         self._volume: float | None = None
         for trial in ended:
@@ -164,7 +164,7 @@ class _Channel:
         self._num[trial.stage] += 1
         if trial.stage == "search" and len(self._run.objectives) > 1:
             self._volume = self._growing.add(trial)
-        self._fronts.setdefault(trial.stage, GrowingFront(self._run.objectives)).add(trial)
+        self._fronts[trial.stage].add(trial)
 
     def _points(self, trial: Trial) -> dict[str, float]:
         """Each objective's metric, and its best feasible value, where there is one; of several the hypervolume too."""

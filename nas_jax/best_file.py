@@ -62,6 +62,7 @@ def read_best(best: Path, numbers: Collection[str] = ()) -> dict[str, Any]:
     baselines = written.get("baselines", {}).values()
     try:
         for baseline in baselines:
+            check_type(baseline.get("trial"), int, "'trial' of a baseline")
             check_type(baseline.get("metrics"), dict[str, Any] | None, "'metrics' of a baseline")
         for each in (metrics_of(written), written.get("exported", {}), *map(metrics_of_baseline, baselines)):
             for name, value in each.items():

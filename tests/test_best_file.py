@@ -36,8 +36,16 @@ def test_metrics_that_are_named_like_those_of_a_training_may_be_anything(tmp_pat
             read_best(tmp_path, wrong)
 
 
-@pytest.mark.parametrize("damaged", [{"metrics": 3}, {"baselines": {"random": {"trial": 1, "metrics": [1]}}}])
-def test_metrics_apart_that_are_no_mapping_are_damage(tmp_path, damaged):
+@pytest.mark.parametrize(
+    ("damaged", "name"),
+    [
+        ({"metrics": 3}, "metrics"),
+        ({"baselines": {"random": {"trial": 1, "metrics": [1]}}}, "metrics"),
+        ({"baselines": {"random": {"val_loss": 0.5}}}, "trial"),
+        ({"baselines": {"random": {"trial": "first"}}}, "trial"),
+    ],
+)
+def test_fields_of_another_kind_are_damage(tmp_path, damaged, name):
     (tmp_path / "metrics.json").write_text(json.dumps(damaged))
-    with pytest.raises(UserError, match=r"metrics\.json' is damaged: 'metrics'.*bring back an earlier copy"):
+    with pytest.raises(UserError, match=rf"metrics\.json' is damaged: '{name}'.*bring back an earlier copy"):
         read_best(tmp_path)

@@ -178,8 +178,8 @@ def _training(best: Path, exported: Exported) -> dict[str, Any]:
 def _quality(run: Record, task: Task) -> str:
     """A table of the task's first metric."""
     metric = task.metric_names[0]
-    named = [("this one", run.best["exported"])]
-    measured, others = metrics_of(run.best), run.best["baselines"]
+    named = [("this one", run.best.get("exported", {}))]
+    measured, others = metrics_of(run.best), run.best.get("baselines", {})
     if seeds := seeds_in(measured):
         named.append((f"mean of {len(seeds)} seeds", measured))
     named += [(title, metrics_of_baseline(others[stage])) for stage, title in BASELINES.items() if stage in others]

@@ -1,6 +1,6 @@
 """Folders of picture files, one folder for each class: `ant/`, `bee/`, …, or such folders in `train/`, `val/`, `test/`.
 
-What is missing of the parts is drawn from the training part.
+A class has the pictures of the folders below its own too. What is missing of the parts is drawn from the training part.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.parts import folders_of_parts
 from nas_jax.data.picture_files import check_size, picture_paths, read_images, with_drawn_parts
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
@@ -56,9 +57,7 @@ class ClassFolders:
         root = Path(self.path)
         if not self.path or not root.is_dir():
             raise UserError(f"data.path: {self.path!r} is no folder; name one that has a folder for each class")
-        found = {part: root / part for part in PARTS if (root / part).is_dir()} or {"train": root}
-        if "train" not in found:
-            raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
+        found = _parts(root)
         class_names = _class_names(found["train"])
         labelled = {part: _labelled(folder, class_names) for part, folder in found.items()}
         parts = with_drawn_parts(labelled, self.share, self.seed)
@@ -86,13 +85,27 @@ class ClassFolders:
 make = ClassFolders
 
 
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders of the parts; the whole is the training part where "train" has pictures, as that of a class has.
+
+    Raises:
+        UserError: there is another part, and no training part.
+    """
+    found = folders_of_parts(root)
+    if "train" in found and not picture_paths(found["train"]):
+        return found
+    if any(not picture_paths(folder) for folder in found.values()):
+        raise UserError(f"data.path={str(root)!r}: there is no folder 'train'")
+    return {"train": root}
+
+
 def _class_names(folder: Path) -> tuple[str, ...]:
     """The names of the folders in it that have pictures.
 
     Raises:
         UserError: there are none.
     """
-    names = tuple(sorted(each.name for each in _folders(folder) if picture_paths(each)))
+    names = tuple(each.name for each in _folders(folder) if picture_paths(each, is_deep=True))
     if not names:
         raise UserError(
             f"data.path: no folder in {str(folder)!r} has picture files; there has to be one for each class"
@@ -104,11 +117,13 @@ def _labelled(folder: Path, class_names: tuple[str, ...]) -> list[_Labelled]:
     """The pictures of a part, class by class.
 
     Raises:
-        UserError: there are none, or some of a class that is not among the training images.
+        UserError: there are none, some are in no folder, or are of a class that is not among the training images.
     """
+    if stray := picture_paths(folder):
+        raise UserError(f"data.path: {str(stray[0])!r} is in no folder of a class; move it into one, or take it away")
     found = []
     for each in _folders(folder):
-        paths = picture_paths(each)
+        paths = picture_paths(each, is_deep=True)
         if paths and each.name not in class_names:
             raise UserError(f"data.path: {str(each)!r} is of no class of the training images: {', '.join(class_names)}")
         found += [_Labelled(path, class_names.index(each.name)) for path in paths]
@@ -118,5 +133,5 @@ def _labelled(folder: Path, class_names: tuple[str, ...]) -> list[_Labelled]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """In the order of their names; hidden ones belong to a system."""
+    """In the order of their names; hidden ones are a system's."""
     return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.box_lists import box_arrays
+from nas_jax.data.parts import find_parts
 from nas_jax.data.picture_files import check_size, read_images, upright_size, with_drawn_parts
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
@@ -73,10 +74,9 @@ class CocoJson:
 
     def load(self) -> Dataset:
         path = Path(self.path)
-        files = {"train": path} if path.is_file() else {part: path / f"{part}.json" for part in PARTS}
-        files = {part: file for part, file in files.items() if file.is_file()}
-        if not self.path or "train" not in files:
-            raise UserError(f"data.path: there is no file train.json in {self.path!r}; name a folder that has one")
+        if not self.path:
+            raise UserError("data.path: name a folder with train.json, or such a file: --config.data.path=…")
+        files = find_parts(path, (".json",))
         parts = with_drawn_parts({part: read_coco(file) for part, file in files.items()}, self.share, self.seed)
         everything = [each for part in parts.values() for each in part]
         class_names = tuple(sorted({name for each in everything for name in each.names}))

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ImageColor
 
-from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.parts import folders_of_parts
 from nas_jax.data.picture_files import check_size, picture_paths, read_images, read_mask, with_drawn_parts
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
@@ -63,7 +64,7 @@ class ImageMasks:
         if not Path(self.path).is_dir() or not self.path:
             raise UserError(f"data.path: {self.path!r} is no folder; name one with images/ and masks/")
         root = Path(self.path)
-        pairs = {part: _pairs(root / part) for part in PARTS if (root / part).is_dir()} or {"train": _pairs(root)}
+        pairs = {part: _pairs(folder) for part, folder in folders_of_parts(root).items()} or {"train": _pairs(root)}
         if "train" not in pairs:
             raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
         chosen = with_drawn_parts(pairs, self.share, self.seed)

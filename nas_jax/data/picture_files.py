@@ -18,9 +18,16 @@ _LYING = (5, 6, 7, 8)  # EXIF's orientations that change width for height
 T = TypeVar("T")
 
 
-def picture_paths(folder: Path) -> list[Path]:
-    """In the order of their names."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+def picture_paths(folder: Path, *, is_deep: bool = False) -> list[Path]:
+    """In the order of their names, with `is_deep` also of folders below; hidden ones are a system's."""
+    found = folder.rglob("*") if is_deep else folder.iterdir()
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in SUFFIXES
+        and not any(name.startswith(".") for name in path.relative_to(folder).parts)
+        and path.is_file()
+    )
 
 
 def read_images(paths: list[Path], size: tuple[int, int], channels: int) -> UInt8[np.ndarray, "n h w c"]:

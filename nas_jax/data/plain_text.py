@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.parts import find_parts
 from nas_jax.data.settings import check_seed, check_shares, check_sizes
-from nas_jax.data.text_files import find_parts, read_text
+from nas_jax.data.text_files import read_text
 from nas_jax.data.tokens import PADDING, check_unit, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.arrays import PARTS, Dataset, Split
+from nas_jax.data.parts import PART_NAMES
 from nas_jax.data.settings import augmentation_of, check_seed, check_sizes
 from nas_jax.errors import UserError
 
 _NAMES = ("images", "labels", "masks", "boxes")
-_OTHER_NAMES_OF_VAL = ("validation", "valid")
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 def _name_in(arrays: dict[str, np.ndarray], part: str) -> str | None:
     """What the file calls a part, None where it has none."""
-    names = (part, *_OTHER_NAMES_OF_VAL) if part == "val" else (part,)
-    return next((name for name in names if f"{name}_images" in arrays), None)
+    return next((name for name in PART_NAMES[part] if f"{name}_images" in arrays), None)
 
 
 def _part(path: Path, arrays: dict[str, np.ndarray], part: str) -> Split:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.parts import find_parts
 from nas_jax.data.settings import check_seed, check_shares, check_sizes
-from nas_jax.data.text_files import TABLES, Lines, find_parts, read_lines
+from nas_jax.data.text_files import TABLES, Lines, read_lines
 from nas_jax.data.tokens import check_unit, encode_all, make_encode, make_vocabulary
 from nas_jax.errors import UserError
 

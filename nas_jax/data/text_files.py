@@ -1,4 +1,4 @@
-"""Files of text: which there are in a folder, what they say, and the rows of those with a class in each line."""
+"""Files of text: what they say, and the rows of those with a class in each line."""
 
 import csv
 import io
@@ -10,35 +10,12 @@ from nas_jax.errors import UserError
 from nas_jax.table_files.records import MalformedTableError
 from nas_jax.table_files.text import decode
 
-PART_NAMES = {"train": ("train",), "val": ("val", "validation", "valid", "dev"), "test": ("test",)}
 TABLES = (".tsv", ".csv")
 
 
 class Lines(NamedTuple):
     texts: list[str]
     labels: list[str]
-
-
-def find_parts(path: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """The files of a folder by part, of which "train" has to be there; or the one file.
-
-    Raises:
-        UserError: there is nothing of the kind.
-    """
-    if path.is_file():
-        return {"train": path}
-    files = {file.name.lower(): file for file in sorted(path.iterdir()) if file.is_file()} if path.is_dir() else {}
-    found = {
-        part: files[f"{name}{suffix}"]
-        for part, names in PART_NAMES.items()
-        for name in reversed(names)
-        for suffix in reversed(suffixes)
-        if f"{name}{suffix}" in files
-    }
-    if "train" not in found:
-        wanted = " or ".join(f"train{suffix}" for suffix in suffixes)
-        raise UserError(f"data.path={str(path)!r}: there is no {wanted}; name a folder that has one, or a file")
-    return found
 
 
 def read_text(file: Path) -> str:

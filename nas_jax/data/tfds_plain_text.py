@@ -6,9 +6,9 @@ The examples of a split follow each other, a line each. A set has to be prepared
 from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
+from nas_jax.data.parts import PART_NAMES
 from nas_jax.data.plain_text import PlainText, dataset_of
 from nas_jax.data.settings import shared_fields
-from nas_jax.data.text_files import PART_NAMES
 from nas_jax.data.tfds_builder import (
     examples_of,
     first_of,

@@ -6,9 +6,10 @@ A split all of whose labels are kept secret counts as missing. A set has to be p
 from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
+from nas_jax.data.parts import PART_NAMES
 from nas_jax.data.settings import shared_fields
 from nas_jax.data.table_text import TableText, dataset_of
-from nas_jax.data.text_files import PART_NAMES, Lines
+from nas_jax.data.text_files import Lines
 from nas_jax.data.tfds_builder import (
     class_features,
     examples_of,

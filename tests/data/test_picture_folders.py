@@ -1,6 +1,7 @@
 """Folders of picture files with masks, or with boxes as COCO has them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def test_a_file_that_is_no_json_is_refused_in_one_line(tmp_path):
     (tmp_path / "train.json").write_text("{")
     with pytest.raises(UserError, match=r"train\.json': it is no valid JSON"):
         CocoJson(str(tmp_path)).load()
-    with pytest.raises(UserError, match=r"there is no file train\.json"):
+    with pytest.raises(UserError, match=r"there is no train\.json; name a folder"):
         CocoJson(str(tmp_path / "elsewhere")).load()
 
 
@@ -226,3 +227,23 @@ def test_a_mark_before_the_json_is_no_part_of_it(tmp_path):
     path = tmp_path / "train.json"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert len(CocoJson(str(tmp_path)).load().class_names)
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev"])
+def test_a_part_may_be_called_as_people_call_it(name, masked, tmp_path):
+    for part in ("train", name, "test"):
+        (tmp_path / part).mkdir()
+        for kind in ("images", "masks"):
+            shutil.copytree(masked / kind, tmp_path / part / kind)
+    dataset = ImageMasks(str(tmp_path), size=(8, 12)).load()
+    assert [len(split["mask"]) for split in (dataset.train, dataset.val, dataset.test)] == [NUM] * 3
+    shutil.copytree(tmp_path / name, tmp_path / "vAL" if name != "val" else tmp_path / "valid")
+    with pytest.raises(UserError, match="are both folders of validation examples; take one away"):
+        ImageMasks(str(tmp_path), size=(8, 12)).load()
+
+
+def test_a_file_of_a_part_may_be_called_as_people_call_it(tmp_path):
+    for part, num in (("train", 10), ("valid", 7), ("test", 8)):
+        coco(tmp_path, part, num)
+    dataset = CocoJson(str(tmp_path)).load()
+    assert [len(split["labels"]) for split in (dataset.train, dataset.val, dataset.test)] == [10, 7, 8]

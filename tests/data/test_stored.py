@@ -154,6 +154,9 @@ def test_classes_are_folders_with_pictures(pictures):
     (root / "notes").mkdir()
     (root / "notes" / "read.me").write_text("no picture")
     (root / ".hidden").mkdir()
+    (root / "a" / "._00.png").write_text("what another system keeps beside a picture")
+    (root / "a" / "deeper").mkdir()
+    (root / "a" / "00.png").rename(root / "a" / "deeper" / "00.png")
     dataset = ClassFolders(str(root), size=(6, 5), share=0.2).load()
     assert dataset.class_names == ("a", "b")
     places = []
@@ -174,16 +177,32 @@ def test_parts_of_classes_have_folders_of_their_own(pictures):
         (root / name).rename(root / "train" / name)
     Image.fromarray(picture(7)).save(root / "test" / "7.png")
     source = ClassFolders(str(root), size=(6, 5))
-    with pytest.raises(UserError, match=r"no picture files in the folders of .*test"):
+    with pytest.raises(UserError, match=r"test/7\.png' is in no folder of a class"):
         source.load()
     (root / "test" / "c").mkdir()
     (root / "test" / "7.png").rename(root / "test" / "c" / "7.png")
     with pytest.raises(UserError, match=r"test/c' is of no class of the training images: a, b"):
         source.load()
-    (root / "test" / "c").rename(root / "test" / "b")
+    (root / "test" / "c").rename(root / "c")
+    with pytest.raises(UserError, match=r"no picture files in the folders of .*test"):
+        source.load()
+    (root / "c").rename(root / "test" / "b")
     dataset = source.load()
     assert dataset.test["label"].tolist() == [1]
     assert [len(dataset.train["label"]), len(dataset.val["label"])] == [17, 3]
+
+
+def test_a_class_may_be_called_as_a_part_is(pictures):
+    root = pictures / "classes"
+    (root / "b").rename(root / "train")
+    assert ClassFolders(str(root), size=(6, 5)).load().class_names == ("a", "train")
+
+
+def test_a_picture_of_no_class_is_named(pictures):
+    root = pictures / "classes"
+    (root / "a" / "00.png").rename(root / "lonely.png")
+    with pytest.raises(UserError, match=r"lonely\.png' is in no folder of a class; move it into one, or take it away"):
+        ClassFolders(str(root), size=(6, 5)).load()
 
 
 @pytest.mark.parametrize(("path", "message"), [("", "is no folder"), (".", "no folder in .* has picture files")])

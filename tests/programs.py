@@ -9,6 +9,7 @@ The programs share what XLA compiles, in a folder that lives as long as these te
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -190,4 +191,6 @@ if __name__ == "__main__":
     for library in LIBRARIES:
         importlib.import_module(library)
     assert not xla_bridge.backends_are_initialized(), "a library has begun threads of JAX"
+    gc.collect()
+    gc.freeze()  # or each program takes apart at its end, in most of a second, what was imported for all
     runpy.run_module(_serve(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__", alter_sys=True)

@@ -23,6 +23,8 @@ from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import make_forward
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 ROOT = Path(__file__).parents[1]
 
 

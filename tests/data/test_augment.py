@@ -15,6 +15,9 @@ def augment(key, images, augmentation):
     return move(images, draw_moves(key, len(images), augmentation), augmentation.pad)
 
 
+compiled = jax.jit(augment, static_argnums=2)
+
+
 def random_images(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -32,7 +35,7 @@ def all_crops(image: np.ndarray, augmentation: Augmentation) -> list[bytes]:
 
 def test_augment_without_augmentation_changes_nothing():
     images = random_images(7, 6, 5, 3)
-    np.testing.assert_array_equal(augment(jax.random.key(0), images, Augmentation()), images)
+    np.testing.assert_array_equal(compiled(jax.random.key(0), images, Augmentation()), images)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_augment_without_augmentation_changes_nothing():
 )
 def test_augment_gives_a_crop_of_the_padded_image_perhaps_mirrored(augmentation):
     images = random_images(64, 6, 5, 2)
-    augmented = augment(jax.random.key(1), images, augmentation)
+    augmented = compiled(jax.random.key(1), images, augmentation)
     assert augmented.dtype == jnp.uint8
     for image, after in zip(images, np.asarray(augmented), strict=True):
         assert after.tobytes() in all_crops(image, augmentation)
@@ -51,7 +54,7 @@ def test_augment_draws_every_crop_equally_often_and_on_its_own():
     augmentation = Augmentation(pad=1, flip=True)
     image = random_images(4, 4, 1)
     copies = np.repeat(image[None], 3600, axis=0)
-    augmented = [after.tobytes() for after in np.asarray(augment(jax.random.key(2), copies, augmentation))]
+    augmented = [after.tobytes() for after in np.asarray(compiled(jax.random.key(2), copies, augmentation))]
     counts = np.array([augmented.count(crop) for crop in all_crops(image, augmentation)])
     assert len(counts) == 18
     # 200 of each are expected, with a deviation of 14.
@@ -62,8 +65,7 @@ def test_augment_draws_every_crop_equally_often_and_on_its_own():
 
 def test_augment_is_a_function_of_the_key_jitted_or_not():
     images, augmentation = random_images(32, 8, 8, 3), Augmentation(2, True)
-    jitted = jax.jit(augment, static_argnums=2)
-    once, again, other = (jitted(jax.random.key(seed), images, augmentation) for seed in (0, 0, 1))
+    once, again, other = (compiled(jax.random.key(seed), images, augmentation) for seed in (0, 0, 1))
     np.testing.assert_array_equal(once, again)
     np.testing.assert_array_equal(once, augment(jax.random.key(0), images, augmentation))
     assert (once != other).any()

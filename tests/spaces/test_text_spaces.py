@@ -86,16 +86,14 @@ def test_padding_changes_nothing(space):
     """A text gives what it gives where there is no room for padding. All padding gives numbers too."""
     text = np.random.default_rng(0).integers(2, NUM_TOKENS, (1, 4), np.int32)
     padded = np.pad(text, ((0, 0), (0, 2)))
+    with_empty = np.concatenate([padded, np.zeros_like(padded)])
     genomes = space.sample(np.random.default_rng(2), 40)
     learned = [genome for genome in genomes if space.genes_of(genome).get("position") == "learned"]
     for genome in [*genomes[:2], *learned[:1]]:
-        np.testing.assert_allclose(
-            outputs_of(space, genome, text),
-            outputs_of(space, genome, padded),
-            atol=1e-5,
-            err_msg=space.describe(genome),
-        )
-        assert np.isfinite(outputs_of(space, genome, np.zeros_like(padded))).all()
+        found = outputs_of(space, genome, with_empty)
+        expected = outputs_of(space, genome, text)
+        np.testing.assert_allclose(found[:1], expected, atol=1e-5, err_msg=space.describe(genome))
+        assert np.isfinite(found).all()
 
 
 def test_pools_are_over_what_is_no_padding():

@@ -72,9 +72,13 @@ def _slopes(z):
     return stats.norm.cdf(z) / h, stats.norm.pdf(z) / h
 
 
-@functools.partial(jax.jit, static_argnames="log_acquisition")
 def _gradients(log_acquisition, posterior, best):
     """Derivatives with respect to mean, std and best at each point."""
+    return _compiled_gradients(log_acquisition, posterior, float(best))
+
+
+@functools.partial(jax.jit, static_argnames="log_acquisition")
+def _compiled_gradients(log_acquisition, posterior, best):
 
     def at_point(mean, std, best):
         return log_acquisition(Posterior(mean[None], std[None]), best)[0]
@@ -155,16 +159,16 @@ def test_a_wider_posterior_promises_more(z, std, factor):
 
 
 def test_deviations_that_vanish(dtype):
-    mean = np.tile([-1e30, -1e3, -1, 0, 1, 1e3, 1e30], 2)
-    std = np.repeat([0, np.finfo(dtype).tiny], 7)
+    mean = np.tile([-1e30, -1e3, -1, 0, 1, 1e3, 1e30], 4)  # as many as other tests have compiled for
+    std = np.repeat([0, np.finfo(dtype).tiny], 14)
     posterior = _posterior(mean, std, dtype)
     plain = acquisition.expected_improvement(posterior, 0)
     np.testing.assert_allclose(plain, np.maximum(mean, 0), rtol=2e-5, atol=1e-18)
     for log_acquisition in (acquisition.log_expected_improvement, acquisition.log_probability_of_improvement):
-        logs = log_acquisition(posterior, 0)
-        assert jnp.all(jnp.isfinite(logs))
-        assert jnp.all(jnp.diff(logs[:7]) >= 0)
-        assert not jnp.any(jnp.isnan(jnp.stack(_gradients(log_acquisition, posterior, 0.0))))
+        logs = np.asarray(log_acquisition(posterior, 0))
+        assert np.all(np.isfinite(logs))
+        assert np.all(np.diff(logs[:7]) >= 0)
+        assert not np.any(np.isnan(_gradients(log_acquisition, posterior, 0)))
 
 
 @pytest.mark.parametrize("function", POINTWISE)

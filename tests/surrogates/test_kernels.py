@@ -45,8 +45,8 @@ def test_values_and_gradients_are_those_of_gpjax(name):
 
     with jax.enable_x64(True):
         lengthscales = jnp.asarray(LENGTHSCALES)
-        value, gradient = jax.value_and_grad(ours)(lengthscales)
-        expected, expected_gradient = jax.value_and_grad(theirs)(lengthscales)
+        value, gradient = jax.jit(jax.value_and_grad(ours))(lengthscales)
+        expected, expected_gradient = jax.jit(jax.value_and_grad(theirs))(lengthscales)
     # The instances were made outside of double precision, so alpha, power and period are float32.
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-5, atol=1e-8)

@@ -41,8 +41,8 @@ def test_overlaps_are_counted_pixels():
 def test_boxes_far_apart_have_a_gradient():
     """Of the plain overlap there is none; of the general one there is, and it moves them together."""
     far, near = jnp.array([[0.0, 0.0, 1.0, 1.0]]), jnp.array([[0.0, 5.0, 1.0, 6.0]])
-    assert (jax.grad(lambda box: iou(box, near).sum())(far) == 0).all()
-    gradient = jax.grad(lambda box: giou(box, near).sum())(far)
+    assert (jax.jit(jax.grad(lambda box: iou(box, near).sum()))(far) == 0).all()
+    gradient = jax.jit(jax.grad(lambda box: giou(box, near).sum()))(far)
     assert gradient[0, 3] > 0
     assert float(giou(far, near)[0]) == pytest.approx(-4 / 6)
 
@@ -86,7 +86,8 @@ def test_a_box_is_where_its_rectangle_has_moved(augmentation):
         boxes[place, slot], labels[place, slot] = np.array([top, left, bottom, right]) / sizes, 3
     task = Detection()
     batch = {"image": jnp.asarray(images), "boxes": jnp.asarray(boxes), "labels": jnp.asarray(labels)}
-    moved = jax.device_get(task.augment(batch, task.draw(jax.random.key(0), num, augmentation), augmentation))
+    draws = task.draw(jax.random.key(0), num, augmentation)
+    moved = jax.device_get(jax.jit(lambda *of_batch: task.augment(*of_batch, augmentation))(batch, draws))
     num_lost = 0
     for place in range(num):
         rows, columns = np.nonzero(moved["image"][place, :, :, 0] == 255)

@@ -18,6 +18,11 @@ MAPS = [jnp.zeros((1, 8, 12, 6)), jnp.zeros((1, 4, 6, 6))]
 PLACES = places_of(MAPS)
 
 
+@jax.jit
+def learned(boxes, labels):
+    return targets_of(boxes, labels, PLACES)
+
+
 def boxes_of(*corners):
     """In shares, of corners in places of the first map."""
     return np.array(corners, np.float32) / np.array([8, 12, 8, 12], np.float32)
@@ -33,7 +38,7 @@ def test_places_lie_in_the_middle_of_their_squares():
 def test_a_box_is_learned_near_its_centre_on_the_map_of_its_size():
     """One of 2 x 5 places of the fine map; one too large for it, whose centre is at 1.75, 2.75 of the coarse one."""
     boxes = boxes_of((2, 3, 4, 8), (0, 0, 7, 11), (0, 0, 0, 0))
-    found = targets_of(jnp.asarray(boxes), jnp.array([1, 0, -1], jnp.int32), PLACES)
+    found = learned(jnp.asarray(boxes), jnp.array([1, 0, -1], jnp.int32))
     labels = np.asarray(found.labels)
     fine, coarse = labels[:96].reshape(8, 12), labels[96:].reshape(4, 6)
     expected = np.full((8, 12), -1)
@@ -48,7 +53,7 @@ def test_a_box_is_learned_near_its_centre_on_the_map_of_its_size():
 def test_of_two_boxes_a_place_learns_the_smaller_one():
     """The larger one is learned at three times three places around its centre, less the four of the smaller one."""
     boxes = boxes_of((2, 2, 6.4, 6.4), (3, 3, 5, 5))
-    found = targets_of(jnp.asarray(boxes), jnp.array([0, 1], jnp.int32), PLACES)
+    found = learned(jnp.asarray(boxes), jnp.array([0, 1], jnp.int32))
     fine = np.asarray(found.labels)[:96].reshape(8, 12)
     expected = np.full((8, 12), -1)
     expected[3:6, 3:6] = 0
@@ -61,13 +66,13 @@ def test_the_smallest_box_has_a_place(side):
     rng = np.random.default_rng(0)
     for top, left in rng.uniform(0, 7, (30, 2)):
         boxes = boxes_of((top, left, top + side, left + side))
-        found = targets_of(jnp.asarray(boxes), jnp.zeros(1, jnp.int32), PLACES)
+        found = learned(jnp.asarray(boxes), jnp.zeros(1, jnp.int32))
         assert (np.asarray(found.labels) >= 0).sum() >= 1
 
 
 def test_what_is_learned_decodes_to_its_box():
     boxes = boxes_of((2, 3, 4, 7))
-    found = targets_of(jnp.asarray(boxes), jnp.zeros(1, jnp.int32), PLACES)
+    found = learned(jnp.asarray(boxes), jnp.zeros(1, jnp.int32))
     place = int(np.flatnonzero(np.asarray(found.labels) == 0)[0])
     centre, side = np.tile(PLACES.centres[place], 2), np.tile(PLACES.sides[place], 2)
     distances = np.abs(boxes[0] - centre) / side
@@ -87,7 +92,7 @@ def outputs_for(boxes, labels, num_classes):
     """Maps of a network that is sure of these boxes of each image."""
     logits = np.full((len(boxes), len(PLACES.levels), num_classes + 4), -9.0, np.float32)
     for image, (each, own) in enumerate(zip(boxes, labels, strict=True)):
-        found = targets_of(jnp.asarray(each), jnp.asarray(own), PLACES)
+        found = learned(jnp.asarray(each), jnp.asarray(own))
         for place in np.flatnonzero(np.asarray(found.labels) >= 0):
             centre, side = np.tile(PLACES.centres[place], 2), np.tile(PLACES.sides[place], 2)
             logits[image, place, int(found.labels[place])] = 4.0
@@ -107,13 +112,14 @@ def test_a_network_that_is_right_finds_each_box_once():
     found = jax.device_get(jax.jit(task.predict)(outputs))
     assert (found["labels"] >= 0).sum(axis=1).tolist() == [2, 1]
     batch = {"boxes": jnp.asarray(boxes), "labels": jnp.asarray(labels)}
-    np.testing.assert_allclose(task.scores(outputs, batch), 1)
-    rows = jax.device_get(task.metric_sums(outputs, batch, jnp.ones(2, bool)))
+    scores, metric_sums = jax.jit(task.scores), jax.jit(task.metric_sums)
+    np.testing.assert_allclose(scores(outputs, batch), 1)
+    rows = jax.device_get(metric_sums(outputs, batch, jnp.ones(2, bool)))
     metrics = task.metrics(task.gather([rows, rows], 3), 3)
     assert metrics["map_50"] == metrics["map"] == 1
     np.testing.assert_array_equal(task.class_metrics(rows, 2)["ap_50"], [1, 1])
     wrong = {**batch, "labels": jnp.where(batch["labels"] >= 0, 1 - batch["labels"], -1)}
-    np.testing.assert_allclose(task.scores(outputs, wrong), 0)
+    np.testing.assert_allclose(scores(outputs, wrong), 0)
 
 
 def test_hits_take_each_box_once():
@@ -148,8 +154,13 @@ def test_a_few_scenes_are_learned_by_heart():
         params, statistics, state, loss = step(params, statistics, state)
         losses.append(float(loss))
     assert losses[-1] < 0.3 * losses[0]
-    outputs = network.apply({"params": params, **statistics}, inputs)
-    rows = jax.device_get(task.metric_sums(outputs, batch, jnp.ones(8, bool)))
+
+    @jax.jit
+    def measure(params, statistics):
+        outputs = network.apply({"params": params, **statistics}, inputs)
+        return task.metric_sums(outputs, batch, jnp.ones(8, bool))
+
+    rows = jax.device_get(measure(params, statistics))
     assert task.metrics(rows, 8)["map_50"] > 0.8
 
 

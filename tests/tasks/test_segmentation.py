@@ -34,7 +34,7 @@ def measured(task, outputs, masks, num_padded=0):
     is_real = np.arange(len(outputs) + num_padded) < len(outputs)
     more = jnp.asarray(np.concatenate([outputs, outputs[:num_padded]]))
     batch = {"mask": jnp.asarray(np.concatenate([masks, masks[:num_padded]]))}
-    return jax.device_get(task.metric_sums(more, batch, jnp.asarray(is_real)))
+    return jax.device_get(jax.jit(task.metric_sums)(more, batch, jnp.asarray(is_real)))
 
 
 def test_overlaps_are_those_of_scikit_learn():
@@ -71,7 +71,7 @@ def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
 
 def test_scores_are_the_overlaps_of_each_image():
     outputs, masks = random_outputs(np.random.default_rng(1), 5, 3)
-    found = Segmentation().scores(jnp.asarray(outputs), {"mask": jnp.asarray(masks)})
+    found = jax.jit(Segmentation().scores)(jnp.asarray(outputs), {"mask": jnp.asarray(masks)})
     expected = [
         sklearn.metrics.jaccard_score(
             mask[mask != IGNORED],
@@ -87,7 +87,7 @@ def test_scores_are_the_overlaps_of_each_image():
 def test_an_image_of_which_all_is_left_out_is_none_of_the_worst():
     outputs, masks = random_outputs(np.random.default_rng(1), 2, 3)
     masks[1] = IGNORED
-    found = Segmentation().scores(jnp.asarray(outputs), {"mask": jnp.asarray(masks)})
+    found = jax.jit(Segmentation().scores)(jnp.asarray(outputs), {"mask": jnp.asarray(masks)})
     assert found[0] < found[1] == 1
 
 
@@ -95,9 +95,9 @@ def test_dice_by_hand():
     """Two pixels of probability .75 for what they are, the third one left out: 2 * 1.5 / (1.5 + .5 + 2) = .75."""
     logits = np.log(np.array([[[[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]]]], np.float32))
     masks = np.array([[[0, 1, IGNORED]]], np.uint8)
-    assert soft_dice(jnp.asarray(logits), jnp.asarray(masks))[0] == pytest.approx(0.25)
+    assert jax.jit(soft_dice)(jnp.asarray(logits), jnp.asarray(masks))[0] == pytest.approx(0.25)
     cross_entropy = -np.log(0.75)
-    loss = Segmentation(dice=2.0).loss(jnp.asarray(logits), {"mask": jnp.asarray(masks)})
+    loss = jax.jit(Segmentation(dice=2.0).loss)(jnp.asarray(logits), {"mask": jnp.asarray(masks)})
     assert loss[0] == pytest.approx(cross_entropy + 2 * 0.25, rel=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_pixels_that_are_left_out_have_no_gradient():
     def loss(outputs):
         return Segmentation(dice=1.0, label_smoothing=0.1).loss(outputs, {"mask": jnp.asarray(masks)}).sum()
 
-    gradient = np.asarray(jax.grad(loss)(jnp.asarray(outputs)))
+    gradient = np.asarray(jax.jit(jax.grad(loss))(jnp.asarray(outputs)))
     assert (gradient[masks == IGNORED] == 0).all()
     assert (gradient[masks != IGNORED] != 0).all()
 

@@ -30,11 +30,11 @@ def continued(**changes):
 
 def added_up(task, outputs, batch, sizes):
     """Sums of batches of these sizes, the last one padded."""
-    total, start = None, 0
+    total, start, metric_sums = None, 0, jax.jit(task.metric_sums)
     for size in sizes:
         part = jax.tree.map(lambda array, s=start, n=size: np.resize(array[s : s + n], (n, *array.shape[1:])), batch)
         logits = np.resize(outputs[start : start + size], (size, *outputs.shape[1:]))
-        sums = task.metric_sums(
+        sums = metric_sums(
             jnp.asarray(logits), jax.tree.map(jnp.asarray, part), jnp.arange(size) < len(outputs) - start
         )
         total = sums if total is None else jax.tree.map(jnp.add, total, sums)
@@ -80,7 +80,7 @@ def test_every_token_of_a_language_model_has_equal_weight():
     assert found["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
     hits = (outputs.argmax(-1) == targets)[targets >= 0]
     assert found["accuracy"] == pytest.approx(hits.mean())
-    losses = LanguageModel().loss(jnp.asarray(outputs), {"next": jnp.asarray(targets)})
+    losses = jax.jit(LanguageModel().loss)(jnp.asarray(outputs), {"next": jnp.asarray(targets)})
     counts = (targets >= 0).sum(1)
     assert float((losses * counts).sum()) == pytest.approx(np.sum(nats), rel=1e-5)
 

@@ -25,7 +25,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# None of them asks JAX for its devices: that begins threads, which a fork would not have. gpjax does.
+# None of them asks JAX for its devices: that begins threads, which a fork would not have. gpjax does; what it imports
+# does not.
 LIBRARIES = (
     "jax.numpy",
     "flax.linen",
@@ -42,6 +43,9 @@ LIBRARIES = (
     "nas_jax.report.stages",
     "nas_jax.search.finalists",
     "nas_jax.search.winner",
+    "beartype.claw",
+    "lineax",
+    "numpyro.distributions",
 )
 
 

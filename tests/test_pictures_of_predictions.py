@@ -23,6 +23,8 @@ from nas_jax.train.checkpoint import save_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.workdir import claim_workdir
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 SIZES = {"size": 20, "num_train": 8, "num_val": 6, "num_test": 6}
 GENOMES = {
     "segmentation": ("encoder_decoder", (2, 8, 1, "conv", 3, 1, "add", "nearest")),

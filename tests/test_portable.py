@@ -15,6 +15,8 @@ from nas_jax.portable import make_predict, program_bytes
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.classification import Classification
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 
 

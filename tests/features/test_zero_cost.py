@@ -19,6 +19,8 @@ from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.classification import Classification
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 SPACE = Chain(
     (8, 8, 3), 3, conv_sizes=(3,), conv_filters=(4, 8), fc_units=(8,), min_feature_layers=1, max_feature_layers=2
 )

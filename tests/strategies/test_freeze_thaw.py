@@ -21,6 +21,8 @@ from nas_jax.strategies.freeze_thaw import FreezeThaw
 from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 LOSS = Objectives((Objective("loss", maximize=False),))
 EPOCHS = (1, 2, 4, 8, 16, 32)
 SPACE = Categorical(genes=(("depth", tuple(range(1, 21))), ("width", (16, 32, 64, 128))))

@@ -118,9 +118,8 @@ def test_wrong_data_are_refused(surrogate, x, y):
 
 @pytest.mark.parametrize("x_new", [[1.0, 2.0, 3.0], [[1.0, 2.0]], [[1.0, np.nan, 2.0]]])
 def test_wrong_queries_are_refused(surrogate, x_new):
-    state = surrogate.fit(KEY, *_data(n=12))
     with pytest.raises(ValueError, match="must"):
-        surrogate.predict(state, x_new)
+        surrogate.predict(_fitted(surrogate), x_new)
 
 
 def test_importing_the_package_imports_nothing_heavy():

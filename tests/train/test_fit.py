@@ -145,7 +145,7 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
     indices = np.arange(32, dtype=np.int32)
     examples, spec = jax.tree.map(jnp.asarray, problem.dataset.train), problem.dataset.spec
     step = make_step(optimizer, recipe, problem)
-    after, loss = step(state, examples, jnp.asarray(indices), jnp.float32(0.05))
+    after, loss = jax.jit(step)(state, examples, jnp.asarray(indices), jnp.float32(0.05))
     before, after = (jax.tree.map(jnp.asarray, LAYOUT.variables(jax.device_get(each))) for each in (state, after))
 
     x = (problem.dataset.train["image"][:32] / 255.0 - np.array(spec.mean)) / np.array(spec.std)
@@ -155,7 +155,7 @@ def test_a_step_is_nesterov_momentum_on_the_batch():
         logits, _ = Small().apply(variables, jnp.asarray(x, jnp.float32), train=True, mutable=["batch_stats"])
         return optax.softmax_cross_entropy_with_integer_labels(logits, examples["label"][:32]).mean()
 
-    expected_loss, gradients = jax.value_and_grad(loss_fn)(before["params"])
+    expected_loss, gradients = jax.jit(jax.value_and_grad(loss_fn))(before["params"])
     expected = jax.tree.map(lambda p, g: p - 0.05 * 1.9 * g, before["params"], gradients)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-4)
     assert_close(after["params"], expected)

@@ -21,16 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def command(*arguments, module="main", **environment):
-    if not environment:
-        return programs.run(f"nas_jax.{module}", *arguments)
-    return subprocess.run(
-        [sys.executable, "-m", f"nas_jax.{module}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return programs.run(f"nas_jax.{module}", *arguments, **environment)
 
 
 def config_of(*arguments):
@@ -199,7 +190,9 @@ def wait_for_module(process):
 def test_a_terminal_of_ascii_gets_other_characters(tmp_path):
     path = tmp_path / "config.py"
     path.write_text("def get_config():\n    raise ValueError('1 ± 2 … é')\n")
-    done = command(f"--config={path}", PYTHONIOENCODING="ascii")
+    program = [sys.executable, "-m", "nas_jax.main", f"--config={path}"]  # anew: Python reads the encoding as it starts
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert "ValueError: 1 +- 2 ... ?" in only_line(done)
 
 

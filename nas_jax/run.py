@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_jax.curve_log import CurveLog
+from nas_jax.data.digest import digest_of
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
 from nas_jax.features.space import FeaturedSpace
@@ -23,6 +24,7 @@ from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import check_files, claim_workdir, write_notes
 
 BEST = "best"
+_PLACES = ("path", "data_dir")  # fields of data sources that say where a set lies, which may move
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +78,10 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     parts = build_parts(config, checkpoint_dir_of(workdir), state_dir)
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
-        free = {*changeable(store, config, parts.strategy), "trackers", "stages"}
+        free = {*changeable(store, config, parts.strategy), "data.stream_dir", "trackers", "stages"}
         if not (workdir / BEST).exists():
             free.add("finalists.choice")
-        claim_workdir(workdir, config, free, _digests(parts))
+        claim_workdir(workdir, config, free, _digests(parts, config))
         check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)
@@ -103,17 +105,22 @@ def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:
         UserError: a setting that is wrong, or a file that is not the one that the run began with.
     """
     parts = build_parts(config, checkpoint_dir_of(workdir))
-    check_files(workdir, config, _digests(parts))
+    check_files(workdir, config, _digests(parts, config))
     return parts
 
 
-def _digests(parts: Parts) -> dict[str, str]:
+def _digests(parts: Parts, config: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that results depend on beside the config, by the fields that name it."""
     searching, finals = parts.search.evaluator, parts.finals.evaluator
     seen = parts.learner.space
     features = seen.features if isinstance(seen, FeaturedSpace) else None
-    return digests_of(
+    digests = digests_of(
         {"space": parts.space, "evaluator": searching, "finalists.evaluator": finals, "features": features}
     )
+    if parts.problem is None:
+        return digests
+    places = [field for field in _PLACES if config["data"].get(field)] or ["examples"]
+    return digests | dict.fromkeys([f"data.{field}" for field in places], digest_of(parts.problem.dataset))
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

@@ -32,12 +32,13 @@ def claim_workdir(
 ) -> None:
     """Writes `config.json` and `environment.json`, and `files.json` where the run reads files.
 
-    A later start adds its environment to the first one's, under "later", where it differs. A file may have moved, but
-    has to be the same.
+    A later start adds its environment to the first one's, under "later", where it differs. A file, or the folder of a
+    data set, may have moved, but what it holds has to be the same.
 
     Args:
         changeable: sections, and fields by their dotted names, on which nothing in the workdir depends yet.
-        digests: of files that results depend on, by the field of the config that names them.
+        digests: of what results depend on, a file or the examples of a data set, by the field of the config that names
+            it.
         command: by which this process was started, if not that of a run.
 
     Raises:
@@ -75,7 +76,7 @@ def claim_workdir(
 
 
 def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, str]) -> None:
-    """Refuses files that are not those with which a run began.
+    """Refuses files, or a data set, that are not those with which a run began.
 
     Args:
         config: the run's, which says where the files are.
@@ -88,8 +89,8 @@ def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, 
     for name, digest in digests.items():
         if first_digests.get(name, digest) != digest:
             raise UserError(
-                f"{_at(config, name)} has changed: it is not the file that the run in {workdir} began with; bring that "
-                "one back, or choose another --workdir"
+                f"{_at(config, name)} has changed since the run in {workdir} began with it; bring back what it was, or "
+                "choose another --workdir"
             )
 
 
@@ -99,11 +100,11 @@ def _first_digests(workdir: Path) -> dict[str, str]:
 
 
 def _at(config: Mapping[str, Any], name: str) -> str:
-    """The file that a field of the config names, or the field, where another section says it."""
+    """The file or folder that a field of the config names, or the field, where another section says it."""
     value: Any = config
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    return repr(value) if isinstance(value, str) else f"the file of {name}"
+    return repr(value) if isinstance(value, str) else f"what {name} stands for"
 
 
 def write_notes(workdir: Path, notes: Collection[str]) -> None:

@@ -62,11 +62,11 @@ def test_a_file_has_to_stay_the_same_and_may_move(tmp_path):
     claim_workdir(tmp_path, table_config("b.csv"), digests=digests("1", "1", "1"))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert json.loads(before["config.json"])["space"]["path"] == "b.csv"
-    with pytest.raises(UserError, match=r"^'b.csv' has changed: it is not the file that the run in .* began with"):
+    with pytest.raises(UserError, match=r"^'b.csv' has changed since the run in .* began with it"):
         claim_workdir(tmp_path, table_config("b.csv"), digests=digests("2", "2", "2"))
     with pytest.raises(UserError, match=r"evaluator.path: b.csv there, c.csv here; space.path"):
         claim_workdir(tmp_path, table_config("c.csv"), digests=digests("2", "2", "2"))
-    with pytest.raises(UserError, match=r"^the file of finalists.evaluator.path has changed"):
+    with pytest.raises(UserError, match=r"^what finalists.evaluator.path stands for has changed"):
         claim_workdir(tmp_path, table_config("b.csv"), digests=digests("1", "1", "2"))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     claim_workdir(tmp_path, table_config("b.csv"), ("finalists",), digests("1", "1", "2"))

@@ -168,6 +168,9 @@ def _check_names(name: Any, class_names: Any) -> None:
         raise ValueError(f"name: must be text, but is {reprlib.repr(name)}")
     if not isinstance(class_names, tuple) or not all(isinstance(each, str) for each in class_names):
         raise ValueError(f"class_names: must be a tuple of text, but are {reprlib.repr(class_names)}")
+    for each in (name, *class_names):
+        if not each.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in each):
+            raise ValueError(f"the name {each!r} is no UTF-8: what it names has to be called otherwise")
 
 
 def _check_arrays(part: str, split: Any) -> None:

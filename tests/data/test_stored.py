@@ -1,10 +1,14 @@
 """Training examples in files: the same as in memory, written once, and anew where their origin changes."""
 
 import json
+import math
 import os
+import resource
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,13 +133,83 @@ def test_what_cannot_be_read_leaves_nothing_behind(source_of, pictures, tmp_path
     assert_equal(source.load(), replace(source, stream_dir="").load())
 
 
-def test_a_damaged_folder_is_named_in_one_line(source_of, tmp_path):
+def _damage(folder, how):
+    about = json.loads((folder / "about.json").read_text())
+    changes = {
+        "other moments": {"mean": [0.5]},
+        "no number": {"std": [0.1, 0.2, math.nan]},
+        "a field less": {"arrays": None},
+        "another shape": {"arrays": {**about["arrays"], "label": ["int32", 5]}},
+    }
+    match how:
+        case "a short array":
+            (folder / "image.npy").write_bytes((folder / "image.npy").read_bytes()[:100])
+        case "no array":
+            (folder / "image.npy").unlink()
+        case "one for the other":
+            (folder / "image.npy").rename(folder / "other.npy")
+            (folder / "label.npy").rename(folder / "image.npy")
+            (folder / "other.npy").rename(folder / "label.npy")
+        case "no text":
+            (folder / "about.json").write_bytes(b"")
+        case _:
+            (folder / "about.json").write_text(json.dumps(about | changes[how]))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a short array",
+        "no array",
+        "one for the other",
+        "no text",
+        "other moments",
+        "no number",
+        "a field less",
+        "another shape",
+    ],
+)
+def test_a_damaged_folder_is_named_in_one_line(how, source_of, tmp_path):
     source = replace(source_of("tfds"), stream_dir=str(tmp_path))
     folder = source.load().stored.folder
-    with open(f"{folder}/image.npy", "r+b") as file:
-        file.truncate(100)
-    with pytest.raises(UserError, match="is damaged; delete it, and it will be written anew"):
+    _damage(Path(folder), how)
+    with pytest.raises(UserError, match=f"'{folder}' is damaged; delete it, and it will be written anew"):
         source.load()
+
+
+def test_what_is_not_complete_is_written_anew(source_of, tmp_path):
+    source = replace(source_of("tfds"), stream_dir=str(tmp_path))
+    folder = Path(source.load().stored.folder)
+    (folder / "about.json").unlink()
+    assert_equal(source.load(), replace(source, stream_dir="").load())
+
+
+def test_a_folder_that_cannot_be_used_is_named_in_one_line(source_of, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"data\.stream_dir='.*file' cannot be used: File exists"):
+        replace(source_of("tfds"), stream_dir=str(tmp_path / "file")).load()
+
+
+def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(source_of, tmp_path, monkeypatch):
+    """The system says so when a file is written, and would end the process if its pages were written through a map."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    source = replace(source_of("tfds"), stream_dir=str(tmp_path / "stream"))
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"data\.stream_dir='.*stream' cannot be used: File too large"):
+            source.load()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / "stream").iterdir())
+
+
+def test_files_that_change_while_they_are_read_are_not_kept(tmp_path):
+    states = iter(["before", "after"])
+    with pytest.raises(UserError, match="files were changed while they were read"):
+        training_split(range(3), lambda places: {"label": np.array(places)}, str(tmp_path), lambda: next(states))
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_of_several_sizes_are_refused_across_blocks(tiny_dir, tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 """Folders of picture files, one folder for each class: `ant/`, `bee/`, …, or such folders in `train/`, `val/`, `test/`.
 
-A class has the pictures of the folders below its own too. What is missing of the parts is drawn from the training part.
+A class has the pictures of the folders below its own too, and of those that links there lead to. There are parts where
+`train` has folders with pictures: one with pictures alone is of a class. What is missing of the parts is drawn from the
+training part.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
-from nas_jax.data.parts import folders_of_parts
-from nas_jax.data.picture_files import check_size, picture_paths, read_images, with_drawn_parts
+from nas_jax.data.folders import folders_in
+from nas_jax.data.parts import folders_of_parts, is_part
+from nas_jax.data.picture_files import check_size, has_pictures, picture_paths, read_images, with_drawn_parts
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
@@ -25,7 +29,7 @@ class _Labelled(NamedTuple):
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """Images that are resized; classes are the names of folders, in their order.
+    """Images that are resized; classes are the names of folders (in NFC), in their order.
 
     Args:
         path: The folder.
@@ -86,17 +90,32 @@ make = ClassFolders
 
 
 def _parts(root: Path) -> dict[str, Path]:
-    """The folders of the parts; the whole is the training part where "train" has pictures, as that of a class has.
+    """The folders of the parts; the whole is the training part where no folder of a part has folders with pictures.
 
     Raises:
-        UserError: there is another part, and no training part.
+        UserError: there is another part, and no training part; or something beside the training part is of no part.
     """
+    held = [folder for folder in folders_in(root) if is_part(folder.name) and _with_pictures(folder)]
+    if not held:
+        return {"train": root}
     found = folders_of_parts(root)
-    if "train" in found and not picture_paths(found["train"]):
-        return found
-    if any(not picture_paths(folder) for folder in found.values()):
-        raise UserError(f"data.path={str(root)!r}: there is no folder 'train'")
-    return {"train": root}
+    if found.get("train") not in held:
+        raise UserError(
+            f"data.path: {str(held[0])!r} has folders of classes, and there is no folder 'train' beside it that has "
+            "some; add it, or rename what is no part"
+        )
+    others = [*picture_paths(root), *(each for each in folders_in(root) if each not in found.values())]
+    for each in others:
+        if each.is_file() or has_pictures(each):
+            raise UserError(
+                f"data.path: {str(each)!r} is in no part ({', '.join(found)}); move it into one, or take it away"
+            )
+    return found
+
+
+def _with_pictures(folder: Path) -> list[Path]:
+    """The folders in it that have pictures."""
+    return [each for each in folders_in(folder) if has_pictures(each)]
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
@@ -105,12 +124,25 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     Raises:
         UserError: there are none.
     """
-    names = tuple(each.name for each in _folders(folder) if picture_paths(each, is_deep=True))
+    names = {_class_name(each) for each in _with_pictures(folder)}
     if not names:
         raise UserError(
             f"data.path: no folder in {str(folder)!r} has picture files; there has to be one for each class"
         )
-    return names
+    return tuple(sorted(names))
+
+
+def _class_name(folder: Path) -> str:
+    """The folder's name, in the one form of Unicode (NFC) of those that systems write it in.
+
+    Raises:
+        UserError: it is no text.
+    """
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"data.path: the name of the folder {str(folder)!r} is no UTF-8; rename it") from error
+    return unicodedata.normalize("NFC", folder.name)
 
 
 def _labelled(folder: Path, class_names: tuple[str, ...]) -> list[_Labelled]:
@@ -122,16 +154,10 @@ def _labelled(folder: Path, class_names: tuple[str, ...]) -> list[_Labelled]:
     if stray := picture_paths(folder):
         raise UserError(f"data.path: {str(stray[0])!r} is in no folder of a class; move it into one, or take it away")
     found = []
-    for each in _folders(folder):
-        paths = picture_paths(each, is_deep=True)
-        if paths and each.name not in class_names:
+    for each in _with_pictures(folder):
+        if (name := _class_name(each)) not in class_names:
             raise UserError(f"data.path: {str(each)!r} is of no class of the training images: {', '.join(class_names)}")
-        found += [_Labelled(path, class_names.index(each.name)) for path in paths]
+        found += [_Labelled(path, class_names.index(name)) for path in picture_paths(each, is_deep=True)]
     if not found:
         raise UserError(f"data.path: there are no picture files in the folders of {str(folder)!r}")
     return found
-
-
-def _folders(folder: Path) -> list[Path]:
-    """In the order of their names; hidden ones are a system's."""
-    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))

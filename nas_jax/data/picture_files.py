@@ -1,6 +1,7 @@
 """Picture files of one size, for sources that read folders; and parts that are drawn where there are none."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageOps
 
 from nas_jax.data.arrays import PARTS
+from nas_jax.data.folders import entries
 from nas_jax.errors import UserError, describe
 from nas_jax.pictures import open_picture
 
@@ -19,15 +21,40 @@ T = TypeVar("T")
 
 
 def picture_paths(folder: Path, *, is_deep: bool = False) -> list[Path]:
-    """In the order of their names, with `is_deep` also of folders below; hidden ones are a system's."""
-    found = folder.rglob("*") if is_deep else folder.iterdir()
-    return sorted(
-        path
-        for path in found
-        if path.suffix.lower() in SUFFIXES
-        and not any(name.startswith(".") for name in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    """In the order of their names, with `is_deep` also of folders below, and of those that links there lead to.
+
+    Raises:
+        UserError: as `entries`.
+    """
+    return sorted(_pictures_in(folder, is_deep=is_deep))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether it has any, or a folder below it; looks no further than the first one.
+
+    Raises:
+        UserError: as `entries`.
+    """
+    return any(True for _ in _pictures_in(folder, is_deep=True))
+
+
+def _pictures_in(folder: Path, *, is_deep: bool) -> Iterator[Path]:
+    """Each folder once, by a path without links if there is one; those around the first one are not entered."""
+    around = (*folder.resolve().parents, *(each.resolve() for each in folder.absolute().parents))
+    seen, waiting = set(around), deque([folder])
+    while waiting:
+        place = waiting.popleft()
+        if (real := place.resolve()) in seen:
+            continue
+        seen.add(real)
+        for each in entries(place):
+            path = Path(each.path)
+            if each.is_file() and path.suffix.lower() in SUFFIXES:
+                yield path
+            elif is_deep and each.is_symlink() and each.is_dir():
+                waiting.append(path)
+            elif is_deep and each.is_dir():
+                waiting.appendleft(path)
 
 
 def read_images(paths: list[Path], size: tuple[int, int], channels: int) -> UInt8[np.ndarray, "n h w c"]:

@@ -247,3 +247,18 @@ def test_a_file_of_a_part_may_be_called_as_people_call_it(tmp_path):
         coco(tmp_path, part, num)
     dataset = CocoJson(str(tmp_path)).load()
     assert [len(split["labels"]) for split in (dataset.train, dataset.val, dataset.test)] == [10, 7, 8]
+
+
+@pytest.mark.parametrize("names", [("val", "valid"), ("Train", "train")])
+def test_two_files_of_one_part_are_named(names, tmp_path):
+    for part in {"train", *names}:
+        coco(tmp_path, part)
+    with pytest.raises(UserError, match=rf"'{names[0]}\.json' and '{names[1]}\.json' are both files of \w+ examples"):
+        CocoJson(str(tmp_path)).load()
+
+
+def test_a_file_of_a_part_that_is_a_link_to_nothing_is_named(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "val.json").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"val\.json' is a link to 'nowhere', which is not there"):
+        CocoJson(str(tmp_path)).load()

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def read_table(path: str, *, is_all_needed: bool = True) -> Table:
         raise UserError(
             "a table is needed: name a CSV or JSON file, for example with --config.evaluator.path=table.csv"
         )
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))
     if file.is_dir():
         raise UserError(f"the table {path!r} cannot be read: it is a folder; name a file")
     try:

@@ -213,6 +213,8 @@ def test_no_file_is_refused(tmp_path):
         read_table("")
     with pytest.raises(UserError, match="cannot be read: it is a folder; name a file"):
         read_table(str(tmp_path))
+    with pytest.raises(UserError, match=r"~nobody_of_this_name/table\.csv' cannot be read"):
+        read_table("~nobody_of_this_name/table.csv")
 
 
 def test_a_missing_column_lists_those_that_there_are(tmp_path):

@@ -17,7 +17,7 @@ from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.folders import folders_in
 from nas_jax.data.parts import folders_of_parts, is_part
 from nas_jax.data.picture_files import check_size, has_pictures, picture_paths, read_images, with_drawn_parts
-from nas_jax.data.settings import augmentation_of, check_seed, check_shares
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
 
@@ -58,7 +58,7 @@ class ClassFolders:
         check_shares(share=self.share)
 
     def load(self) -> Dataset:
-        root = Path(self.path)
+        root = path_of(self.path)
         if not self.path or not root.is_dir():
             raise UserError(f"data.path: {self.path!r} is no folder; name one that has a folder for each class")
         found = _parts(root)

@@ -17,7 +17,7 @@ from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.box_lists import box_arrays
 from nas_jax.data.parts import find_parts
 from nas_jax.data.picture_files import check_size, read_images, upright_size, with_drawn_parts
-from nas_jax.data.settings import augmentation_of, check_seed, check_shares
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.data.text_files import read_text
 from nas_jax.errors import UserError, describe
@@ -73,7 +73,7 @@ class CocoJson:
             raise ValueError(f"max_boxes={self.max_boxes}: has to be at least 0")
 
     def load(self) -> Dataset:
-        path = Path(self.path)
+        path = path_of(self.path)
         if not self.path:
             raise UserError("data.path: name a folder with train.json, or such a file: --config.data.path=…")
         files = find_parts(path, (".json",))

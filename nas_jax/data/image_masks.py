@@ -1,7 +1,7 @@
 """Folders of picture files with a mask for each: `images/` and `masks/`, or such a pair in `train/`, `val/`, `test/`.
 
-A mask has the name of its image, but for what follows the last dot. What is missing of the parts is drawn from the
-training part.
+A mask has the name of its image, but for what follows the last dot. All lie side by side, none in a folder below. What
+is missing of the parts is drawn from the training part.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,21 @@ from jaxtyping import UInt8
 from PIL import ImageColor
 
 from nas_jax.data.arrays import Dataset, Split
+from nas_jax.data.folders import folders_in
 from nas_jax.data.parts import folders_of_parts
-from nas_jax.data.picture_files import check_size, picture_paths, read_images, read_mask, with_drawn_parts
-from nas_jax.data.settings import augmentation_of, check_seed, check_shares
+from nas_jax.data.picture_files import (
+    check_size,
+    has_pictures,
+    picture_paths,
+    read_images,
+    read_mask,
+    with_drawn_parts,
+)
+from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
 
+_NAMES = ("images", "masks")
 _IGNORED = 255
 
 
@@ -61,12 +70,10 @@ class ImageMasks:
             ImageColor.getrgb(color)
 
     def load(self) -> Dataset:
-        if not Path(self.path).is_dir() or not self.path:
+        root = path_of(self.path)
+        if not self.path or not root.is_dir():
             raise UserError(f"data.path: {self.path!r} is no folder; name one with images/ and masks/")
-        root = Path(self.path)
-        pairs = {part: _pairs(folder) for part, folder in folders_of_parts(root).items()} or {"train": _pairs(root)}
-        if "train" not in pairs:
-            raise UserError(f"data.path={self.path!r}: there is no folder 'train'")
+        pairs = {part: _pairs(folder) for part, folder in _parts(root).items()}
         chosen = with_drawn_parts(pairs, self.share, self.seed)
         train = training_split(
             chosen["train"],
@@ -118,13 +125,32 @@ class ImageMasks:
 make = ImageMasks
 
 
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders of the parts; the whole is the training part where there are none.
+
+    Raises:
+        UserError: there is another part, and no training part; or there are pictures beside the parts.
+    """
+    found = folders_of_parts(root)
+    if not found:
+        return {"train": root}
+    if "train" not in found:
+        raise UserError(f"data.path={str(root)!r}: there is no folder 'train'")
+    for folder in (root / name for name in _NAMES):
+        if folder.is_dir() and has_pictures(folder):
+            raise UserError(
+                f"data.path: {str(folder)!r} is in no part ({', '.join(found)}); move it into one, or take it away"
+            )
+    return found
+
+
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     """Each image with its mask.
 
     Raises:
         UserError: there are none, or one is without the other.
     """
-    for name in ("images", "masks"):
+    for name in _NAMES:
         if not (folder / name).is_dir():
             raise UserError(f"data.path: there is no folder {str(folder / name)!r}")
     images, masks = _by_stem(folder / "images"), _by_stem(folder / "masks")
@@ -140,8 +166,14 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     """Picture files by their names without what follows the last dot.
 
     Raises:
-        UserError: two have one such name.
+        UserError: two have one such name, or some lie in a folder below.
     """
+    for below in folders_in(folder):
+        if has_pictures(below):
+            raise UserError(
+                f"data.path: {str(below)!r} has pictures, and all of a part have to lie side by side in "
+                f"{str(folder)!r}; move them there, or take them away"
+            )
     found: dict[str, Path] = {}
     for path in picture_paths(folder):
         if path.stem in found:

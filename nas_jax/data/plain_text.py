@@ -6,13 +6,12 @@ as a model is to be measured on what comes after. A path to a file is a training
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.parts import find_parts
-from nas_jax.data.settings import check_seed, check_shares, check_sizes
+from nas_jax.data.settings import check_seed, check_shares, check_sizes, path_of
 from nas_jax.data.text_files import read_text
 from nas_jax.data.tokens import PADDING, check_unit, make_encode, make_vocabulary
 from nas_jax.errors import UserError
@@ -62,9 +61,10 @@ class PlainText:
     def load(self) -> Dataset:
         if not self.path:
             raise UserError("data.path: name a folder with train.txt, or a file: --config.data.path=…")
-        files = find_parts(Path(self.path), (".txt",))
+        path = path_of(self.path)
+        files = find_parts(path, (".txt",))
         texts = {part: _LINE_BREAK.sub("\n", read_text(file)) for part, file in files.items()}
-        return dataset_of(Path(self.path).stem, texts, self)
+        return dataset_of(path.stem, texts, self)
 
 
 def dataset_of(name: str, texts: dict[str, str], settings: PlainText) -> Dataset:

@@ -10,18 +10,19 @@ Its arrays are named `train_images`, `train_masks`, `val_images`, …: a part, a
 | `boxes` | `boxes` | [n, m, 4], ymin, xmin, ymax, xmax in shares of height and width, 0 where there is none |
 | `labels` | `labels` | [n, m], beside `boxes`, the class of each box, -1 where there is none |
 
-Other arrays of the file are not read.
+Other arrays of the file are not read, unless they differ from these in capitals alone, which is refused.
 """
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nas_jax.data.arrays import PARTS, Dataset, Split
-from nas_jax.data.parts import PART_NAMES
-from nas_jax.data.settings import augmentation_of, check_seed, check_sizes
+from nas_jax.data.parts import PART_NAMES, both_of_one_part
+from nas_jax.data.settings import augmentation_of, check_seed, check_sizes, path_of
 from nas_jax.errors import UserError
 
 _NAMES = ("images", "labels", "masks", "boxes")
@@ -101,7 +102,7 @@ make = SavedArrays
 def _find(path: str) -> Path:
     if not path:
         raise UserError("data.path: name a file .npz, or a folder with one: --config.data.path=…")
-    given = Path(path)
+    given = path_of(path)
     if given.is_file():
         return given
     files = sorted(given.glob("*.npz")) if given.is_dir() else []
@@ -117,11 +118,28 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if isinstance(loaded, np.ndarray):
             raise UserError(f"data.path={str(path)!r} is one array; save all by numpy.savez, in a file .npz")
         with loaded as file:
+            _check_names(path, file.files)
             wanted = [name for name in file.files if name == "class_names" or name.rpartition("_")[2] in _NAMES]
             return {name: file[name] for name in wanted}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"data.path={str(path)!r} cannot be read as arrays of NumPy: {reason}") from error
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Raises UserError if an array would be passed over that seems to be of a part, or two are of one part."""
+    known = {part: [f"{name}_{kind}" for name in PART_NAMES[part] for kind in _NAMES] for part in PARTS}
+    right = {"class_names", *(name for each in known.values() for name in each)}
+    for name in names:
+        if name not in right and name.lower() in right:
+            raise UserError(f"data.path={str(path)!r}: the array {name!r} has to be named {name.lower()!r}")
+    for part in PARTS:
+        given = [name for name in known[part] if name in names]
+        for name in given:
+            if name.partition("_")[0] != given[0].partition("_")[0]:
+                raise UserError(f"data.path={str(path)!r}: {both_of_one_part(given[0], name, part, 'arrays')}")
+        if part == "val" and given and not given[0].endswith("_images"):
+            raise UserError(f"data.path={str(path)!r}: there is {given[0]!r}, and no array of the images that it is of")
 
 
 def _name_in(arrays: dict[str, np.ndarray], part: str) -> str | None:

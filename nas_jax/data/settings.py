@@ -1,9 +1,12 @@
 """What settings of data sources have in common."""
 
 import dataclasses
+import os
+from pathlib import Path
 from typing import Any
 
 from nas_jax.data.arrays import Augmentation
+from nas_jax.errors import UserError
 
 
 def augmentation_of(source: Any) -> Augmentation:
@@ -13,6 +16,21 @@ def augmentation_of(source: Any) -> Augmentation:
         ValueError: as `Augmentation`.
     """
     return Augmentation(**shared_fields(Augmentation, source))
+
+
+def path_of(path: str) -> Path:
+    """The setting `path` of a source; `~` at its front is the user's home.
+
+    Raises:
+        UserError: there can be no such path, or its name is no text.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"data.path: {path!r} is no UTF-8; rename it") from error
+    if "\0" in path:
+        raise UserError(f"data.path: {path!r} is no path: it has a character 0")
+    return Path(os.path.expanduser(path))
 
 
 def check_seed(seed: int) -> None:

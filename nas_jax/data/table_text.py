@@ -5,13 +5,12 @@ lines of `train`. A path to a file is a training file without the others.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.parts import find_parts
-from nas_jax.data.settings import check_seed, check_shares, check_sizes
+from nas_jax.data.settings import check_seed, check_shares, check_sizes, path_of
 from nas_jax.data.text_files import TABLES, Lines, read_lines
 from nas_jax.data.tokens import check_unit, encode_all, make_encode, make_vocabulary
 from nas_jax.errors import UserError
@@ -57,9 +56,10 @@ class TableText:
     def load(self) -> Dataset:
         if not self.path:
             raise UserError("data.path: name a folder with train.tsv, or a file: --config.data.path=…")
-        files = find_parts(Path(self.path), TABLES)
+        path = path_of(self.path)
+        files = find_parts(path, TABLES)
         parts = {part: read_lines(file, self.label, self.text) for part, file in files.items()}
-        return dataset_of(Path(self.path).name, parts, self)
+        return dataset_of(path.name, parts, self)
 
 
 def dataset_of(name: str, parts: dict[str, Lines], settings: "TableText") -> Dataset:

@@ -103,6 +103,26 @@ def test_boxes_have_labels_of_their_own(tmp_path):
             lambda arrays: arrays.update(test_images=arrays["test_images"] / 255),
             r"test_images must be pixels 0\.\.255 as uint8, but are float64",
         ),
+        (
+            lambda arrays: arrays.update(valid_images=arrays["val_images"]),
+            "'val_images' and 'valid_images' are both arrays of validation examples; take one away",
+        ),
+        (
+            lambda arrays: arrays.update(dev_labels=np.zeros(5, int)),
+            "'val_images' and 'dev_labels' are both arrays of validation examples",
+        ),
+        (
+            lambda arrays: arrays.update(Valid_images=arrays.pop("val_images")),
+            "the array 'Valid_images' has to be named 'valid_images'",
+        ),
+        (
+            lambda arrays: arrays.update(train_Masks=arrays.pop("train_masks")),
+            "the array 'train_Masks' has to be named 'train_masks'",
+        ),
+        (
+            lambda arrays: arrays.pop("val_images"),
+            "there is 'val_masks', and no array of the images that it is of",
+        ),
     ],
 )
 def test_files_that_fit_together_badly_are_refused_in_one_line(change, message, tmp_path):

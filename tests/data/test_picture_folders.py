@@ -230,16 +230,16 @@ def test_a_mark_before_the_json_is_no_part_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "Validation", "dev"])
-def test_a_part_may_be_called_as_people_call_it(name, masked, tmp_path):
+def test_a_part_may_be_called_as_people_call_it(name, masked):
+    root = masked / "parts"
     for part in ("train", name, "test"):
-        (tmp_path / part).mkdir()
         for kind in ("images", "masks"):
-            shutil.copytree(masked / kind, tmp_path / part / kind)
-    dataset = ImageMasks(str(tmp_path), size=(8, 12)).load()
+            shutil.copytree(masked / kind, root / part / kind)
+    dataset = ImageMasks(str(root), size=(8, 12)).load()
     assert [len(split["mask"]) for split in (dataset.train, dataset.val, dataset.test)] == [NUM] * 3
-    shutil.copytree(tmp_path / name, tmp_path / "vAL" if name != "val" else tmp_path / "valid")
+    shutil.copytree(root / name, root / "vAL" if name != "val" else root / "valid")
     with pytest.raises(UserError, match="are both folders of validation examples; take one away"):
-        ImageMasks(str(tmp_path), size=(8, 12)).load()
+        ImageMasks(str(root), size=(8, 12)).load()
 
 
 def test_a_file_of_a_part_may_be_called_as_people_call_it(tmp_path):
@@ -262,3 +262,19 @@ def test_a_file_of_a_part_that_is_a_link_to_nothing_is_named(tmp_path):
     (tmp_path / "val.json").symlink_to("nowhere")
     with pytest.raises(UserError, match=r"val\.json' is a link to 'nowhere', which is not there"):
         CocoJson(str(tmp_path)).load()
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_pictures_in_a_folder_below_are_refused(kind, masked):
+    (masked / kind / "more" / "deeper").mkdir(parents=True)
+    ImageMasks(str(masked), size=(8, 12)).load()
+    shutil.copy(masked / kind / "03.png", masked / kind / "more" / "deeper" / "20.png")
+    with pytest.raises(UserError, match=rf"{kind}/more' has pictures, and all of a part have to lie side by side in"):
+        ImageMasks(str(masked), size=(8, 12)).load()
+
+
+def test_images_beside_parts_are_refused(masked):
+    for kind in ("images", "masks"):
+        shutil.copytree(masked / kind, masked / "train" / kind)
+    with pytest.raises(UserError, match=r"images' is in no part \(train\); move it into one, or take it away"):
+        ImageMasks(str(masked), size=(8, 12)).load()

@@ -1,10 +1,12 @@
 """What holds for every source, and what each one promises on top."""
 
+import json
 import pickle
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestCentroid
 
@@ -115,3 +117,52 @@ def test_synthetic_classes_are_balanced_and_separable():
 def test_synthetic_refuses_bad_settings(settings, message):
     with pytest.raises(UserError, match=message):
         build("nas_jax.data", {"name": "synthetic", **settings})
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user's home with a folder `x`, in which every source that reads files finds what it wants."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "x"
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for name in ("classes/a", "classes/b", "images", "masks"):
+        (folder / name).mkdir(parents=True)
+        for place in range(9):
+            Image.fromarray(pixels[..., 0]).save(folder / name / f"{place}.png")
+    images = [{"id": place, "file_name": f"{place}.png"} for place in range(9)]
+    boxes = [{"image_id": place, "category_id": 1, "bbox": [1, 1, 2, 2]} for place in range(9)]
+    record = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "thing"}]}
+    (folder / "train.json").write_text(json.dumps(record))
+    (folder / "train.tsv").write_text("yes\tgood\nno\tbad\n" * 9)
+    (folder / "train.txt").write_text("To be, or not to be. " * 9)
+    np.savez(folder / "a.npz", train_images=[pixels] * 9, train_labels=[0] * 9, test_images=[pixels], test_labels=[0])
+    return tmp_path
+
+
+SOURCES_OF_FILES = {
+    "class_folders": "x/classes",
+    "image_masks": "x",
+    "coco_json": "x",
+    "saved_arrays": "x",
+    "table_text": "x",
+    "plain_text": "x",
+}
+
+
+@pytest.mark.parametrize(("name", "path"), SOURCES_OF_FILES.items())
+def test_a_path_may_begin_with_the_users_home(name, path, home):
+    extra = {"val_share": 0.3, "test_share": 0.3} if name == "plain_text" else {}
+    found, same = (
+        build("nas_jax.data", {"name": name, "path": f"{start}/{path}", **extra}).load() for start in ("~", home)
+    )
+    assert found.name == same.name
+    for part in PARTS:
+        jax.tree.map(np.testing.assert_array_equal, getattr(found, part), getattr(same, part))
+
+
+@pytest.mark.parametrize("path", ["~nobody_of_this_name/x", "a\0b", "caf\udce9"])
+@pytest.mark.parametrize("name", SOURCES_OF_FILES)
+def test_a_path_that_cannot_be_is_refused_in_one_line(name, path):
+    with pytest.raises(UserError, match=r"data\.path") as error:
+        build("nas_jax.data", {"name": name, "path": path}).load()
+    assert str(error.value).isprintable()

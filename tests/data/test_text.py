@@ -78,6 +78,14 @@ def test_a_table_becomes_splits(table):
     assert len(load(TableText(str(table), num_train=20)).train["label"]) == 20
 
 
+@pytest.mark.parametrize("names", [("train.csv", "train.tsv"), ("Train.tsv", "train.tsv"), ("dev.tsv", "val.csv")])
+def test_two_files_of_one_part_are_named(names, tmp_path):
+    for name in ("train.tsv", *names):
+        (tmp_path / name).write_text("yes\tgood\n" * 20)
+    with pytest.raises(UserError, match=f"'{names[0]}' and '{names[1]}' are both files of .* examples; take one away"):
+        TableText(str(tmp_path)).load()
+
+
 def test_a_table_with_a_header_and_commas(tmp_path):
     lines = ["text,kind", *[f'"a, {i}",{"ab"[i % 2]}' for i in range(20)]]
     (tmp_path / "mine.csv").write_text("\n".join(lines))

@@ -122,6 +122,7 @@ class Dataset:
     augmentation: Augmentation = Augmentation()
     vocabulary: tuple[str, ...] = ()
     stored: Stored | None = None
+    notes: tuple[str, ...] = ()  # lines for a person: what its files leave open
 
     def __post_init__(self) -> None:
         _check_names(self.name, self.class_names)

@@ -16,7 +16,14 @@ import numpy as np
 from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.folders import folders_in
 from nas_jax.data.parts import folders_of_parts, is_part
-from nas_jax.data.picture_files import check_size, has_pictures, picture_paths, read_images, with_drawn_parts
+from nas_jax.data.picture_files import (
+    check_size,
+    has_pictures,
+    notes_about,
+    picture_paths,
+    read_images,
+    with_drawn_parts,
+)
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.errors import UserError
@@ -79,6 +86,7 @@ class ClassFolders:
             class_names=class_names,
             augmentation=augmentation_of(self),
             stored=train.stored,
+            notes=notes_about([each.path for each in parts["train"]]),
         )
 
     def _read(self, part: Sequence[_Labelled]) -> Split:

@@ -16,7 +16,7 @@ import numpy as np
 from nas_jax.data.arrays import Dataset, Split
 from nas_jax.data.box_lists import box_arrays
 from nas_jax.data.parts import find_parts
-from nas_jax.data.picture_files import check_size, read_images, upright_size, with_drawn_parts
+from nas_jax.data.picture_files import check_size, notes_about, read_images, upright_size, with_drawn_parts
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
 from nas_jax.data.stored import files_in, training_split
 from nas_jax.data.text_files import read_text
@@ -95,6 +95,7 @@ class CocoJson:
             class_names=class_names,
             augmentation=augmentation_of(self),
             stored=train.stored,
+            notes=notes_about([each.path for each in parts["train"]]),
         )
 
     def _read(self, part: Sequence[_Labelled], class_names: tuple[str, ...], most: int) -> Split:

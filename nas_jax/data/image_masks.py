@@ -18,6 +18,7 @@ from nas_jax.data.parts import folders_of_parts
 from nas_jax.data.picture_files import (
     check_size,
     has_pictures,
+    notes_about,
     picture_paths,
     read_images,
     read_mask,
@@ -94,6 +95,7 @@ class ImageMasks:
             class_names=self.class_names,
             augmentation=augmentation_of(self),
             stored=train.stored,
+            notes=notes_about([image for image, _ in chosen["train"]]),
         )
 
     def _read(self, pairs: Sequence[tuple[Path, Path]]) -> Split:

@@ -17,6 +17,8 @@ from nas_jax.pictures import open_picture
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _LYING = (5, 6, 7, 8)  # EXIF's orientations that change width for height
 
+_NUM_LOOKED_AT = 1000  # pictures
+
 T = TypeVar("T")
 
 
@@ -60,6 +62,23 @@ def _pictures_in(folder: Path, *, is_deep: bool) -> Iterator[Path]:
 def read_images(paths: list[Path], size: tuple[int, int], channels: int) -> UInt8[np.ndarray, "n h w c"]:
     """As `open_picture` reads them."""
     return np.stack([open_picture(path, (*size, channels)).pixels for path in paths])
+
+
+def notes_about(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A line where pictures have more than 8 bits: what is white is then told of each by itself (`nas_jax.pictures`).
+
+    The first thousand are looked at.
+    """
+    looked_at, deep = paths[:_NUM_LOOKED_AT], []
+    for path in looked_at:
+        with Image.open(path) as picture:
+            deep += [path] if picture.mode[0] in "IF" else []
+    if not deep:
+        return ()
+    return (
+        f"{len(deep)} of the first {len(looked_at)} pictures have more than 8 bits, such as {str(deep[0])!r}: each is "
+        "scaled by a range that its own largest value tells; save them with 8 bits where pictures differ in brightness",
+    )
 
 
 def upright_size(path: Path) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def training_split(
     """
     if not stream_dir:
         return Training(read(items))
-    parent, name = Path(stream_dir).expanduser(), _name(items, made_of)
+    parent, name = Path(os.path.expanduser(stream_dir)), _name(items, made_of)
     folder = parent / name
     with _said_of(stream_dir):
         parent.mkdir(parents=True, exist_ok=True)

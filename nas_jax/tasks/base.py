@@ -186,7 +186,7 @@ class Problem:
     def notes(self) -> tuple[str, ...]:
         """What is odd about the data set, see `nas_jax.notes`."""
         doubts = self.task.doubts(self.dataset) if isinstance(self.task, Doubting) else ()
-        return (*doubts, *doubts_about_inputs(self.dataset, self.task.input_name))
+        return (*self.dataset.notes, *doubts, *doubts_about_inputs(self.dataset, self.task.input_name))
 
 
 def load_problem(task: Task, source: DataSource, needed: Sequence[str] = ()) -> Problem:

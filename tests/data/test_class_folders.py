@@ -11,6 +11,8 @@ from tiny_images import picture
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.class_folders import ClassFolders
 from nas_jax.errors import UserError
+from nas_jax.tasks.base import Problem
+from nas_jax.tasks.classification import Classification
 
 NUM = 20
 
@@ -194,3 +196,17 @@ def test_one_name_in_two_forms_of_unicode_is_one_class(classes):
 def test_a_name_that_is_no_text_is_refused(classes):
     save(classes / os.fsdecode(b"\xe9t\xe9") / "1.png")
     assert_refused(classes, r"the name of the folder .*udce9t.udce9' is no UTF-8; rename it")
+
+
+def test_a_note_says_that_deep_pictures_are_scaled_one_by_one(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for place in range(5):
+            values = np.full((4, 4), 800, np.uint16)
+            values[0, 0] = 1000 if name == "a" else 3000
+            Image.fromarray(values).save(tmp_path / name / f"{place}.png")
+    source = ClassFolders(str(tmp_path), size=(4, 4), channels=1)
+    assert any("pictures have more than 8 bits" in note for note in Problem(Classification(), source.load()).notes)
+    for path in tmp_path.rglob("*.png"):
+        Image.new("L", (4, 4), 7).save(path)
+    assert source.load().notes == ()

@@ -25,7 +25,7 @@ def use_compilation_cache(directory: str | Path) -> None:
     Raises:
         UserError: the directory cannot be made, or others may write to it or own it.
     """
-    path = Path(directory).expanduser().absolute()
+    path = Path(os.path.expanduser(directory)).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()

@@ -143,13 +143,15 @@ def _bounds_of_outliers(y: Float64[np.ndarray, " n"]) -> tuple[float, float, flo
 
     The deviation is the larger of those that the middle half and the middle 80 % would have if they were normal: up to
     a tenth of the targets on either side does not move it. No bounds where it is zero, or so small that targets cannot
-    be counted in it.
+    be counted in it, and none where no target lies beyond them: what is predicted there, of a few targets with large
+    deviations, would count by its exponential.
     """
     quantiles = np.quantile(y, [0.1, 0.25, 0.5, 0.75, 0.9])
     unit = float(max((quantiles[3] - quantiles[1]) / 1.349, (quantiles[4] - quantiles[0]) / 2.563))
     if unit <= _NEGLIGIBLE * max(float(np.abs(y).max()), 1.0):
         return -_LARGEST, _LARGEST, 1.0
-    return float(quantiles[2] - _FAR * unit), float(quantiles[2] + _FAR * unit), unit
+    low, high = float(quantiles[2] - _FAR * unit), float(quantiles[2] + _FAR * unit)
+    return (low, high, unit) if y.min() < low or y.max() > high else (-_LARGEST, _LARGEST, 1.0)
 
 
 def _fit_sinh_arcsinh(targets: Float64[np.ndarray, " n"]) -> SinhArcsinh:

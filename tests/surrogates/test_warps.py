@@ -164,3 +164,12 @@ def test_targets_that_differ_by_less_than_a_float_can_count_have_no_outliers():
     warp = warp_of("sinh_arcsinh", y, None)
     assert np.isfinite(warp.forward(y)).all()
     assert np.argmin(warp.forward(y)) == 1
+
+
+@pytest.mark.parametrize("num", [2, 3, 5])
+def test_few_targets_promise_nothing_beyond_reason(num):
+    """A wide prediction reaches far beyond targets none of which is an outlier."""
+    warp = warp_of("sinh_arcsinh", np.linspace(-0.7, 0.7, num), None)
+    mean, std = warp.moments(np.zeros(1), np.full(1, 4.0))
+    assert abs(mean[0]) < 1
+    assert std[0] < 10

@@ -57,7 +57,8 @@ def training_split(
     """
     if not stream_dir:
         return Training(read(items))
-    parent, name = Path(os.path.expanduser(stream_dir)), _name(items, made_of)
+    # absolute, since workers may run in other folders
+    parent, name = Path(os.path.expanduser(stream_dir)).absolute(), _name(items, made_of)
     folder = parent / name
     with _said_of(stream_dir):
         parent.mkdir(parents=True, exist_ok=True)

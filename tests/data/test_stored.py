@@ -106,6 +106,13 @@ def test_examples_are_written_once_and_anew_where_what_they_are_made_of_changes(
     assert (changed.train["image"] == picture(99)).all()
 
 
+def test_a_relative_folder_is_found_from_another_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = training_split(range(5), lambda places: {"label": np.array(places)}, "stream", lambda: "five")
+    monkeypatch.chdir("/")
+    assert stored.read_stored(kept.stored.folder)["label"].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_of_several_that_start_together_one_writes(tmp_path):
     begun = []
 

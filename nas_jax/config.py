@@ -105,6 +105,17 @@ def complete(config: ConfigDict, named: Mapping[str, str] | None = None) -> Conf
     return config.lock()
 
 
+def with_defaults(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a run that an earlier version began, with the fields that it did not have.
+
+    One that names parts that there are no more stays as it is.
+    """
+    try:
+        return complete(ConfigDict(recorded)).to_dict()
+    except UserError:
+        return dict(recorded)
+
+
 def _complete_finalists(config: ConfigDict, replaced: Sequence[str]) -> None:
     """Adds what finalists may have of their own; None stands for what the search has."""
     finalists = config.finalists

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nas_jax.config import with_defaults
 from nas_jax.curve_log import CurveLog
 from nas_jax.data.digest import digest_of
 from nas_jax.diagnostics import Diagnostics
@@ -81,7 +82,7 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         free = {*changeable(store, config, parts.strategy), "data.stream_dir", "trackers", "stages"}
         if not (workdir / BEST).exists():
             free.add("finalists.choice")
-        claim_workdir(workdir, config, free, _digests(parts, config))
+        claim_workdir(workdir, config, free, _digests(parts, config), completed=with_defaults)
         check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ def claim_workdir(
     changeable: Collection[str] = (),
     digests: Mapping[str, str] = MappingProxyType({}),
     command: str | None = None,
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> None:
     """Writes `config.json` and `environment.json`, and `files.json` where the run reads files.
 
@@ -40,6 +41,7 @@ def claim_workdir(
         digests: of what results depend on, a file or the examples of a data set, by the field of the config that names
             it.
         command: by which this process was started, if not that of a run.
+        completed: what a config of an earlier version is with the fields that it lacks; they have their defaults.
 
     Raises:
         UserError: the workdir holds a run with another config, or of another file.
@@ -52,7 +54,7 @@ def claim_workdir(
         same_files = {name for name, digest in digests.items() if first_digests.get(name) == digest}
         changes = [
             text
-            for name, text in _differences(before, plain)
+            for name, text in _differences(before, plain, json.loads(json.dumps(completed(before))))
             if not {name, name.partition(".")[0]} & {*changeable, *same_files}
         ]
         if changes:
@@ -123,11 +125,16 @@ def _write(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """The names of the fields in which two configs differ, each with a text that says how."""
+def _differences(before: Any, now: Any, defaults: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The names of the fields in which two configs differ, each with a text that says how.
+
+    What `before` lacks is as in `defaults`.
+    """
     if isinstance(before, dict) and isinstance(now, dict):
         for key in sorted(before.keys() | now.keys()):
-            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+            default = defaults.get(key) if isinstance(defaults, dict) else None
+            path = f"{name}.{key}" if name else key
+            yield from _differences(before.get(key, default), now.get(key), default, path)
     elif not _is_same(before, now):
         yield name, f"{name}: {before} there, {now} here"
 

@@ -199,6 +199,20 @@ def test_another_config_in_the_same_workdir_is_refused(finished):
     assert "holds a run with other settings (seed: 0 there, 1 here)" in failed.stderr
 
 
+def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_new_fields(finished, tmp_path):
+    workdir, _ = finished
+    shutil.copytree(workdir, tmp_path / "run")
+    path = tmp_path / "run/config.json"
+    config = json.loads(path.read_text())
+    del config["surrogate"]["num_draws"], config["finalists"]["choice"]
+    path.write_text(json.dumps(config))
+    refused = run(SMOKE, f"--workdir={path.parent}", "--config.surrogate.num_draws=2")
+    assert "holds a run with other settings (surrogate.num_draws: 4 there, 2 here)" in refused.stderr
+    done = run(SMOKE, f"--workdir={path.parent}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(path.read_text())["surrogate"]["num_draws"] == 4
+
+
 def test_the_surrogate_may_change_while_no_trial_depends_on_it(tmp_path):
     flags = (SMOKE, "--config.strategy=random_search", f"--workdir={tmp_path}")
     assert run(*flags, "--config.stages=search").returncode == 0

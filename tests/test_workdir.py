@@ -33,6 +33,20 @@ def test_another_config_is_refused_and_changes_nothing(tmp_path, config, message
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+def test_what_an_earlier_version_did_not_have_counts_as_its_default(tmp_path):
+    claim_workdir(tmp_path, CONFIG)
+    later = {"seed": 0, "space": {**CONFIG["space"], "width": 2}}
+
+    def completed(before):
+        return {**before, "space": {"width": 1, **before["space"]}}
+
+    with pytest.raises(UserError, match=r"\(space.width: 1 there, 2 here\)"):
+        claim_workdir(tmp_path, later, completed=completed)
+    later["space"]["width"] = 1
+    claim_workdir(tmp_path, later, completed=completed)
+    assert json.loads((tmp_path / "config.json").read_text())["space"]["width"] == 1
+
+
 @pytest.mark.parametrize("wrap", [lambda value: [["r", value]], lambda value: [{"r": value}]])
 def test_true_is_not_one_at_any_depth(tmp_path, wrap):
     claim_workdir(tmp_path, {"genes": wrap([0, 1, 2.0])})

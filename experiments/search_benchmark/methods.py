@@ -23,6 +23,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     DEFAULT: {},
 }
 ABLATIONS: dict[str, dict[str, Any]] = {
+    "surrogate:gp_one_draw": {"surrogate": {**SURROGATE, "num_draws": 1}},
     "surrogate:gp_one_lengthscale": {"surrogate": {**SURROGATE, **ONE_LENGTHSCALE}},
     "surrogate:gp_optimised": {"surrogate": {**OPTIMISED, **ONE_LENGTHSCALE}},
     "surrogate:gp_ard": {"surrogate": OPTIMISED},

@@ -8,7 +8,6 @@ and `means.py`, the algebra in `exact.py`. Training rows are padded to a few siz
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from nas_jax.surrogates.gaussian_process_state import (
     GaussianProcessState,
     conditioned_of,
     hyperparameters_of,
+    left_out,
     scaled_data,
     state_of,
 )
@@ -30,11 +30,13 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters, groups_of, prior
 from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
 from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
+from nas_jax.surrogates.mixtures import mixture_moments
 from nas_jax.surrogates.padding import pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
+from nas_jax.surrogates.posterior_mode import find_mode
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.scaling import Scaling, scaling_of
-from nas_jax.surrogates.settings import check_warp
+from nas_jax.surrogates.settings import check_at_least, check_warp
 
 _CHUNKS = (32, 512)  # how many points one call predicts: few, or many
 
@@ -53,7 +55,8 @@ class GaussianProcess:
         warp: "sinh_arcsinh" bends skewed targets, "log_distance" models -log(upper_bound - y), "identity" neither.
         upper_bound: With "log_distance", what no target reaches (accuracies: a little above one).
         hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`, with
-            `ard` `relevance_draw.py` as well), without known noise. `sharing` and `num_starts` have no effect then.
+            `ard` `relevance_draw.py`), without known noise. `sharing` and `num_starts` have no effect then.
+        num_draws: With "drawn", over how many processes predictions average.
         scale_inputs: Scale each feature by its training range, so that one which does not vary there never counts;
             else the ranges of features must be about one.
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
@@ -73,6 +76,7 @@ class GaussianProcess:
     warp: str = "sinh_arcsinh"
     upper_bound: float | None = None
     hyperparameters: str = "optimised"
+    num_draws: int = 4
     scale_inputs: bool = True
     num_starts: int = 4
     max_evaluations: int = 150
@@ -84,15 +88,12 @@ class GaussianProcess:
         check_mean(self.mean)
         if not (0 <= self.sharing <= 1 and self.min_noise_std > 0):
             raise ValueError(f"sharing must lie between 0 and 1, and min_noise_std above 0: {self}")
-        if min(self.num_starts, self.max_evaluations) < 1:
-            raise ValueError(f"num_starts and max_evaluations must be at least 1: {self}")
+        check_at_least(1, num_starts=self.num_starts, max_evaluations=self.max_evaluations, num_draws=self.num_draws)
         check_warp(self.warp, self.upper_bound)
         if self.hyperparameters not in ("optimised", "drawn"):
             raise ValueError(f"unknown hyperparameters {self.hyperparameters!r}; choose from optimised, drawn")
-        if self.hyperparameters == "drawn" and num_shapes(self.kernel):
-            raise ValueError(f"drawn hyperparameters must come with a kernel without shape: {self}")
-        if self.hyperparameters == "drawn" and self.mean != "constant":
-            raise ValueError(f"drawn hyperparameters must come with mean='constant': {self}")
+        if self.hyperparameters == "drawn" and (num_shapes(self.kernel) or self.mean != "constant"):
+            raise ValueError(f"drawn hyperparameters must come with a kernel without shape and mean='constant': {self}")
         if self.groups is not None and not self.ard:
             raise ValueError(f"groups of features must come with ard=True: {self}")
 
@@ -112,29 +113,22 @@ class GaussianProcess:
         x, y = training_arrays(x, y)
         data = scaled_data(scaling := self._scaling(x, y), x, y, noise_std)
         num_varying = int(np.count_nonzero(np.ptp(x, axis=0)))
-        groups, kernel = groups_of(self.groups, x.shape[1], ard=self.ard), stationary_kernel(self.kernel)
-        if self.hyperparameters == "drawn":
-            if noise_std is not None:
-                raise ValueError("noise_std must come with hyperparameters='optimised'")
-            loadings = loadings_of(data[0], self.groups) if self.ard else None
-            found = draw_hyperparameters(key, kernel, num_varying, data[0], data[1], loadings)
-            return self._condition(data, found, scaling)
-        sharing = self.sharing if self.ard else 1.0
-        mean = mean_function(self.mean, x.shape[1])
-        prior = prior_of(num_varying, groups, sharing, self.min_noise_std, parameters_of(mean))
-        search = partial(
-            in_double_precision,
-            programs.fit,
-            observed=programs.Observed(kernel, pad(*data), prior, mean),
-            key=key,
-            max_evaluations=np.asarray(self.max_evaluations),
-            num_groups=int(np.max(groups)) + 1,
-            num_shapes=num_shapes(self.kernel),
-        )
-        ends = side_by_side(search, [np.asarray(number) for number in range(self.num_starts)])
-        costs = np.array([cost for cost, _ in ends])
-        _, found = ends[np.argmin(np.where(np.isfinite(costs), costs, np.inf))]
-        return self._condition(data, found, scaling)
+        if self.hyperparameters == "optimised":
+            return self._condition(data, self._mode(key, data, num_varying), scaling)
+        if noise_std is not None:
+            raise ValueError("noise_std must come with hyperparameters='optimised'")
+        kernel, loadings = stationary_kernel(self.kernel), loadings_of(data[0], self.groups) if self.ard else None
+        draws = draw_hyperparameters(key, kernel, num_varying, data[0], data[1], loadings, self.num_draws)
+        return GaussianProcessState.of_members([self._condition(data, found, scaling) for found in draws])
+
+    def _mode(self, key: jax.Array, data: tuple[np.ndarray, ...], num_varying: int) -> Hyperparameters:
+        """The optimised hyperparameters."""
+        num_features = data[0].shape[1]
+        groups, mean = groups_of(self.groups, num_features, ard=self.ard), mean_function(self.mean, num_features)
+        sharing, learned = self.sharing if self.ard else 1.0, parameters_of(mean)
+        prior = prior_of(num_varying, groups, sharing, self.min_noise_std, learned)
+        observed = programs.Observed(stationary_kernel(self.kernel), pad(*data), prior, mean)
+        return find_mode(key, observed, num_shapes(self.kernel), self.num_starts, self.max_evaluations)
 
     def condition_on(
         self,
@@ -178,10 +172,12 @@ class GaussianProcess:
         added = scaled_data(state.scaling, x, y, noise_std)
         known = (state.x, state.y, state.known_noise_std**2)
         data = tuple(np.concatenate(pair) for pair in zip(known, added, strict=True))
-        return self._condition(data, hyperparameters_of(state), state.scaling)
+        return GaussianProcessState.of_members(
+            [self._condition(data, hyperparameters_of(member), state.scaling) for member in state.members]
+        )
 
     def predict(self, state: GaussianProcessState, x_new: Any, *, with_noise: bool = False) -> Posterior:
-        """Marginal predictions at `x_new` `[m, d]`, in units of the targets.
+        """Marginal predictions at `x_new` `[m, d]`, in units of the targets; of drawn hyperparameters their mixture's.
 
         Works through chunks of 32 or 512 points, so memory grows with m only by the points and the results.
 
@@ -192,16 +188,18 @@ class GaussianProcess:
             ValueError: another number of features, NaN, infinite or huge values.
         """
         queries = query_array(x_new, state.x.shape[1])
-        conditioned = self._conditioned(state)
+        processes = [(self._conditioned(member), with_noise * member.noise_std**2) for member in state.members]
         mean, std = np.empty(len(queries)), np.empty(len(queries))
         length = _CHUNKS[len(queries) > _CHUNKS[0]]
 
         def predict_chunk(low: int) -> None:
             chunk = state.scaling.inputs(queries[low : low + length])
             size, padded = len(chunk), np.pad(chunk, ((0, length - len(chunk)), (0, 0)))
-            centre, variance = in_double_precision(programs.predict, padded, conditioned)
-            spread = np.sqrt(variance + with_noise * state.noise_std**2)
-            mean[low : low + size], std[low : low + size] = state.scaling.moments(centre[:size], spread[:size])
+            predicted = [(in_double_precision(programs.predict, padded, each), noise) for each, noise in processes]
+            means = np.array([centre[:size] for (centre, _), _ in predicted])
+            variances = np.array([variance[:size] + noise for (_, variance), noise in predicted])
+            centre, variance = mixture_moments(means, variances)
+            mean[low : low + size], std[low : low + size] = state.scaling.moments(centre, np.sqrt(variance))
 
         side_by_side(predict_chunk, range(0, len(queries), length))
         return as_posterior(mean, std, state.scaling.dtype)
@@ -209,8 +207,9 @@ class GaussianProcess:
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:
         """Joint draws of the function at `x_new` `[m, d]`: `[num, m]`, in units of the targets.
 
-        Costs a factorisation of m by m numbers. A covariance that cannot be factorised gets the least addition to
-        its diagonal, from 1e-10 signal variances on, with which it can.
+        Each is of one draw of the hyperparameters, by chance, which costs a factorisation of m by m numbers. A
+        covariance that cannot be factorised gets the least addition to its diagonal, from 1e-10 signal variances on,
+        with which it can.
 
         Raises:
             ValueError: as `predict`, or a `num` below one.
@@ -221,8 +220,12 @@ class GaussianProcess:
         if not len(queries):
             return as_result(np.zeros((num, 0)), state.scaling.dtype)
         padded = pad(queries, *np.zeros((2, len(queries))))
-        draws = in_double_precision(programs.sample, padded, self._conditioned(state), key, num=num)
-        return as_result(state.scaling.inverse_targets(draws[:, : len(queries)]), state.scaling.dtype)
+        chosen = np.random.default_rng(int(jax.random.bits(key))).integers(len(state.members), size=num)
+        draws = np.empty((num, len(queries)))
+        for place in np.unique(chosen):
+            found = in_double_precision(programs.sample, padded, self._conditioned(state.members[place]), key, num=num)
+            draws[chosen == place] = found[chosen == place, : len(queries)]
+        return as_result(state.scaling.inverse_targets(draws), state.scaling.dtype)
 
     def leave_one_out(self, state: GaussianProcessState) -> Posterior:
         """Predicts each training measurement, noise included, from all others: `[n]`, ready to be held against y.
@@ -230,12 +233,13 @@ class GaussianProcess:
         Hyperparameters, scales and warp stay those of all data. Closed form of Rasmussen & Williams (2006),
         eq. 5.12; a lone point is predicted by the prior.
         """
-        precision = np.sum(state.inverse_factor**2, axis=0)
-        moments = state.scaling.moments(state.y - state.weights / precision, precision**-0.5)
-        return as_posterior(*moments, state.scaling.dtype)
+        mean, variance = mixture_moments(*left_out(state))
+        return as_posterior(*state.scaling.moments(mean, np.sqrt(variance)), state.scaling.dtype)
 
     def as_gpjax(self, state: GaussianProcessState) -> Any:
         """GPJax's posterior of the same process: an `ExactPosterior`, conditioned on scaled data, in float64.
+
+        Of drawn hyperparameters it is that of the first draw; `state.members` has the state of each.
 
         Use it inside `jax.enable_x64(True)`. It takes `state.scaling.inputs(x)` and speaks of
         `state.scaling.targets(y)`; `state.scaling.moments(mean, std)` leads back to units of the targets. Measurements
@@ -262,7 +266,10 @@ class GaussianProcess:
         return self._condition(data, read.found, scaling)
 
     def describe(self, state: GaussianProcessState) -> dict[str, Any]:
-        """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal."""
+        """Lengthscales, signal and noise, in the units of the state; one lengthscale where all are equal.
+
+        Of drawn hyperparameters the first draw.
+        """
         num = 1 if np.all(state.lengthscales == state.lengthscales[0]) else None
         deviations = {"signal_std": state.signal_std, "noise_std": state.noise_std}
         return {"lengthscales": state.lengthscales[:num].tolist(), **deviations}

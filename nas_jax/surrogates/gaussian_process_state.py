@@ -1,8 +1,10 @@
 """What a Gaussian process learned, and how it is made of data, hyperparameters and a factorisation."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from nas_jax.surrogates.checks import noise_array
 from nas_jax.surrogates.exact import Factorisation
@@ -31,6 +33,17 @@ class GaussianProcessState(NamedTuple):
     weights: np.ndarray  # [n], inverse covariance times (`y` less the mean function)
     log_marginal_likelihood: float  # log p(y | x, hyperparameters)
     scaling: Scaling
+    others: tuple["GaussianProcessState", ...] = ()  # further draws of the hyperparameters, given the same data
+
+    @property
+    def members(self) -> tuple["GaussianProcessState", ...]:
+        """The processes over which predictions average: one for each draw of the hyperparameters."""
+        return self._replace(others=()), *self.others
+
+    @classmethod
+    def of_members(cls, members: Sequence["GaussianProcessState"]) -> "GaussianProcessState":
+        """The first, with all others in it."""
+        return members[0]._replace(others=tuple(members[1:]))
 
 
 def scaled_data(scaling: Scaling, x: np.ndarray, y: np.ndarray, noise_std: Any) -> tuple[np.ndarray, ...]:
@@ -74,3 +87,10 @@ def conditioned_of(kernel: Any, mean: Any, state: GaussianProcessState) -> Condi
     rows = pad(state.x, state.weights, state.known_noise_std**2)
     inverse_factor = np.pad(state.inverse_factor, (0, len(rows.y) - len(state.y)))
     return Conditioned(kernel, hyperparameters_of(state), rows, inverse_factor, mean)
+
+
+def left_out(state: GaussianProcessState) -> tuple[Float[np.ndarray, "k n"], Float[np.ndarray, "k n"]]:
+    """What each of k processes expects of each training measurement given all others: means and variances."""
+    precisions = np.array([np.sum(member.inverse_factor**2, axis=0) for member in state.members])
+    weights = np.array([member.weights for member in state.members])
+    return state.y - weights / precisions, 1 / precisions

@@ -1,23 +1,24 @@
-"""One draw from the posterior of a Gaussian process's hyperparameters: lengthscales, signal and noise.
+"""Draws from the posterior of a Gaussian process's hyperparameters: lengthscales, signal and noise.
 
-A search that repeats itself with the one best setting can be wrong about it for good; draws differ from step to
-step as far as the data leave room. The posterior of lengthscale and noise is evaluated on a grid, where the signal
-variance is integrated out in closed form (its prior is inverse gamma), and drawn last. One eigendecomposition for
-each lengthscale serves all noises: nothing is optimised or differentiated, and only the kernel is compiled.
+A search that repeats itself with the one best setting can be wrong about it for good; draws differ as far as the data
+leave room. Where all features share a lengthscale, the posterior of lengthscale and noise is evaluated on a grid. The
+signal variance is integrated out there in closed form (its prior is inverse gamma), and drawn last. One
+eigendecomposition for each lengthscale serves all noises: nothing is optimised or differentiated, and only the kernel
+is compiled.
 """
 
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.special import softmax
 
 from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.programs import correlation_of_rows
-from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR, draw_relevances
+from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR, draw_with_relevances
 
 # Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
 _LENGTHSCALES = np.geomspace(0.3, 8.0, 10)
@@ -31,44 +32,43 @@ def draw_hyperparameters(
     num_varying: int,
     x: Float[np.ndarray, "n d"],
     y: Float[np.ndarray, " n"],
-    loadings: Float[np.ndarray, "d k"] | None = None,
-) -> Hyperparameters:
-    """A draw given scaled inputs and standardised targets; given a random 400 of them where there are more.
+    loadings: Float[np.ndarray, "d c"] | None = None,
+    num: int = 1,
+) -> list[Hyperparameters]:
+    """`num` draws given scaled inputs and standardised targets.
 
     `num_varying` is the number of features that take more than one value. The kernel has no shape parameters. With
-    `loadings` relevances of features are drawn first, else they share one lengthscale.
+    `loadings` (`loadings.py`) features have lengthscales of their own (`relevance_draw.py`), else they share one.
     """
     if loadings is None:
-        return _draw_alike(key, kernel, num_varying, x, y)
-    key, relevance_key = jax.random.split(key)
-    factors = draw_relevances(relevance_key, kernel, num_varying, loadings, x, y)
-    found = _draw_alike(key, kernel, num_varying, x / factors, y)
-    return found._replace(lengthscales=factors * found.lengthscales)
+        return _draw_alike(key, kernel, num_varying, x, y, num)
+    return draw_with_relevances(key, kernel, num_varying, loadings, x, y, num)
 
 
 def _draw_alike(
-    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]
-) -> Hyperparameters:
-    """With a single lengthscale."""
-    keys = jax.random.split(key, 3)
+    key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], num: int
+) -> list[Hyperparameters]:
+    """With a single lengthscale, each draw on its own; given a random 400 rows where there are more."""
+    rng = np.random.default_rng(int(jax.random.bits(key)))
     if len(y) > _MAX_ROWS:
-        rng = np.random.default_rng(int(jax.random.bits(keys[2])))  # JAX would compile for each number of rows
         chosen = np.sort(rng.choice(len(y), _MAX_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
     lengthscales = _LENGTHSCALES * np.sqrt(max(1, num_varying))
     rows = pad(x, y, np.zeros(len(y)))
     log_density, signal_scale = _grid_densities(kernel, lengthscales, _NOISE_RATIOS, rows)
     log_prior = _log_normal(_LENGTHSCALES, *LOG_LENGTHSCALE)[:, None] + _log_normal(_NOISE_RATIOS, *LOG_NOISE_RATIO)
-    cell = int(jax.random.categorical(keys[0], jnp.asarray((log_prior + log_density).ravel())))
-    row, column = np.unravel_index(cell, log_density.shape)
-    shape = SIGNAL_PRIOR[0] + 0.5 * len(y)
-    signal_variance = signal_scale[row, column] / float(jax.random.gamma(keys[1], shape))
-    return Hyperparameters(
-        lengthscales=np.full(x.shape[1], lengthscales[row]),
-        signal_variance=np.asarray(signal_variance),
-        noise_variance=np.asarray(signal_variance * _NOISE_RATIOS[column]),
-        shape=np.zeros(0),
-    )
+    probabilities = softmax((log_prior + log_density).ravel())
+    cells = rng.choice(probabilities.size, num, p=probabilities)
+    signal_variances = signal_scale.ravel()[cells] / rng.gamma(SIGNAL_PRIOR[0] + 0.5 * len(y), size=num)
+    return [
+        Hyperparameters(
+            lengthscales=np.full(x.shape[1], lengthscales[row]),
+            signal_variance=np.asarray(signal),
+            noise_variance=np.asarray(signal * _NOISE_RATIOS[column]),
+            shape=np.zeros(0),
+        )
+        for row, column, signal in zip(*np.unravel_index(cells, log_density.shape), signal_variances, strict=True)
+    ]
 
 
 def _grid_densities(

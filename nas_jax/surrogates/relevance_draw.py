@@ -1,17 +1,16 @@
-"""A draw from the posterior of how relevant features are: of lengthscales relative to a common one.
+"""Draws from the posterior of all hyperparameters together, where each feature may have a lengthscale of its own.
 
 Optimised lengthscales of single features overfit few points, and a search that repeats itself with them gets stuck;
 draws differ as far as the data leave room. Elliptical slice sampling (Murray, Adams & MacKay, AISTATS 2010, figure 2)
-has nothing to tune and differentiates nothing: coordinates are standard normal under the prior. Noise and a common
-lengthscale are drawn along, and the signal variance is integrated out (as in `posterior_draw.py`); a caller draws these
-three anew given the relevances. One program, compiled once for each padded size.
+has nothing to tune and differentiates nothing: coordinates are standard normal under the prior. The signal variance is
+integrated out (as in `posterior_draw.py`), and drawn last. One program, compiled once for each padded size.
 
-Half of all draws have one lengthscale for all: which of the two views is right, few points cannot tell, and a search
-that holds either for good can be wrong about it for good (`experiments/search_benchmark`).
+The chain starts at the prior's mode, with one lengthscale for all, and is short: its first draws are still near to
+there. Which of the two views is right few points cannot tell, and predictions that average over the way from the one to
+the other hold more often what they say than those from its end (`experiments/search_benchmark`).
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.kernels import correlation
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision
@@ -27,18 +27,17 @@ LOG_LENGTHSCALE = (float(np.log(1.5)), 1.0)  # mean and deviation, in units of s
 LOG_NOISE_RATIO = (float(np.log(0.03)), 1.5)  # of the noise variance over the signal variance
 SIGNAL_PRIOR = (1.0, 1.0)  # shape and scale of the inverse gamma
 _SPREAD = 0.7  # deviation of a log-lengthscale around the common one, for each of its loadings
-_EQUAL = 0.5  # probability that all factors are one
-_NUM_STEPS = 40
-_MAX_ROWS = 128  # a step costs a few factorisations; what many rows tell of relevances, these tell too
+_NUM_STEPS = 15  # from one draw to the next
+_MAX_ROWS = 128  # a step costs a few factorisations; what many rows tell of lengthscales, these tell too
 _MAX_ATTEMPTS = 40
 
 
 class Randomness(NamedTuple):
-    """All that a chain of t steps draws, made outside of its program: JAX's generators take longest to compile."""
+    """What k draws take, t steps each, made outside of their program: JAX's generators take longest to compile."""
 
-    ellipses: Float[np.ndarray, "t k"]
-    thresholds: Float[np.ndarray, " t"]  # in (0, 1]
-    angles: Float[np.ndarray, "t a"]  # in [0, 1): the first angle, and the place in each smaller bracket
+    ellipses: Float[np.ndarray, "k t c"]
+    thresholds: Float[np.ndarray, "k t"]  # in (0, 1]
+    angles: Float[np.ndarray, "k t a"]  # in [0, 1): the first angle, and the place in each smaller bracket
 
 
 class _Walk(NamedTuple):
@@ -46,60 +45,81 @@ class _Walk(NamedTuple):
 
     step: Int[jax.Array, ""]
     attempt: Int[jax.Array, ""]
-    z: Float[jax.Array, " k"]
+    z: Float[jax.Array, " c"]
     log_likelihood: Float[jax.Array, ""]
     angle: Float[jax.Array, ""]  # the next to try
     low: Float[jax.Array, ""]
     high: Float[jax.Array, ""]
 
 
-def draw_relevances(
+def draw_with_relevances(
     key: jax.Array,
     kernel: Any,
     num_varying: int,
-    loadings: Float[np.ndarray, "d k"],
+    loadings: Float[np.ndarray, "d c"],
     x: Float[np.ndarray, "n d"],
     y: Float[np.ndarray, " n"],
-) -> Float[np.ndarray, " d"]:
-    """Factors of the lengthscale of each feature, around one, given scaled inputs and standardised targets.
+    num: int,
+) -> list[Hyperparameters]:
+    """`num` draws of one chain, the last first, given scaled inputs and standardised targets.
 
-    Features whose rows of `loadings` are equal have equal factors. Of more than 128 rows, a random 128 are looked at.
+    Features whose rows of `loadings` are equal have equal lengthscales. Of more than 128 rows, a random 128 are looked
+    at.
     """
     rng = np.random.default_rng(int(jax.random.bits(key)))
-    if rng.random() < _EQUAL:
-        return np.ones(x.shape[1])
     if len(y) > _MAX_ROWS:
         chosen = np.sort(rng.choice(len(y), _MAX_ROWS, replace=False))
         x, y = x[chosen], y[chosen]
     log_lengthscale = np.asarray(LOG_LENGTHSCALE[0] + 0.5 * np.log(max(1, num_varying)))
+    random = _randomness(rng, num, 2 + loadings.shape[1])
     rows = pad(x, y, np.zeros(len(y)))
-    random = _randomness(rng, _NUM_STEPS, 2 + loadings.shape[1])
-    return np.exp(in_double_precision(_departures, kernel, rows, loadings, log_lengthscale, random))
+    drawn = in_double_precision(_draws, kernel, rows, loadings, log_lengthscale, random)
+    signal_variances = drawn.scale / rng.gamma(SIGNAL_PRIOR[0] + 0.5 * len(y), size=num)
+    return [
+        Hyperparameters(lengthscales, np.asarray(signal), np.asarray(signal * ratio), np.zeros(0))
+        for lengthscales, signal, ratio in zip(drawn.lengthscales, signal_variances, drawn.noise_ratio, strict=True)
+    ][::-1]
 
 
-def _randomness(rng: np.random.Generator, num_steps: int, num_coordinates: int) -> Randomness:
-    ellipses = rng.standard_normal((num_steps, num_coordinates))
-    return Randomness(ellipses, 1.0 - rng.random(num_steps), rng.random((num_steps, _MAX_ATTEMPTS)))
+def _randomness(rng: np.random.Generator, num: int, num_coordinates: int) -> Randomness:
+    ellipses = rng.standard_normal((num, _NUM_STEPS, num_coordinates))
+    return Randomness(ellipses, 1.0 - rng.random((num, _NUM_STEPS)), rng.random((num, _NUM_STEPS, _MAX_ATTEMPTS)))
+
+
+class _Drawn(NamedTuple):
+    """A draw without its signal variance, or several."""
+
+    lengthscales: Float[jax.Array, "*k d"]
+    noise_ratio: Float[jax.Array, "*k"]  # of the noise variance over the signal variance
+    scale: Float[jax.Array, "*k"]  # of the signal variance's posterior
 
 
 @jax.jit
-def _departures(kernel, rows, loadings, log_lengthscale, random):
-    """Logarithms of the factors at the end of a chain."""
-    log_likelihood = partial(_log_likelihood, kernel, rows, loadings, log_lengthscale)
-    return _SPREAD * loadings @ elliptical_slice(log_likelihood, random)[2:]
+def _draws(kernel, rows, loadings, log_lengthscale, random):
+    """What a chain has reached after each 15 steps."""
+
+    def log_likelihood(z):
+        return _density_of(kernel, rows, _coordinates(loadings, log_lengthscale, z))[0]
+
+    def go_on(z, random):
+        z = elliptical_slice(log_likelihood, random, z)
+        lengthscales, ratio = _coordinates(loadings, log_lengthscale, z)
+        return z, _Drawn(lengthscales, ratio, _density_of(kernel, rows, (lengthscales, ratio))[1])
+
+    mode = jnp.zeros(2 + loadings.shape[1])
+    return jax.lax.scan(go_on, mode, jax.tree.map(jnp.asarray, random))[1]
 
 
 def elliptical_slice(
-    log_likelihood: Callable[[Float[jax.Array, " k"]], Float[jax.Array, ""]], random: Randomness
-) -> Float[jax.Array, " k"]:
-    """The end of a chain whose transitions leave a posterior with a standard normal prior as it is.
+    log_likelihood: Callable[[Float[jax.Array, " c"]], Float[jax.Array, ""]], random: Randomness, z: jax.Array
+) -> Float[jax.Array, " c"]:
+    """The end of a chain from `z` on, whose transitions leave a posterior with a standard normal prior as it is.
 
-    The bracket of angles shrinks around the present state until a point of the ellipse is likely enough; after 40
-    attempts, which only rounding can bring about, the state stays. The first state is the prior's mode.
+    `random` is that of one draw. The bracket of angles shrinks around the present state until a point of the ellipse is
+    likely enough; after 40 attempts, which only rounding can bring about, the state stays.
     """
-    num_steps, random = len(random.thresholds), jax.tree.map(jnp.asarray, random)
-    mode = jnp.zeros(random.ellipses.shape[1])
-    start = _on_ellipse(random, jnp.asarray(0), mode, log_likelihood(mode))
+    num_steps = len(random.thresholds)
+    start = _on_ellipse(random, jnp.asarray(0), z, log_likelihood(z))
 
     def attempt(walk):
         other, threshold = random.ellipses[walk.step], random.thresholds[walk.step]
@@ -127,14 +147,20 @@ def _shrunk(random, walk):
     return walk._replace(attempt=walk.attempt + 1, angle=angle, low=low, high=high)
 
 
-def _log_likelihood(kernel, rows: Rows, loadings, log_lengthscale, z):
-    """log p(y | noise ratio, lengthscales) but for a constant; minus infinity where there is no factorisation.
+def _coordinates(loadings, log_lengthscale, z):
+    """Lengthscales and the noise ratio, from coordinates that are standard normal under the prior."""
+    common = log_lengthscale + LOG_LENGTHSCALE[1] * z[1]
+    return jnp.exp(common + _SPREAD * loadings @ z[2:]), jnp.exp(LOG_NOISE_RATIO[0] + LOG_NOISE_RATIO[1] * z[0])
 
-    As in `posterior_draw._grid_densities`: p(y) ~ |C|^(-1/2) (b + y' C^-1 y / 2)^-(a + n/2).
+
+def _density_of(kernel, rows: Rows, found):
+    """log p(y | lengthscales, noise ratio) but for a constant, and the scale of the signal variance's posterior.
+
+    As in `posterior_draw._grid_densities`: p(y) ~ |C|^(-1/2) (b + y' C^-1 y / 2)^-(a + n/2), and b + y' C^-1 y / 2 is
+    the scale. The logarithm is minus infinity where there is no factorisation.
     """
     prior_shape, prior_scale = SIGNAL_PRIOR
-    ratio = jnp.exp(LOG_NOISE_RATIO[0] + LOG_NOISE_RATIO[1] * z[0])
-    lengthscales = jnp.exp(log_lengthscale + LOG_LENGTHSCALE[1] * z[1] + _SPREAD * loadings @ z[2:])
+    lengthscales, ratio = found
     matrix = correlation(kernel, lengthscales, jnp.zeros(0), rows.x, rows.x)
     is_pair = rows.is_real[:, None] & rows.is_real[None, :]
     matrix = jnp.where(is_pair, matrix, 0.0) + jnp.diag(jnp.where(rows.is_real, ratio, 1.0))
@@ -143,4 +169,4 @@ def _log_likelihood(kernel, rows: Rows, loadings, log_lengthscale, z):
     scale = prior_scale + 0.5 * whitened @ whitened
     power = prior_shape + 0.5 * jnp.sum(rows.is_real)
     value = -jnp.sum(jnp.log(jnp.diag(factor))) - power * jnp.log(scale)
-    return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+    return jnp.where(jnp.isfinite(value), value, -jnp.inf), scale

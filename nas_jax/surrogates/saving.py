@@ -18,7 +18,8 @@ from nas_jax.surrogates.gaussian_process_state import GaussianProcessState
 from nas_jax.surrogates.scaling import Scaling
 from nas_jax.surrogates.warps import WARPS
 
-_FORMAT = 2
+_FORMAT = 3
+_OF_MEMBERS = ("lengthscales", "signal_std", "noise_std", "inverse_factor", "weights", "log_marginal_likelihood")
 
 
 def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProcessState) -> None:
@@ -32,9 +33,12 @@ def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProce
     if gp.groups is not None:
         numbers = {label: number for number, label in enumerate(dict.fromkeys(gp.groups))}
         settings["groups"] = [numbers[label] for label in gp.groups]
-    header = {"format": _FORMAT, "settings": settings}
+    header = {"format": _FORMAT, "settings": settings, "others": len(state.others)}
     scaling = state.scaling._asdict() | {"warp": np.array(state.scaling.warp)}
-    arrays = state._asdict() | {"scaling": 0} | {f"scaling.{name}": value for name, value in scaling.items()}
+    arrays = {name: value for name, value in state._asdict().items() if name not in ("scaling", "others")}
+    arrays |= {f"scaling.{name}": value for name, value in scaling.items()}
+    for place, other in enumerate(state.others):
+        arrays |= {f"others.{place}.{name}": getattr(other, name) for name in _OF_MEMBERS}
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -68,8 +72,8 @@ def load(
         raise ValueError(f"{path} must be a file that save() wrote, and is not: {error}") from error
     if header["format"] > _FORMAT:
         raise ValueError(f"{path} must have format {_FORMAT}, got {header['format']}: a later version wrote it")
-    settings = {"mean": "constant"} | header["settings"]
-    arrays.setdefault("mean_parameters", np.zeros(0))  # format 1 has none
+    settings = {"mean": "constant", "num_draws": 1} | header["settings"]  # format 1 has no mean, nor 2 several draws
+    arrays.setdefault("mean_parameters", np.zeros(0))
     for name, given in (("kernel", kernel), ("mean", mean)):
         if given is not None or "." in settings[name]:
             if _name_of(given) != settings[name]:
@@ -79,8 +83,15 @@ def load(
         settings["groups"] = tuple(settings["groups"])
     warp = WARPS[settings["warp"]](*map(float, arrays.pop("scaling.warp")))
     scaling = {name: _restored(arrays.pop(f"scaling.{name}")) for name in Scaling._fields if name != "warp"}
-    state = {name: _restored(arrays[name]) for name in GaussianProcessState._fields if name != "scaling"}
-    return GaussianProcess(**settings), GaussianProcessState(**state, scaling=Scaling(**scaling, warp=warp))
+    names = [name for name in GaussianProcessState._fields if name not in ("scaling", "others")]
+    state = GaussianProcessState(
+        **{name: _restored(arrays[name]) for name in names}, scaling=Scaling(**scaling, warp=warp)
+    )
+    others = (
+        state._replace(**{name: _restored(arrays[f"others.{place}.{name}"]) for name in _OF_MEMBERS})
+        for place in range(header.get("others", 0))
+    )
+    return GaussianProcess(**settings), state._replace(others=tuple(others))
 
 
 def _name_of(part: Any) -> str:

@@ -104,8 +104,7 @@ def test_the_surrogate_is_told_which_gene_decides_a_feature():
     learner = Learner(SPACE, GaussianProcess(hyperparameters="drawn", scale_inputs=False))
     history = measured(40)
     x = learner.features(history, np.random.default_rng(0))
-    fits = (learner.fit(jax.random.key(key), x, history).state.lengthscales for key in range(8))
-    lengthscales = next(found for found in fits if np.ptp(found) > 0)
+    lengthscales = learner.fit(jax.random.key(0), x, history).state.lengthscales
     shares, ranks = lengthscales[25:], lengthscales[20:25]
     np.testing.assert_allclose(shares, shares[0], rtol=1e-12)
     assert len(set(ranks)) == 5

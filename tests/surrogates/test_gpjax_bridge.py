@@ -73,7 +73,7 @@ def test_gpjax_computes_the_same(kernel, ard):
         GaussianProcess(num_starts=1),
         GaussianProcess(warp="log_distance", upper_bound=90.0, mean="linear", num_starts=1),
         GaussianProcess(mean=gpx.mean_functions.Constant(0.5) + Linear(np.zeros(()), np.ones(3)), num_starts=1),
-        GaussianProcess(ard=False, hyperparameters="drawn"),
+        GaussianProcess(ard=False, hyperparameters="drawn", num_draws=1),
     ],
     ids=["default", "linear", "sum", "drawn"],
 )

@@ -142,6 +142,6 @@ def test_means_that_do_not_fit_the_data_are_refused():
             GaussianProcess(mean=mean).fit(KEY, x, y)
     with pytest.raises(ValueError, match="mean_parameters must hold 3 numbers"):
         GaussianProcess(mean="linear").condition_on(x, y, **GIVEN)
-    with pytest.raises(ValueError, match="must come with mean='constant'"):
+    with pytest.raises(ValueError, match=r"must come with .* mean='constant'"):
         GaussianProcess(mean="linear", ard=False, hyperparameters="drawn")
     assert parameters_of(mean_function("linear", 2)).shape == (3,)

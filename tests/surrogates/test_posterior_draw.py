@@ -85,13 +85,13 @@ def test_predicting_another_number_of_points_compiles_nothing(caplog):
 
 def test_draws_vary_with_the_key_and_come_from_plausible_settings():
     x, y = _data(n=150, lengthscale=1.5, noise=0.05)
-    draws = [draw_hyperparameters(jax.random.key(i), KERNEL, 3, x, y) for i in range(40)]
+    draws = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x, y, num=40)
     assert len({float(draw.signal_variance) for draw in draws}) == 40
     ratios = np.array([float(draw.noise_variance / draw.signal_variance) for draw in draws])
     assert 0.003 <= np.median(ratios) <= 0.3
-    again = draw_hyperparameters(jax.random.key(3), KERNEL, 3, x, y)
-    assert again.signal_variance == draws[3].signal_variance
-    assert np.ptp(again.lengthscales) == 0
+    assert np.ptp(draws[0].lengthscales) == 0
+    again, other = (draw_hyperparameters(jax.random.key(key), KERNEL, 3, x, y, num=40) for key in (0, 1))
+    assert again[3].signal_variance == draws[3].signal_variance != other[3].signal_variance
 
 
 def test_pure_noise_is_called_noise():
@@ -104,8 +104,8 @@ def test_pure_noise_is_called_noise():
 
 def test_many_rows_are_drawn_from():
     x, y = _data(n=600)
-    few = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x[:400], y[:400])
-    many = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x, y)
+    (few,) = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x[:400], y[:400])
+    (many,) = draw_hyperparameters(jax.random.key(0), KERNEL, 3, x, y)
     assert many.signal_variance != few.signal_variance
     assert 0.2 < float(many.lengthscales[0] / few.lengthscales[0]) < 5
 
@@ -113,10 +113,45 @@ def test_many_rows_are_drawn_from():
 def test_a_fit_conditions_on_what_was_drawn():
     x, y = _data()
     state = DRAWN.fit(jax.random.key(0), x, y)
-    same = DRAWN.condition_on(
-        x, y, lengthscales=state.lengthscales, signal_std=state.signal_std, noise_std=state.noise_std
-    )
-    np.testing.assert_allclose(state.weights, same.weights, rtol=1e-9)
+    assert len(state.members) == 4
+    for member in state.members:
+        _assert_same(DRAWN, member, x, y)
+
+
+def _assert_same(gp, member, x, y):
+    """A process with the member's hyperparameters is the member."""
+    found = {name: getattr(member, name) for name in ("lengthscales", "signal_std", "noise_std")}
+    np.testing.assert_allclose(gp.condition_on(x, y, **found).weights, member.weights, rtol=1e-9)
+
+
+def test_predictions_are_those_of_the_mixture_of_all_draws():
+    """Against each process alone, by the law of total variance; with the noise of each, and left out of them."""
+    x, y = _data()
+    state = DRAWN.fit(jax.random.key(0), x[:18], y[:18])
+    later = DRAWN.condition(state, x[18:], y[18:])
+    for mixture, x_new in ((state, x[18:]), (later, np.full((40, 3), 0.4))):
+        for with_noise in (False, True):
+            alone = [DRAWN.predict(member, x_new, with_noise=with_noise) for member in mixture.members]
+            means, stds = (np.array(part, np.float64) for part in zip(*alone, strict=True))
+            together = DRAWN.predict(mixture, x_new, with_noise=with_noise)
+            np.testing.assert_allclose(together.mean, means.mean(axis=0), rtol=1e-5)
+            np.testing.assert_allclose(
+                np.asarray(together.std) ** 2, (stds**2 + means**2).mean(0) - means.mean(0) ** 2, rtol=1e-4
+            )
+    left_out = [DRAWN.leave_one_out(member).mean for member in state.members]
+    np.testing.assert_allclose(DRAWN.leave_one_out(state).mean, np.mean(left_out, axis=0), rtol=1e-4, atol=1e-6)
+    draws = np.asarray(DRAWN.sample(state, jax.random.key(1), x[:3], 4000))
+    expected = DRAWN.predict(state, x[:3])
+    np.testing.assert_allclose(draws.mean(axis=0), expected.mean, atol=0.03)
+    np.testing.assert_allclose(draws.std(axis=0), expected.std, rtol=0.06)
+
+
+def test_as_many_processes_as_asked_for_and_no_fewer_than_one():
+    x, y = _data()
+    one, three = (GaussianProcess(hyperparameters="drawn", num_draws=num) for num in (1, 3))
+    assert (len(one.fit(jax.random.key(0), x, y).members), len(three.fit(jax.random.key(0), x, y).members)) == (1, 3)
+    with pytest.raises(ValueError, match="num_draws must be at least 1, got 0"):
+        GaussianProcess(num_draws=0)
 
 
 def test_unscaled_inputs_stay_as_they_are_and_constant_features_count():

@@ -40,6 +40,18 @@ def test_everything_comes_back(gp, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["gp.npz"]
 
 
+def test_all_draws_come_back(tmp_path):
+    x, y = _data()
+    gp = GaussianProcess(hyperparameters="drawn")
+    state = gp.fit(KEY, x, y)
+    save(tmp_path / "gp.npz", gp, state)
+    loaded, again = load(tmp_path / "gp.npz")
+    assert (loaded, len(again.members)) == (gp, 4)
+    for leaf, other in zip(jax.tree.leaves(again), jax.tree.leaves(state), strict=True):
+        np.testing.assert_array_equal(leaf, other)
+    np.testing.assert_array_equal(loaded.predict(again, x).std, gp.predict(state, x).std)
+
+
 def test_another_process_reads_it(tmp_path):
     x, y = _data()
     gp = GaussianProcess()

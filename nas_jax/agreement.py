@@ -8,7 +8,7 @@ from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator, OnDemand
-from nas_jax.metrics import is_fraction
+from nas_jax.metrics import DEPLOYED, is_fraction
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
 from nas_jax.surrogates.base import Bounded, Surrogate
@@ -31,7 +31,7 @@ def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) ->
     """Refuses targets that do not fit the metric, or that the surrogate's warp does not fit."""
     if targets == "log_errors":
         for objective in objectives:
-            if not (objective.maximize and is_fraction(objective.metric)):
+            if objective.metric not in DEPLOYED and not (objective.maximize and is_fraction(objective.metric)):
                 raise UserError(
                     f"targets=log_errors: {objective.metric} is no accuracy to make large; set --config.targets=ranks"
                 )

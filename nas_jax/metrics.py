@@ -5,6 +5,11 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+# What a compiled program costs. Of one inference of a batch: milliseconds (median, and the quartiles' distance) and
+# inputs a second; then bytes.
+LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
+DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
+
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 
 

@@ -146,7 +146,10 @@ def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"targets": "quantiles"}, "targets: unknown targets 'quantiles'; choose from ranks, scores, log_errors"),
+        (
+            {"targets": "quantiles"},
+            "targets: unknown targets 'quantiles'; choose from ranks, scores, log_errors",
+        ),
         (
             {"targets": "log_errors", "objective": {"metric": "val_loss", "maximize": False}},
             "targets=log_errors: val_loss is no accuracy to make large; set --config.targets=ranks",

@@ -12,15 +12,12 @@ import jax
 import numpy as np
 from flax import linen as nn
 
+from nas_jax.metrics import DEPLOYED, LATENCIES
 from nas_jax.objectives import Objectives
 from nas_jax.portable import make_predict
 from nas_jax.tasks.base import Problem
 from nas_jax.timed_calls import time_calls
 from nas_jax.train.variables import draw_variables, input_shapes, plan_variables
-
-# Of one inference of a batch: milliseconds (median, and the quartiles' distance), inputs a second, and bytes.
-LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
-DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
 
 _MAX_SECONDS = 1.0  # of calls
 _measuring = threading.Lock()  # one network at a time

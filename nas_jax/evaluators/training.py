@@ -15,7 +15,8 @@ from nas_jax.budgets import Budgets
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
-from nas_jax.evaluators.deployed import DEPLOYED, deployed_metrics, is_broken, measured_for, wanted_of
+from nas_jax.evaluators.deployed import deployed_metrics, is_broken, measured_for, wanted_of
+from nas_jax.metrics import DEPLOYED
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.tasks.base import Problem, Task, class_metric_names, load_problem

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _show(console: Console, study: Study, importance: Importance) -> None:
     console.print(importance_table(importance), effects_table(importance))
-    console.print(f"Effects are in {UNITS[study.learner.targets]}.")
+    console.print(f"Effects are in {UNITS[study.learner.kind_of(study.history)]}.")
     console.print(f"R² of held-out trials, which is what all this rests on: {importance.r2:.3f}")
 
 

@@ -26,7 +26,8 @@ def study_of(parts: Parts, searched: Sequence[Trial], objective: Objective, targ
     history = Objectives((objective,)).history(in_full(searched))
     if len(history.genomes) < MIN_TRIALS:
         raise UserError(f"{len(history.genomes)} trials have a score, and importance needs {MIN_TRIALS} of them")
-    learner = parts.learner if targets is None else dataclasses.replace(parts.learner, targets=targets)
+    learner = parts.learner
+    learner = learner.of(objective.metric) if targets is None else dataclasses.replace(learner, targets=targets)
     return Study(space, learner, history, parts.seed)
 
 

@@ -27,6 +27,7 @@ UNITS = {
     "ranks": "deviations of normal scores (ranks)",
     "scores": "units of the score",
     "log_errors": "units of minus the logarithm of the error",
+    "logarithms": "units of the logarithm",
 }
 
 

@@ -45,7 +45,8 @@ def _part(subject: Subject, objective: Objective, space: GeneSpace) -> Section:
     if num < MIN_TRIALS:
         return Section("importance", TITLE, f"{num} search trials have a score, {MIN_TRIALS} are needed.")
     try:
-        study = Study(space, subject.learner, history, subject.seed)
+        learner = subject.learner.of(objective.metric)
+        study = Study(space, learner, history, subject.seed)
         importance = measure_importance(study, num_samples=_NUM_SAMPLES)
     except UserError as error:
         return Section("importance", TITLE, f"That cannot be told; python -m nas_jax.importance says: {error}")
@@ -61,7 +62,7 @@ def _part(subject: Subject, objective: Objective, space: GeneSpace) -> Section:
         TITLE,
         "" if importance.r2 < _POOR else f"What mattered most: {', then '.join(genes[:2])}.",
         paragraphs=(text,),
-        tables=(_effects(importance, genes, objective, subject.learner.targets),),
+        tables=(_effects(importance, genes, objective, learner.kind_of(history)),),
         pictures=(_picture(importance, genes),),
     )
 

@@ -79,7 +79,7 @@ def cross_validated(subject: Subject, objective: Objective) -> Predictions:
         UserError: the surrogate refuses the values.
     """
     history = subject.sample_of_history(objective)
-    predicted = subject.learner.cross_validate(history, subject.seed, _NUM_FOLDS)
+    predicted = subject.learner.of(objective.metric).cross_validate(history, subject.seed, _NUM_FOLDS)
     return predictions_of(predicted, history.scores.tolist(), [place + 1 for place in history.places])
 
 
@@ -126,7 +126,8 @@ def _held_out(subject: Subject, predictions: Predictions, objective: Objective) 
     num, num_scored = len(predictions.mean), len(subject.history(objective).genomes)
     text = (
         "Each search trial was predicted by a surrogate fitted without it, in cross-validation with "
-        f"{min(_NUM_FOLDS, num)} folds. It learned {subject.learner.targets}, as in the search."
+        f"{min(_NUM_FOLDS, num)} folds. It learned "
+        f"{subject.learner.of(objective.metric).kind_of(subject.history(objective))}, as in the search."
     )
     if num < num_scored:
         text += f" To be quick, that was done with {num} trials drawn from the {num_scored:,}."

@@ -73,7 +73,10 @@ def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
     pool = [*history.genomes, *fresh]
     candidates = np.delete(x, np.arange(num, num + num_failed), axis=0)
     picks: list[int] = []
-    for number, predictions in enumerate(parts.learner.mixtures(jax.random.key(parts.seed), x, history, candidates)):
+    mixtures = parts.learner.of(parts.objectives.metrics[0]).mixtures(
+        jax.random.key(parts.seed), x, history, candidates
+    )
+    for number, predictions in enumerate(mixtures):
         before, ranking = set(picks), np.argsort([-prediction.mean for prediction in predictions], kind="stable")
         picks = ranking[: settings.num_finalists].tolist()
         if set(picks) == before or number == settings.max_doublings:

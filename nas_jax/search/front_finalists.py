@@ -28,7 +28,7 @@ def rank_front(parts: Parts, history: History, x: Float[np.ndarray, "n d"], fres
     columns = [_known(parts, place, pool) for place in range(len(parts.objectives))]
     key = jax.random.key(parts.seed)
     learning = {
-        place: parts.learner.mixtures(
+        place: parts.learner.of(parts.objectives.metrics[place]).mixtures(
             jax.random.fold_in(key, place), x, history.of(history.values[:, place]), candidates
         )
         for place, known in enumerate(columns)

@@ -94,7 +94,7 @@ class Bayesopt:
         key = jax.random.key(int(rng.integers(1 << 31)))
         if self._weighs(history):
             return self._weighed(rng, key, pool, history)
-        learned = self._learn(key, pool, history)
+        learned = self._learn(key, pool, history, self.objectives.metrics[0] if self.objectives else "")
         posterior = self.surrogate.predict(learned.state, pool.x)
         values = self._values(rng, learned, pool, posterior)
         choice = int(rng.choice(np.flatnonzero(values == values.max())))
@@ -128,9 +128,9 @@ class Bayesopt:
         )
         return Proposal(pool.candidates[choice], predictions=predictions, details=details)
 
-    def _learn(self, key: jax.Array, pool: Pool, history: History) -> Learned:
-        """What was measured, and as if it were the posterior mean of each pending genome."""
-        learned = self.learner.fit(key, pool.known, history)
+    def _learn(self, key: jax.Array, pool: Pool, history: History, metric: str) -> Learned:
+        """What was measured of a metric, and as if it were the posterior mean of each pending genome."""
+        learned = self.learner.of(metric).fit(key, pool.known, history)
         pending = pool.known[len(learned.targets.values) :]
         if not len(pending):
             return learned

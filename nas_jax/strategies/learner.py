@@ -5,7 +5,7 @@ surrogate is said of the one that searched.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ from nas_jax.errors import UserError
 from nas_jax.spaces.base import GeneSpace, Space
 from nas_jax.strategies.pools import scale_over_space
 from nas_jax.strategies.recommended import TARGETS
-from nas_jax.strategies.targets import Targets, check_targets, targets_of
+from nas_jax.strategies.targets import Targets, check_targets, kind_for, targets_of
 from nas_jax.surrogates.base import State, Surrogate
 from nas_jax.surrogates.capabilities import grouped
 from nas_jax.surrogates.mixtures import mixture_moments
@@ -51,9 +51,18 @@ class Learner:
     space: Space
     surrogate: Surrogate
     targets: str = TARGETS
+    metric: str = ""  # that the scores are of; empty where that is not known
 
     def __post_init__(self) -> None:
         check_targets(self.targets)
+
+    def of(self, metric: str) -> "Learner":
+        """As it learns this metric, of which the targets may be of another kind."""
+        return replace(self, metric=metric)
+
+    def kind_of(self, history: History) -> str:
+        """The kind of targets that it learns from a history with one value a trial."""
+        return kind_for(self.metric, history.scores, self.targets)
 
     def targets_of(self, history: History) -> Targets:
         """Targets of the finished trials, then of those that failed.
@@ -61,7 +70,7 @@ class Learner:
         A failure is worse than anything that was measured: it counts as the worst score.
         """
         scores = history.scores
-        return targets_of(np.append(scores, np.full(len(history.failed), scores.min())), self.targets)
+        return targets_of(np.append(scores, np.full(len(history.failed), scores.min())), self.kind_of(history))
 
     def fit(self, key: jax.Array, x: Float[np.ndarray, "n d"], history: History) -> Learned:
         """Learns from the finished and the failed genomes of `history`.

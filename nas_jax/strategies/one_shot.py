@@ -7,6 +7,7 @@ import numpy as np
 
 from nas_jax.errors import UserError
 from nas_jax.features.base import at_most
+from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, random_proposals
 from nas_jax.strategies.checks import checked_history
@@ -28,6 +29,7 @@ class OneShot:
     Args:
         surrogate: The recommended one, unless another is given (`recommended.py`).
         targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
+        objectives: What the values are of.
 
     Raises:
         ValueError: a number that is too small, or an unknown kind of targets.
@@ -38,6 +40,7 @@ class OneShot:
     targets: str = TARGETS
     num_random: int = 100
     num_candidates: int = 1000
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         Learner(self.space, self.surrogate, self.targets)  # refuses unknown targets
@@ -63,7 +66,8 @@ class OneShot:
         random = self._random_part(history)
         x = self.space.encode([*random.genomes, *candidates])
         x = scale_of(x, is_by_spread(len(random.genomes)))(x)
-        state, targets = self.learner.fit(jax.random.key(0), x, random)
+        learner = self.learner.of(self.objectives.metrics[0]) if self.objectives else self.learner
+        state, targets = learner.fit(jax.random.key(0), x, random)
         posterior = self.surrogate.predict(state, x[len(random.genomes) :], with_noise=True)
         mean, std = np.asarray(posterior.mean), np.asarray(posterior.std)
         best = np.argsort(-mean, kind="stable")[:num]

@@ -1,8 +1,12 @@
-"""Scores as targets for a surrogate: as they are, as their ranks, or as logarithms of what is left to one.
+"""Scores as targets for a surrogate: as they are, as their ranks, or as logarithms of them or of what is left to one.
 
 Where half of all networks are bad, a surrogate of the scores spends itself on telling bad from worse. Ranks are
 indifferent to that: as normal scores they are Gaussian by construction, whatever the scores are. The logarithm of the
 error sets apart accuracies that are nearly one.
+
+None of that is so of what a compiled program costs: it follows from the architecture with little noise, no half of all
+programs is bad, and choices multiply it. Ranks would lose by how much one is faster than another, so of such costs
+always the logarithm is learned.
 """
 
 from collections.abc import Callable
@@ -12,13 +16,15 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm, rankdata
 
+from nas_jax.metrics import DEPLOYED
 from nas_jax.surrogates.improvement import STRAIGHT, Line
 from nas_jax.trial import Prediction
 
-TARGETS = ("ranks", "scores", "log_errors")
+TARGETS = ("ranks", "scores", "log_errors", "logarithms")
 FRACTION_BOUND = 1.01  # a little above what an accuracy can reach, so that its logarithm is finite
 _REACH = float(norm.ppf(0.975))  # of an interval of 95 %, in deviations
-_NUM_KNOTS, _MARGIN = 257, 6.0  # of a line in place of the exponential, and how far it goes beyond the targets
+_NUM_KNOTS = 257  # of a line in place of the exponential
+_MARGINS = {"log_errors": 6.0, "logarithms": 3.0}  # how far it goes beyond the targets
 
 
 class Targets(NamedTuple):
@@ -43,6 +49,15 @@ def prediction_of(inverse: Callable[[np.ndarray], np.ndarray], mean: float, std:
     return Prediction(float(centre), float(max(0.5 * (high - low) / _REACH, np.finfo(np.float32).tiny)))
 
 
+def kind_for(metric: str, scores: Float[np.ndarray, " n"], kind: str) -> str:
+    """The kind of targets of a metric where `kind` was chosen: logarithms of what a compiled program costs.
+
+    A table may have such a metric in units of its own, which have no logarithms: that is learned as any other.
+    """
+    has_logarithms = scores.min() > 0 or scores.max() < 0
+    return "logarithms" if metric in DEPLOYED and has_logarithms else kind
+
+
 def check_targets(kind: str) -> None:
     """Raises a ValueError if there is no such kind of targets."""
     if kind not in TARGETS:
@@ -53,10 +68,10 @@ def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
     """Targets of at least one score.
 
     "ranks": the normal quantiles of (rank - 1/2) / n, equal scores sharing theirs. "log_errors": -log(1.01 - score), of
-    scores that are fractions.
+    scores that are fractions. "logarithms": those of scores that are all positive or, less themselves, all negative.
 
     Raises:
-        ValueError: "log_errors" of a score above one.
+        ValueError: "log_errors" of a score above one, or "logarithms" of zero or of scores with both signs.
     """
     if kind == "scores":
         return Targets(scores, lambda values: values)
@@ -64,15 +79,27 @@ def targets_of(scores: Float[np.ndarray, " n"], kind: str) -> Targets:
         if scores.max() >= FRACTION_BOUND:
             raise ValueError(f"log_errors are of fractions, and one score is {scores.max():g}")
         errors = -np.log(FRACTION_BOUND - scores)
-        return Targets(errors, lambda values: FRACTION_BOUND - np.exp(-values), _line_of_logarithms(errors))
+        line = _line_of_exponential(errors, -1.0, FRACTION_BOUND, _MARGINS[kind])
+        return Targets(errors, lambda values: FRACTION_BOUND - np.exp(-values), line)
+    if kind == "logarithms":
+        sign = float(np.sign(scores[0]))
+        if np.any(scores * sign <= 0):
+            raise ValueError(
+                f"logarithms are of numbers of one sign, and scores go from {scores.min():g} to {scores.max():g}"
+            )
+        logarithms = sign * np.log(sign * scores)
+        line = _line_of_exponential(logarithms, sign, 0.0, _MARGINS[kind])
+        return Targets(logarithms, lambda values: sign * np.exp(sign * values), line)
     values = norm.ppf((rankdata(scores) - 0.5) / len(scores))
     line = _line_of_ranks(values, scores)
     return Targets(values, line.__call__, line)
 
 
-def _line_of_logarithms(errors: Float[np.ndarray, " n"]) -> Line:
-    knots = np.linspace(errors.min() - _MARGIN, errors.max() + _MARGIN, _NUM_KNOTS)
-    return Line(knots, FRACTION_BOUND - np.exp(-knots), float(np.exp(-knots[0])), float(np.exp(-knots[-1])))
+def _line_of_exponential(values: Float[np.ndarray, " n"], sign: float, offset: float, margin: float) -> Line:
+    """offset + sign exp(sign u), with bends, around these targets."""
+    knots = np.linspace(values.min() - margin, values.max() + margin, _NUM_KNOTS)
+    slopes = np.exp(sign * knots)
+    return Line(knots, offset + sign * slopes, float(slopes[0]), float(slopes[-1]))
 
 
 def _line_of_ranks(values: Float[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> Line:

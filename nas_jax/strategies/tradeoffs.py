@@ -32,7 +32,7 @@ from nas_jax.surrogates.base import Surrogate
 from nas_jax.surrogates.improvement import STRAIGHT, Marginal, boxes_above, expected_hypervolume_improvement
 from nas_jax.trial import Genome, History
 
-Learn = Callable[[jax.Array, Pool, History], Learned]
+Learn = Callable[[jax.Array, Pool, History, str], Learned]  # the last is the metric, or empty
 
 _MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: the number of boxes grows with a power
 _LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
@@ -92,10 +92,11 @@ class Believing(NamedTuple):
         num_objectives = history.values.shape[1]
         marginals, worst = [], []
         for place in range(num_objectives):
+            metric = self.objectives.metrics[place] if self.objectives else ""
             known = self._known(place, genomes)
             of_one = history.of(history.values[:, place])
             if known is None:
-                marginal, targets = self._learned(jax.random.fold_in(key, place), pool, of_one, x)
+                marginal, targets = self._learned(jax.random.fold_in(key, place), pool, of_one, x, metric)
             else:
                 marginal = _marginal_of_known(known, of_one, self.targets)
                 targets = marginal.mean[: len(history.genomes)]
@@ -104,7 +105,7 @@ class Believing(NamedTuple):
         log_feasible = np.zeros(len(x))
         for place in self.learned_limits(history):
             margin = history.of(-history.violations[:, place])
-            kept, _ = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x)
+            kept, _ = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x, "")
             log_feasible += _log_probability_positive(kept)
         return Tradeoffs(marginals, np.array(worst), log_feasible, len(pool.known))
 
@@ -129,10 +130,10 @@ class Believing(NamedTuple):
         return [place for place, name in enumerate(names) if name not in self.objectives.known]
 
     def _learned(
-        self, key: jax.Array, pool: Pool, history: History, x: np.ndarray
+        self, key: jax.Array, pool: Pool, history: History, x: np.ndarray, metric: str
     ) -> tuple[Marginal, Float[np.ndarray, " n"]]:
         """What is predicted, and the targets that were learned."""
-        learned = self.learn(key, pool, history)
+        learned = self.learn(key, pool, history, metric)
         mean, std = self.surrogate.predict(learned.state, x)
         marginal = Marginal(np.asarray(mean, np.float64), np.asarray(std, np.float64), learned.targets.line)
         return marginal, learned.targets.values

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from histories import make_history
 
 from nas_jax.budgets import Budgets
 from nas_jax.constraints import Constraint
@@ -173,3 +174,22 @@ def test_limits_that_nothing_keeps_are_refused():
     aims = Objectives((Objective(),), (Constraint("num_params", at_most=1),), known=("num_params",))
     with pytest.raises(UserError, match="no genome with num_params <= 1"):
         allowed(CHAIN, aims).sample(np.random.default_rng(0), 3)
+
+
+def test_of_what_a_program_costs_the_logarithm_is_learned():
+    """By ranks a surrogate knows which of two is faster, and much less well how fast each is."""
+
+    def cost(genome):
+        return 0.02 * np.exp(0.4 * sum(genome))
+
+    genomes = SPACE.sample(np.random.default_rng(0), 24)
+    both = np.array([[genome[0], -cost(genome)] for genome in genomes])
+    history = make_history(genomes, both[:, 1])._replace(values=both)
+    errors = {}
+    for metric in ("latency_ms", "cost"):
+        aims = Objectives((Objective("gain"), Objective(metric, maximize=False)))
+        proposals = Bayesopt(SPACE, num_initial=6, objectives=aims).propose(np.random.default_rng(1), history, 20)
+        truth = np.array([cost(proposal.genome) for proposal in proposals])
+        found = np.array([-proposal.predictions[1].mean for proposal in proposals])
+        errors[metric] = np.median(np.abs(found / truth - 1))
+    assert errors["latency_ms"] < 0.6 * errors["cost"]

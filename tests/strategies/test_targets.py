@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nas_jax.strategies.targets import targets_of
+from nas_jax.strategies.targets import kind_for, targets_of
 
 REACH = norm.ppf(0.975)  # of an interval of 95 %, in deviations
 
@@ -26,6 +26,30 @@ def test_scores_pass_through():
     targets = targets_of(np.array([3.0, 1.0]), "scores")
     np.testing.assert_array_equal(targets.values, [3.0, 1.0])
     assert targets.prediction(2.5, 0.5) == pytest.approx((2.5, 0.5))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_logarithms_keep_the_order_and_lead_back(sign):
+    scores = sign * np.array([0.02, 3.0, 0.5, 40.0])
+    targets = targets_of(scores, "logarithms")
+    np.testing.assert_allclose(targets.values, sign * np.log([0.02, 3.0, 0.5, 40.0]))
+    np.testing.assert_array_equal(np.argsort(targets.values), np.argsort(scores))
+    np.testing.assert_allclose(targets.inverse(targets.values), scores, rtol=1e-12)
+    np.testing.assert_allclose(targets.line(targets.values), scores, rtol=1e-3)
+    beyond = np.array([targets.values.min() - 2, targets.values.max() + 2])
+    np.testing.assert_allclose(targets.line(beyond), targets.inverse(beyond), rtol=1e-3)
+
+
+def test_logarithms_of_what_has_none_are_refused():
+    with pytest.raises(ValueError, match="logarithms are of numbers of one sign, and scores go from -1 to 2"):
+        targets_of(np.array([-1.0, 2.0]), "logarithms")
+
+
+def test_what_a_program_costs_is_learned_by_its_logarithm_where_it_has_one():
+    assert kind_for("latency_ms", np.array([-0.5, -3.0]), "ranks") == "logarithms"
+    assert kind_for("latency_ms", np.array([-0.5, 0.0]), "ranks") == "ranks"
+    assert kind_for("throughput", np.array([7.0, 9.0]), "scores") == "logarithms"
+    assert kind_for("val_accuracy", np.array([0.5, 0.9]), "scores") == "scores"
 
 
 def test_log_errors_are_logarithms_and_the_way_back():

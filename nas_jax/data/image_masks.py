@@ -4,6 +4,7 @@ A mask has the name of its image, but for what follows the last dot. All lie sid
 is missing of the parts is drawn from the training part.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,7 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """Picture files by their names without what follows the last dot.
+    """Picture files by their names without what follows the last dot, in one form of Unicode (NFC).
 
     Raises:
         UserError: two have one such name, or some lie in a folder below.
@@ -178,10 +179,11 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             )
     found: dict[str, Path] = {}
     for path in picture_paths(folder):
-        if path.stem in found:
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in found:
             raise UserError(
-                f"data.path: {found[path.stem].name!r} and {path.name!r} in {str(folder)!r} differ in what follows the "
-                "dot alone, and an image has one mask; rename one"
+                f"data.path: {found[stem].name!r} and {path.name!r} in {str(folder)!r} have one name but for what "
+                "follows the dot, and an image has one mask; rename one"
             )
-        found[path.stem] = path
+        found[stem] = path
     return found

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -44,6 +45,14 @@ def test_each_image_keeps_its_mask_and_is_in_one_part(masked):
     assert sizes == {"train": 12, "val": 4, "test": 4}
     numbers = [int(image[-1, -1, 0]) for part in ("train", "val", "test") for image in getattr(dataset, part)["image"]]
     assert sorted(numbers) == list(range(NUM))
+
+
+def test_names_in_two_forms_of_unicode_are_one_name(masked):
+    composed, apart = (unicodedata.normalize(form, "\u00e9t\u00e9.png") for form in ("NFC", "NFD"))
+    (masked / "images/03.png").rename(masked / "images" / composed)
+    (masked / "masks/03.png").rename(masked / "masks" / apart)
+    dataset = ImageMasks(str(masked), size=(8, 12), share=0.2).load()
+    assert sum(len(split["mask"]) for split in (dataset.train, dataset.val, dataset.test)) == NUM
 
 
 def test_masks_are_resized_without_a_class_between_two_others(masked):
@@ -176,7 +185,7 @@ def test_pictures_of_a_palette_have_the_colours_that_are_named(tmp_path):
 
 def test_two_pictures_of_one_name_are_refused(masked):
     Image.new("RGB", (12, 8)).save(masked / "images" / "03.jpg")
-    with pytest.raises(UserError, match=r"'03.jpg' and '03.png' .* differ in what follows the dot alone"):
+    with pytest.raises(UserError, match=r"'03.jpg' and '03.png' .* have one name but for what follows the dot"):
         ImageMasks(str(masked)).load()
 
 

@@ -11,7 +11,10 @@ three seeds, where the reference had 0.647.
 
 All of it took 39 minutes on one core of an AMD EPYC. The winner, which is the best of the random trials, had a mean IoU
 of 0.756 on the test images, and 0.836 of the foreground, the means of three seeds; the reference, with nine times the
-parameters and 1.8 times the FLOPs, had 0.755.
+parameters and 1.8 times the FLOPs, had 0.755. More than that is hard to have: on its own training images the reference
+has 0.849 of the foreground after its 40 epochs and 0.839 on the test images, and a network that took four times as long
+has 0.841 there (one seed each). A nucleus has 25 pixels in the median: masks moved by half a pixel in both directions
+overlap with themselves by 0.763.
 
 `:smoke` is the first in seconds, for tests.
 """

@@ -1,11 +1,12 @@
 """What a trial has to keep to: a metric at most, or at least, so much."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nas_jax.errors import UserError
+from nas_jax.hints import check_finite, check_type, python_value
+from nas_jax.metrics import check_name
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Constraint:
     """Limits of a metric, in its own units. A trial that breaks one of them is infeasible and never wins.
 
     Raises:
-        ValueError: no limit, one that is not finite, or limits that nothing keeps.
+        ValueError: an argument of another type, no limit, one that is not finite, limits that nothing keeps, or a
+            metric that is none.
     """
 
     metric: str
@@ -21,9 +23,15 @@ class Constraint:
     at_least: float | int | None = None
 
     def __post_init__(self) -> None:
-        limits = [limit for limit in (self.at_most, self.at_least) if limit is not None]
-        if not limits or not all(math.isfinite(limit) for limit in limits):
+        for name in ("metric", "at_most", "at_least"):
+            object.__setattr__(self, name, python_value(getattr(self, name)))
+        check_type(self.metric, str, "metric")
+        check_name(self.metric, "metric")
+        if self.at_most is None and self.at_least is None:
             raise ValueError(f"{self.metric}: give a finite at_most or at_least")
+        for name, limit in (("at_most", self.at_most), ("at_least", self.at_least)):
+            if limit is not None:
+                check_finite(limit, f"{self.metric}: {name}")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
             low, high = in_full(self.at_least), in_full(self.at_most)
             raise ValueError(f"{self.metric}: nothing is at least {low} and at most {high}")

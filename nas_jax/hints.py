@@ -1,10 +1,13 @@
 """Whether a value that came from a file or a flag is of the type that a field has been given."""
 
+import math
 import reprlib
 import sys
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from nas_jax.errors import UserError
 
@@ -37,6 +40,20 @@ def check_type(value: Any, hint: Any, title: str) -> None:
     """
     if not _fits(value, hint):
         raise ValueError(f"{title}: must be {describe_type(hint)}, but is {reprlib.repr(value)}")
+
+
+def python_value(value: Any) -> Any:
+    """A number, bool or text of NumPy as Python's own, which JSON has too; anything else as it is."""
+    if isinstance(value, np.floating):
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_finite(value: Any, title: str) -> None:
+    """Raises ValueError, in a line that begins with `title`, where `value` is no number, infinite or NaN."""
+    check_type(value, float, title)
+    if not math.isfinite(value):
+        raise ValueError(f"{title}: must be a finite number, but is {value}")
 
 
 def describe_type(hint: Any) -> str:

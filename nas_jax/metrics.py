@@ -10,7 +10,15 @@ from typing import Any
 LATENCIES = ("latency_ms", "latency_ms_spread", "throughput")
 DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
 
+CURVE = "curve"  # the metric that is a mapping: of other metrics to their values at each budget
+
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
+
+
+def check_name(metric: str, title: str) -> None:
+    """Raises ValueError, in a line that begins with `title`, for the name under which a trial has its curves."""
+    if metric == CURVE:
+        raise ValueError(f"{title}: {CURVE!r} is where a trial has its learning curves; give the metric another name")
 
 
 def is_of_test_split(metric: str) -> bool:
@@ -62,11 +70,11 @@ def name_beside(fields: Collection[str], metric: str) -> str:
 
 
 def curves_of(metrics: Mapping[str, Any] | None) -> dict[str, list[float]]:
-    """The learning curves of a trial by metric, all of one length; none where the metric "curve" is anything else.
+    """The learning curves of a trial by metric, all of one length; none where the metric CURVE is anything else.
 
     A program or an evaluator of one's own may have kept whatever it likes under that name.
     """
-    curves = (metrics or {}).get("curve")
+    curves = (metrics or {}).get(CURVE)
     if not isinstance(curves, Mapping) or not all(map(_is_list_of_numbers, curves.values())):
         return {}
     return dict(curves) if len(set(map(len, curves.values()))) == 1 else {}

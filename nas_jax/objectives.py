@@ -10,7 +10,8 @@ import numpy as np
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
-from nas_jax.metrics import curves_of, digits, is_of_test_split
+from nas_jax.hints import check_finite, check_type, python_value
+from nas_jax.metrics import check_name, curves_of, digits, is_of_test_split
 from nas_jax.trial import Genome, History, Trial
 
 NUM_FIRST = 8  # trials from which a reference point is inferred
@@ -24,6 +25,9 @@ class Objective:
     Args:
         reference: Of several objectives, the metric from which on a trial is worth something: the hypervolume is
             counted from there. Inferred from the first trials unless given.
+
+    Raises:
+        ValueError: an argument of another type, a reference that is not finite, or a metric that no search may have.
     """
 
     metric: str = "val_accuracy"
@@ -31,6 +35,13 @@ class Objective:
     reference: float | int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("metric", "maximize", "reference"):
+            object.__setattr__(self, name, python_value(getattr(self, name)))
+        check_type(self.metric, str, "metric")
+        check_type(self.maximize, bool, "maximize")
+        if self.reference is not None:
+            check_finite(self.reference, "reference")
+        check_name(self.metric, "metric")
         if is_of_test_split(self.metric):
             raise ValueError(
                 f"metric: {self.metric!r} is of the test split, which no search may see; take one of 'val_…'"

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import jax
+import jaxtyping
 import programs
 import pytest
 from hypothesis import settings
@@ -29,6 +30,14 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+@pytest.fixture
+def as_users_call():
+    """Without the checks of types that the tests add to each call, which would refuse what the code itself has to."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,30 @@ def test_limits_that_limit_nothing_or_everything_are_refused(limits):
         Constraint("x", **limits)
 
 
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metric": 5, "at_most": 1}, "metric: must be text, but is 5"),
+        ({"metric": "curve", "at_most": 1}, "metric: 'curve' is where a trial has its learning curves"),
+        ({"metric": "x", "at_most": "3"}, "x: at_most: must be a number, but is '3'"),
+        ({"metric": "x", "at_least": True}, "x: at_least: must be a number, but is True"),
+        ({"metric": "x", "at_least": 10**400}, "x: at_least: must be a number, but is 1000"),
+        ({"metric": "x", "at_most": float("inf")}, "x: at_most: must be a finite number, but is inf"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_in_one_line(arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Constraint(**arguments)
+
+
+@pytest.mark.usefixtures("as_users_call")
+def test_limits_of_numpy_become_pythons_own():
+    constraint = Constraint("x", at_most=np.float32(0.5), at_least=np.int64(-1))
+    assert (type(constraint.at_most), type(constraint.at_least)) == (float, int)
+    assert constraint == Constraint("x", at_most=0.5, at_least=-1)
+
+
 def test_limits_are_said_with_all_their_digits():
     assert str(Constraint("flops", at_most=40e6)) == "flops <= 40,000,000"
     assert str(Constraint("num_params", at_most=1_234_567, at_least=10)) == "10 <= num_params <= 1,234,567"
@@ -111,6 +135,14 @@ def test_without_objectives_there_is_the_one():
         ({"objectives": [{"metric": "a"}, {"metric": "a"}]}, "none twice"),
         ({"objectives": [{"metric": "test_accuracy"}]}, "test split"),
         ({"objectives": [3]}, "a section with a metric"),
+        ({"objectives": ["curve"]}, "'curve' is where a trial has its learning curves"),
+        (
+            {"objectives": '[{"metric": "a", "reference": -Infinity}]'},
+            "reference: must be a finite number, but is -inf",
+        ),
+        ({"objectives": '[{"metric": "a", "reference": 1e999}]'}, "reference: must be a finite number, but is inf"),
+        ({"objectives": '[{"metric": "a", "reference": NaN}]'}, "reference: must be a number, but is nan"),
+        ({"constraints": [{"metric": "curve", "at_most": 1}]}, "'curve' is where a trial has its learning curves"),
         ({"constraints": [{"metric": "a"}]}, "at_most or at_least"),
         ({"constraints": [{"metric": "a", "below": 3}]}, "no field 'below'"),
         ({"constraints": [{"metric": "test_accuracy", "at_most": 1}]}, "test split"),

@@ -1,6 +1,7 @@
 """What a strategy may see of the past."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,38 @@ def test_test_metrics_are_out_of_reach():
     without = replace(seen, metrics={"val_accuracy": 0.5})
     for one, other in zip(ACCURACY.history([seen]), ACCURACY.history([without]), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metric": 5}, "metric: must be text, but is 5"),
+        ({"metric": None}, "metric: must be text, but is None"),
+        ({"metric": "curve"}, "metric: 'curve' is where a trial has its learning curves; give the metric another name"),
+        ({"maximize": "False"}, "maximize: must be true or false, but is 'False'"),
+        ({"maximize": 1}, "maximize: must be true or false, but is 1"),
+        ({"maximize": None}, "maximize: must be true or false, but is None"),
+        ({"reference": "0.5"}, "reference: must be a number, but is '0.5'"),
+        ({"reference": True}, "reference: must be a number, but is True"),
+        ({"reference": 10**400}, "reference: must be a number, but is 1000"),
+        ({"reference": float("nan")}, "reference: must be a finite number, but is nan"),
+        ({"reference": float("inf")}, "reference: must be a finite number, but is inf"),
+        ({"reference": np.float32("-inf")}, "reference: must be a finite number, but is -inf"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_in_one_line(arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}") as error:
+        Objective(**arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize("reference", [np.float32(0.5), np.float64(0.5), np.float16(0.5), np.longdouble(0.5)])
+def test_what_numpy_has_becomes_pythons_own(reference):
+    objective = Objective(np.str_("loss"), maximize=np.bool_(False), reference=reference)
+    assert json.loads(json.dumps(asdict(objective))) == {"metric": "loss", "maximize": False, "reference": 0.5}
+    assert type(Objective(reference=np.int64(3)).reference) is int
 
 
 def test_an_unknown_metric_lists_those_that_exist():

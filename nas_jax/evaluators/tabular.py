@@ -16,7 +16,7 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
 from nas_jax.evaluators.table_rows import Row, gaps, is_in_percent, numbers_of, rows_by_keys, rows_by_name
-from nas_jax.metrics import is_accuracy, is_of_test_split
+from nas_jax.metrics import CURVE, check_name, is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
@@ -60,7 +60,8 @@ class Tabular:
     Raises:
         UserError: the table cannot be read, lacks a column, has no number at all where a metric should be, or negative
             seconds.
-        ValueError: no metrics, nothing that identifies a genome, fewer than one worker, or seconds that cannot be.
+        ValueError: no metrics, or one named "curve", nothing that identifies a genome, fewer than one worker, or
+            seconds that cannot be.
     """
 
     space: Space
@@ -82,6 +83,8 @@ class Tabular:
             raise ValueError(
                 "metrics: name a column for at least one metric that is not of the test split, or a curve: val_loss_{}"
             )
+        for name in self.metric_names:
+            check_name(name, "metrics" if name in dict(self.metrics) else "curve")
         if bool(self.key) == bool(self.genes):
             raise ValueError("give one of key (the column of the genomes' names) and genes (a column for each gene)")
         if self.num_workers < 1:
@@ -185,7 +188,7 @@ class Tabular:
             raise FloatingPointError(f"{self.path} has no number in {columns[numbers.index(None)]!r}: it has diverged")
         in_percent = is_accuracy(curve.metric) and any(is_in_percent(self.table, column) for column in curve.columns)
         values = [value / 100 if in_percent else value for value in numbers if value is not None]
-        return {curve.metric: values[-1], "curve": {curve.metric: values}}
+        return {curve.metric: values[-1], CURVE: {curve.metric: values}}
 
     def test_metrics(self, trial: Trial) -> dict[str, float]:
         """The metrics of the test split, of the same seed as those of the search; only those that have a number."""

@@ -93,3 +93,17 @@ def test_a_column_of_the_curve_at_no_whole_number_is_no_gene(tmp_path):
         Categorical(path=path, curve="loss_{}")
     space = Categorical(path=path, curve="loss_{}", exclude="loss_0.5,loss_1_std")
     assert space.gene_names == ("op", "width")
+
+
+@pytest.mark.parametrize(("curve", "metrics"), [("loss_{}", "curve"), ("", "curve"), ("curve_{}", "")])
+def test_no_metric_takes_the_place_of_the_curves(tmp_path, curve, metrics):
+    """A column may be called so, and its metric something else."""
+    header, row = ("name", "loss_1", "loss_4", "curve", "curve_1", "curve_4"), ("number 0", 3.0, 2.0, 7, 0.1, 0.2)
+    path = str(write_csv(tmp_path / "table.csv", header, [row]))
+    field = "metrics" if metrics else "curve"
+    with pytest.raises(
+        ValueError, match=f"^{field}: 'curve' is where a trial has its learning curves; give the metric"
+    ):
+        Tabular(Numbers(), path, key="name", curve=curve, metrics=metrics)
+    (ended,) = Tabular(Numbers(), path, {"bend": "curve"}, key="name", curve="loss_{}").evaluate(iter([trial(0)]))
+    assert (ended.metrics["bend"], ended.metrics["curve"]) == (7.0, {"loss": [3.0, 2.0]})

@@ -6,6 +6,7 @@ one genome.
 """
 
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from nas_jax.hints import check_type
 from nas_jax.spaces.alike import shares
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
@@ -53,7 +55,8 @@ class Categorical:
 
     Raises:
         UserError: the table cannot be read, or lacks a column.
-        ValueError: no genes, no choices, names that contradict each other, or an allowed genome of other choices.
+        ValueError: an argument of another type, no genes, no choices, names that contradict each other, or an allowed
+            genome of other choices.
     """
 
     genes: Any = ()
@@ -92,7 +95,15 @@ class Categorical:
         _layout(self)
 
     def _check_given(self) -> None:
-        """What goes together, whatever a table has."""
+        """Types, and what goes together, whatever a table has."""
+        if not isinstance(self.genes, tuple):
+            raise ValueError(f"genes: a mapping of names to choices is wanted, or a list of names, not {self.genes!r}")
+        for name in ("exclude", "free_features"):
+            check_type(getattr(self, name), tuple[str, ...], name)
+        check_type(self.ordered, tuple[str, ...] | None, "ordered")
+        check_type(self.curve, str, "curve")
+        if not isinstance(self.path, str | os.PathLike):
+            raise ValueError(f"path: must be text, but is {self.path!r}")
         if not self.genes and not self.path:
             raise ValueError(
                 "name a table, for example with --config.evaluator.path=table.csv, or give genes with their choices"
@@ -102,7 +113,8 @@ class Categorical:
         if self.path and self.allowed is not None:
             raise ValueError("allowed: the rows of the table say it already; leave out one of allowed and path")
         for gene in self.genes:
-            if not isinstance(gene, str) and [type(part) for part in gene] != [str, tuple]:
+            is_pair = isinstance(gene, tuple) and [type(part) for part in gene] == [str, tuple]
+            if not isinstance(gene, str) and not is_pair:
                 raise ValueError(f"genes: {gene!r} is neither a name nor a pair (name, choices)")
 
     def _check_values(self) -> None:

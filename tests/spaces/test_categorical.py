@@ -209,6 +209,7 @@ def test_a_large_table_is_fast(tmp_path):
     np.testing.assert_allclose(x[:, 70:] @ np.arange(6), np.mean(genomes, axis=1), rtol=1e-5)  # shares of six values
 
 
+@pytest.mark.usefixtures("as_users_call")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -221,6 +222,16 @@ def test_a_large_table_is_fast(tmp_path):
         ({"genes": (("width", (1, 2)),), "ordered": ("depth",)}, "no gene 'depth'; the genes are width"),
         ({"genes": (("width", (1, 2)),), "exclude": ("accuracy",)}, "columns of a table"),
         ({"genes": {}}, "name a table"),
+        ({"genes": 5}, "genes: a mapping of names to choices is wanted, or a list of names, not 5"),
+        ({"genes": None}, "genes: a mapping of names to choices is wanted, or a list of names, not None"),
+        ({"genes": {"width"}}, "genes: a mapping of names to choices is wanted, or a list of names, not {'width'}"),
+        ({"genes": [5]}, "genes: 5 is neither a name nor a pair"),
+        ({"genes": {"width": [1, 2]}, "ordered": 5}, "ordered: must be a list, each entry text or nothing, but is 5"),
+        ({"path": "table.csv", "exclude": 5}, "exclude: must be a list, each entry text, but is 5"),
+        ({"path": "table.csv", "exclude": None}, "exclude: must be a list, each entry text, but is None"),
+        ({"path": "table.csv", "free_features": [5]}, r"free_features: must be a list, each entry text, but is \(5,\)"),
+        ({"path": "table.csv", "curve": 5}, "curve: must be text, but is 5"),
+        ({"path": 5}, "path: must be text, but is 5"),
         ({"genes": {"op": []}}, r"the gene 'op' needs choices, as in genes=\{'op'"),
         ({"genes": {"op": "conv"}}, r"\('op', 'conv'\) is neither a name nor a pair"),
         ({"genes": {"op": {"conv", "pool"}}}, "neither a name nor a pair"),

@@ -77,7 +77,7 @@ class TrialStore:
         """Adds trials, or new states of them. When this returns they are on the disk.
 
         Raises:
-            UserError: the disk is full, or fails. The log is then as it was before.
+            UserError: the disk is full, or fails, or the log is no longer at its path. It is then as it was before.
         """
         if self._file is not None:
             now = round(time.time(), 3)
@@ -102,7 +102,7 @@ def read_trials(path: Path) -> list[Trial]:
 def _open_locked(path: Path) -> FileIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = FileIO(path, "a+")
+        file = FileIO(path.absolute(), "a+")
     except OSError as error:
         raise UserError(f"cannot write to {path.parent}: {error.strerror}; choose another --workdir") from error
     try:
@@ -123,6 +123,14 @@ def _append(content: bytes, file: FileIO) -> None:
         while written < len(content):  # a disk that fills up takes a part
             written += file.write(content[written:])
         os.fsync(file.fileno())
+        if not _is_in_place(file):
+            raise UserError(
+                f"{file.name} was removed, moved or replaced while the search was going on, and nothing more can be "
+                "stored; put back what was there, or begin anew in another folder"
+            )
+    except UserError:
+        file.truncate(size)
+        raise
     except OSError as error:
         file.truncate(size)
         error.filename = file.name
@@ -130,6 +138,14 @@ def _append(content: bytes, file: FileIO) -> None:
         if problem is None:
             raise
         raise UserError(problem) from error
+
+
+def _is_in_place(file: FileIO) -> bool:
+    """Whether an open file is still the one at the path by which it was opened."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _parse(content: bytes, path: Path) -> tuple[Sequence[Trial], int]:

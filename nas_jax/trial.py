@@ -4,8 +4,9 @@ A genome is plain data (nested tuples of strings and numbers), so it hashes, com
 back without help from the space that drew it.
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, get_type_hints
 
 import numpy as np
@@ -63,6 +64,11 @@ class Trial:
     num_attempts: int = 1
     budget: Budget | None = None
     continues: int | None = None
+
+
+def copy_of(trial: Trial) -> Trial:
+    """The same trial, of which metrics and seconds can be changed without those of the first one."""
+    return replace(trial, metrics=copy.deepcopy(trial.metrics), seconds=copy.deepcopy(trial.seconds))
 
 
 class History(NamedTuple):

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +119,40 @@ def test_a_store_in_memory(tmp_path):
     store.put(TRIAL, FINAL)
     store.put(DONE)
     assert store.trials("search") == [DONE]
+
+
+def test_a_log_that_is_no_longer_there_is_one_line_and_takes_nothing_more(path, tmp_path):
+    """Removed with its folder, replaced by another file, below a file, and moved away; what was moved can come back."""
+    elsewhere = tmp_path / "elsewhere"
+    with TrialStore(path) as store:
+        store.put(TRIAL)
+        content = path.read_bytes()
+        path.parent.rename(elsewhere)
+        for replace in (lambda: None, path.parent.touch, lambda: (path.parent.unlink(), fill(path, FINAL))):
+            replace()
+            with pytest.raises(UserError, match=f"{path} was removed, moved or replaced") as error:
+                store.put(DONE)
+            assert "\n" not in str(error.value)
+            assert store.trials() == [TRIAL]
+            assert (elsewhere / path.name).read_bytes() == content
+        assert read_trials(path) == [FINAL]
+        shutil.rmtree(path.parent)
+        elsewhere.rename(path.parent)
+        store.put(DONE)
+        shutil.rmtree(path.parent)
+        with pytest.raises(UserError, match="was removed, moved or replaced"):
+            store.put(FINAL)
+        assert store.trials() == [DONE]
+
+
+def test_a_log_is_found_from_another_folder(tmp_path, monkeypatch):
+    """A program may change its folder while it searches."""
+    monkeypatch.chdir(tmp_path)
+    with TrialStore(Path("run") / "trials.jsonl") as store:
+        store.put(TRIAL)
+        monkeypatch.chdir("/")
+        store.put(FINAL)
+    assert read_trials(tmp_path / "run" / "trials.jsonl") == [TRIAL, FINAL]
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_log_as_it_was(tmp_path):

@@ -29,7 +29,7 @@ from nas_jax.search.asked_parts import AskedParts, checked_parts, config_of, fol
 from nas_jax.search.loop import propose, store_pending
 from nas_jax.spaces.allowed import known_metrics
 from nas_jax.store import TrialStore
-from nas_jax.trial import History, Trial
+from nas_jax.trial import History, Trial, copy_of
 from nas_jax.workdir import claim_workdir
 
 
@@ -39,6 +39,8 @@ class Search:
     With a path it is stored like a run of the program, each trial before it is handed out and each result before
     `tell` returns: the same call goes on from there, in a later process or, after a cell of a notebook was run again,
     in the same one. What was handed out and not told comes first then.
+
+    The trials that it returns are copies: what becomes of their metrics changes nothing here.
 
     Args:
         space: See `nas_jax.spaces`; `Categorical(genes={"op": ["conv", "pool"], "width": [16, 32]})` is one.
@@ -71,17 +73,19 @@ class Search:
             `num` trials, fewer only if the space has no more.
 
         Raises:
-            UserError: `num` is no positive number, or the search is closed.
+            UserError: `num` is no positive number, the search is closed, or the folder cannot be written any more. What
+                was left of an earlier process is then still to be asked for.
         """
         if not isinstance(num, int | np.integer) or isinstance(num, bool) or num < 1:
             raise UserError(f"ask: a number of trials is wanted, at least 1, not {num!r}")
         with self._lock:
             self._check_open()
-            left, self._left = self._left[:num], self._left[num:]
-            if len(left) == num:
-                return left
-            proposals = propose(self._parts, self._store.trials("search"), int(num) - len(left))
-            return left + store_pending(self._parts, self._store, proposals)
+            asked = self._left[:num]
+            if len(asked) < num:
+                proposals = propose(self._parts, self._store.trials("search"), int(num) - len(asked))
+                asked = asked + store_pending(self._parts, self._store, proposals)
+            self._left = self._left[num:]
+            return asked
 
     def tell(self, trial: Any, metrics: Any, seconds: Any = None) -> Trial:
         """Stores what a trial has reached, and returns the trial with it.
@@ -94,8 +98,8 @@ class Search:
             seconds: What it took, by name ("compile", "train"), for the report.
 
         Raises:
-            UserError: a trial that is unknown or was told before, a metric that is missing, or one that is no number.
-                The trial stays as it was, and can be told again.
+            UserError: a trial that is unknown or was told before, a metric that is missing, one that is no number, or a
+                folder that cannot be written any more. The trial stays as it was, and can be told again.
         """
         with self._lock:
             pending = self._pending(trial)
@@ -135,18 +139,17 @@ class Search:
     @property
     def trials(self) -> list[Trial]:
         """All trials in the order in which they were proposed, pending and failed ones too."""
-        with self._lock:
-            return self._store.trials("search")
+        return [copy_of(trial) for trial in self._searched]
 
     @property
     def history(self) -> History:
         """What the strategy knows."""
-        return self._parts.objectives.history(self.trials)
+        return self._parts.objectives.history(self._searched)
 
     @property
     def front(self) -> list[Trial]:
         """The trials that no other one beats in every objective; of one objective the best alone."""
-        return self._parts.objectives.front(self.trials)
+        return [copy_of(trial) for trial in self._parts.objectives.front(self._searched)]
 
     @property
     def best(self) -> Trial | None:
@@ -197,6 +200,12 @@ class Search:
             warnings.warn(store.repaired, stacklevel=3)
         return store
 
+    @property
+    def _searched(self) -> list[Trial]:
+        """The trials as the store has them."""
+        with self._lock:
+            return self._store.trials("search")
+
     def _check_open(self) -> None:
         if not self._is_open:
             raise UserError("this search is closed, or was opened again in this process; go on with that one")
@@ -219,7 +228,7 @@ class Search:
     def _put(self, ended: Trial) -> Trial:
         self._store.put(ended)
         self._left = [trial for trial in self._left if trial.id != ended.id]
-        return ended
+        return copy_of(ended)
 
 
 _LOCK = threading.Lock()

@@ -40,9 +40,15 @@ class AskedParts(NamedTuple):
 
 
 def folder_of(path: Any) -> Path:
-    """Raises UserError if there can be no such folder."""
+    """The folder that a path names, in full.
+
+    Raises:
+        UserError: there can be no such folder, or the path is empty.
+    """
     if not isinstance(path, str | Path):
         raise UserError(f"path: a folder is wanted, not {path!r}")
+    if isinstance(path, str) and not path.strip():
+        raise UserError(f"path: a folder is wanted, not {path!r}, as of a variable that is not set")
     try:
         return Path(os.path.expanduser(path)).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a character 0, a loop of links

@@ -113,6 +113,22 @@ def test_failures_are_kept_by_their_kind():
     assert asked.front == []
 
 
+def test_what_becomes_of_a_trial_outside_changes_nothing_here():
+    asked = random_search()
+    (trial,) = asked.ask()
+    given = {"val_accuracy": 0.5, "curve": {"val_accuracy": [0.25, 0.5]}}
+    told = asked.tell(trial, given, seconds={"train": 3.0})
+    for each in (told, asked.best, asked.front[0], asked.trials[0]):
+        each.metrics["val_accuracy"] = 0.9
+        each.metrics["curve"]["val_accuracy"].append(0.9)
+        each.seconds["train"] = 0.0
+    given["curve"]["val_accuracy"].clear()
+    for each in (asked.best, asked.front[0], asked.trials[0]):
+        assert each.metrics == {"val_accuracy": 0.5, "curve": {"val_accuracy": [0.25, 0.5]}}
+        assert each.seconds == {"train": 3.0}
+    assert asked.history.values.tolist() == [[0.5]]
+
+
 def told_wrongly():
     """What may not be told of a pending trial, with the message."""
     return [
@@ -175,6 +191,7 @@ def test_telling_twice_or_of_what_is_unknown_is_one_line():
         ((SPACE, RandomSearch(SPACE), []), "at least one metric"),
         ((SPACE, RandomSearch(SPACE), ["a", "a"]), "none twice"),
         ((SPACE, RandomSearch(SPACE), "test_accuracy"), "no search may see"),
+        ((SPACE, RandomSearch(SPACE), "curve"), "metric: 'curve' is where a trial has its learning curves"),
         ((SPACE, RandomSearch(SPACE), "val_accuracy", "zero"), "seed: a whole number is wanted, not 'zero'"),
         ((SPACE, RandomSearch(SPACE), "val_accuracy", -1), "has to be at least 0"),
         ((SPACE, RandomSearch(SPACE), "val_accuracy", 0, None, None), "constraints: a list of Constraints is wanted"),

@@ -6,11 +6,13 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import programs
 import pytest
 from asked import SPACE, measure, random_search, run_all
 from fakes import Numbers
 
+from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import build_parts
@@ -132,6 +134,8 @@ def test_opening_a_folder_again_leaves_nothing_for_the_end_of_the_process(tmp_pa
     ("path", "message"),
     [
         (5, "path: a folder is wanted, not 5"),
+        ("", "path: a folder is wanted, not '', as of a variable that is not set"),
+        (" ", "path: a folder is wanted, not ' '"),
         (b"runs", "path: a folder is wanted, not b'runs'"),
         ("a\0b", r"path: 'a\\x00b' is no folder: .*null"),
         ("x" * 300, "path: .*File name too long"),
@@ -143,6 +147,38 @@ def test_what_can_be_no_folder_is_one_line(tmp_path, monkeypatch, path, message)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=message):
         random_search(path=path)
+
+
+def test_a_folder_that_goes_away_is_said_before_anything_is_lost(tmp_path):
+    folder, kept = tmp_path / "mine", tmp_path / "kept"
+    with random_search(path=folder) as asked:
+        waiting = asked.ask(2)
+    asked = random_search(path=folder)
+    folder.rename(kept)
+    for use in (
+        lambda: asked.ask(3),
+        lambda: asked.tell(0, {"val_accuracy": 0.5}),
+        lambda: asked.tell_failed(1, "why"),
+    ):
+        with pytest.raises(UserError, match=f"{folder}/trials.jsonl was removed, moved or replaced"):
+            use()
+    assert asked.trials == waiting
+    kept.rename(folder)
+    assert asked.ask(3)[:2] == waiting
+    told = asked.tell(0, {"val_accuracy": 0.5})
+    assert read_record(folder).of("search") == asked.trials
+    assert asked.best == told
+
+
+@pytest.mark.usefixtures("as_users_call")
+def test_numbers_of_numpy_in_objectives_and_constraints_are_stored(tmp_path):
+    """float32 has the nearest number to 0.1 that it can."""
+    objectives = [Objective("loss", maximize=np.bool_(False), reference=np.float32(0.1)), "val_accuracy"]
+    limits = [Constraint("size", at_most=np.float32(0.5))]
+    Search(SPACE, RandomSearch(SPACE), objectives, path=tmp_path, constraints=limits).close()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["objective"][0] == {"metric": "loss", "maximize": False, "reference": pytest.approx(0.1, rel=1e-7)}
+    assert config["constraints"] == [{"metric": "size", "at_most": 0.5, "at_least": None}]
 
 
 def test_another_process_may_not_have_the_folder_at_the_same_time(tmp_path):

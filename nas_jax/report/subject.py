@@ -15,6 +15,7 @@ from nas_jax.parts import Parts
 from nas_jax.record import Record, find_best, find_winner, in_full, is_in_full, read_record, score
 from nas_jax.report.rounds import Round, read_rounds
 from nas_jax.search.export import read_test_scores
+from nas_jax.search.fronts import measured_alike
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.stored import check_genomes
 from nas_jax.strategies.base import RandomStart
@@ -44,6 +45,7 @@ class Subject:
     test_scores: Mapping[int, np.ndarray] = field(default_factory=dict)
     task: Task | None = None
     budgets: Budgets = NO_BUDGETS  # that a measurement of the search could have
+    alike: Sequence[Trial] = ()  # of which the front is made (`search/fronts.py`)
 
     @property
     def seed(self) -> int:
@@ -125,4 +127,5 @@ def read_subject(workdir: Path, parts: Parts) -> Subject:
         test_scores=read_test_scores(workdir / "best"),
         task=parts.problem.task if parts.problem else None,
         budgets=parts.search.budgets,
+        alike=measured_alike(parts, record.trials),
     )

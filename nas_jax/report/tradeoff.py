@@ -31,15 +31,14 @@ def section(subject: Subject) -> Section | None:
     trials = [trial for trial in subject.record.of("search", *CONTENDERS) if objectives.values(trial) is not None]
     if not trials:
         return Section("front", TITLE, "No trial has been measured yet.")
-    contenders = subject.record.of(*CONTENDERS)
-    shown = contenders if objectives.front(contenders) else subject.searched
+    shown = subject.alike if objectives.front(subject.alike) else subject.searched
     front = sorted(objectives.front(shown), key=lambda trial: -objectives.each[0].value(trial.metrics or {}))
     infeasible = [trial for trial in trials if not objectives.is_feasible(trial)]
     return Section(
         "front",
         TITLE,
         _verdict(subject, front, len(infeasible), len(trials)),
-        paragraphs=_remarks(subject, shown is contenders),
+        paragraphs=_remarks(subject, front),
         planes=tuple(_plane(subject, front, infeasible, other) for other in objectives.each[1:]) if front else (),
         tables=(_table(subject, front),) if front else (),
         pictures=_growth(subject) if len(objectives) > 1 else (),
@@ -54,9 +53,15 @@ def _verdict(subject: Subject, front: list[Trial], num_infeasible: int, num: int
     return f"{found} and that {keep}; {num_infeasible} of {num} trials do not."
 
 
-def _remarks(subject: Subject, is_in_full: bool) -> tuple[str, ...]:
+def _remarks(subject: Subject, front: list[Trial]) -> tuple[str, ...]:
     lack = "keeps the constraints" if subject.has_measured_finalists else "has been measured"
-    origin = "trained in full" if is_in_full else f"of the search, as no finalist {lack}"
+    stages = {trial.stage for trial in subject.alike}
+    if "search" in stages and len(stages) > 1:
+        origin = "of the search and of the finalists, which are measured alike"
+    elif all(trial.stage in CONTENDERS for trial in front):
+        origin = "trained in full"
+    else:
+        origin = f"of the search, as no finalist {lack}"
     remarks = [f"Points of the front are {origin}. In the plot the other trials of the search are small grey dots."]
     if subject.objectives.constraints:
         remarks.append("Trials that break a constraint are red squares; none of them can be on the front.")

@@ -1,6 +1,7 @@
 """The front of a run, written down for other programs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nas_jax.front_files import write_front, write_hypervolumes
 from nas_jax.parts import Parts
@@ -19,11 +20,13 @@ def write_front_files(run: Run) -> None:
 def measured_alike(parts: Parts, trials: Sequence[Trial]) -> list[Trial]:
     """The trials of which the front is made: what was trained in full, once that is there, else the search.
 
-    In a table both are looked up in one place, so that all of them count.
+    In a table both are looked up in one place, so that all of them count that have the full budget: of a trial of the
+    search it is a number, of what is trained in full None, as here of both.
     """
     searched = [trial for trial in trials if trial.stage == "search"]
     in_full = [trial for trial in trials if trial.stage in CONTENDERS and trial.metrics]
     if parts.finals.recipe is None and parts.finals.evaluator == parts.search.evaluator:
-        tried = {trial.genome for trial in in_full}
-        return [*in_full, *(trial for trial in searched if trial.genome not in tried)]
+        tried, full = {trial.genome for trial in in_full}, parts.search.budgets.full
+        left = [trial for trial in searched if trial.genome not in tried]
+        return [*in_full, *(replace(trial, budget=None) if trial.budget == full else trial for trial in left)]
     return in_full or searched

@@ -17,6 +17,7 @@ from nas_jax.report.write import write_page
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.strategies.learner import Learner
 from nas_jax.surrogates.base import Posterior
+from nas_jax.trial import CONTENDERS
 
 SECTIONS = [
     "answer",
@@ -79,7 +80,8 @@ def subject(workdir, *objectives, constraints=(), surrogate=None, space=None, ta
     learner = Learner(space, surrogate or LeastSquares(), targets)
     rounds = read_rounds(workdir / "diagnostics.jsonl")
     objectives = Objectives(objectives or ACCURACY.each, tuple(constraints))
-    return Subject(read_record(workdir), objectives, space, learner, rounds, **known)
+    record = read_record(workdir)
+    return Subject(record, objectives, space, learner, rounds, alike=record.of(*CONTENDERS), **known)
 
 
 def report(workdir, *objectives, **known):

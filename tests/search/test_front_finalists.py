@@ -15,6 +15,7 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.finalists import choose_winner, pick_finalists, train_finalists
+from nas_jax.search.fronts import measured_alike
 from nas_jax.search.loop import search
 from nas_jax.search.winner import export_winner
 from nas_jax.settings import FinalistSettings
@@ -53,6 +54,22 @@ def test_finalists_spread_over_the_front(tmp_path):
     assert len(set(numbers)) == 5
     assert np.ptp(numbers) > 8  # of 40; five in a row would have 4
     assert all(len(trial.predictions) == 2 for trial in run.store.trials("final"))
+
+
+def test_a_trial_with_the_full_budget_is_measured_alike_to_a_finalist(tmp_path):
+    """In a table with a curve, where the search's budget is a number and the finalists' is none."""
+    run = finished(tmp_path, num_finalists=2)
+    trials = [replace(trial, budget=Budget(1) if trial.stage == "search" else None) for trial in run.store.trials()]
+    measured = {trial.genome: (trial.metrics["val_accuracy"], -trial.metrics["cost"]) for trial in trials}
+    best = {
+        genome
+        for genome, (x, y) in measured.items()
+        if not any((a >= x and b >= y) and (a, b) != (x, y) for a, b in measured.values())
+    }
+    assert len(best) > 2
+    assert {trial.genome for trial in BOTH.front(measured_alike(run.parts, trials))} == best
+    short = [replace(trial, budget=Budget(0)) if trial.stage == "search" else trial for trial in trials]
+    assert {trial.stage for trial in BOTH.front(measured_alike(run.parts, short))} <= {"final", "random", "baseline"}
 
 
 def test_files_say_what_the_front_and_its_volume_are(tmp_path):

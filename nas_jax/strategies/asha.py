@@ -23,7 +23,7 @@ from nas_jax.trial import Budget, History
 class Asha:
     """Promotes a genome as soon as it is among the best `1 / eta` of its rung, the highest rung first; else starts one.
 
-    Genomes that failed count among those of their rung, as the worst, and are never promoted.
+    Where the space has no other genome the share of a rung is rounded up, so that one comes to the end. Genomes that failed count among those of their rung, as the worst, and are never promoted.
 
     Args:
         budgets: Those of the evaluator.
@@ -66,14 +66,20 @@ class Asha:
         return one_by_one(self._next, rng, checked_history(self.space, history), num)
 
     def _next(self, rng: np.random.Generator, history: History) -> Proposal | None:
-        each = self._each
-        if (row := self._promotable(history, each)) is not None:
-            rung = _rungs_of(history, each)[history.budgets[row]]
-            return Proposal(history.genomes[row], each[rung + 1], continues=history.ids[row])
-        proposal = random_proposal(allowed(self.space, self.objectives), rng, history)
-        return proposal and proposal._replace(budget=each[self._bracket_of(len(history.known))])
+        if promotion := self._promotion(history):
+            return promotion
+        if proposal := random_proposal(allowed(self.space, self.objectives), rng, history):
+            return proposal._replace(budget=self._each[self._bracket_of(len(history.known))])
+        return self._promotion(history, is_rounded_up=True)
 
-    def _promotable(self, history: History, each: tuple[Budget, ...]) -> int | None:
+    def _promotion(self, history: History, *, is_rounded_up: bool = False) -> Proposal | None:
+        each = self._each
+        if (row := self._promotable(history, each, is_rounded_up)) is None:
+            return None
+        rung = _rungs_of(history, each)[history.budgets[row]]
+        return Proposal(history.genomes[row], each[rung + 1], continues=history.ids[row])
+
+    def _promotable(self, history: History, each: tuple[Budget, ...], is_rounded_up: bool) -> int | None:
         """The row of the trial that is to be continued, of the highest rung and there the best."""
         num = len(history.genomes)
         rung_at = _rungs_of(history, each)
@@ -92,7 +98,8 @@ class Asha:
         for rung in range(len(each) - 2, -1, -1):
             for start in range(rung + 1):
                 rows = np.flatnonzero((starts == start) & (rungs == rung))
-                ranked = best_first(history, rows)[: counts[start, rung] // self.eta]
+                share = (counts[start, rung] + (self.eta - 1) * is_rounded_up) // self.eta
+                ranked = best_first(history, rows)[:share]
                 for row in ranked[is_last[ranked]].tolist():
                     if history.genomes[row] not in closed:
                         return row

@@ -131,6 +131,17 @@ def test_asha_promotes_as_soon_as_it_can(path, losses):
     assert epochs_of(trials) == list(asha_by_hand(losses, started(trials)))
 
 
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_asha_comes_to_the_full_budget_where_the_space_is_small(tmp_path, num_workers):
+    """Of eight genomes a third rounds down to two, of two to none."""
+    rows = [(number, *(number + 1 / epochs for epochs in EPOCHS)) for number in range(8)]
+    path = write_csv(tmp_path / "losses.csv", ("number", *(f"loss_{epochs}" for epochs in EPOCHS)), rows)
+    trials = searched(str(path), Asha, num_workers=num_workers)
+    assert len(started(trials)) == 8
+    assert (0, 50) in epochs_of(trials)
+    assert all(trial.status == "finished" for trial in trials)
+
+
 def test_asha_with_workers_never_waits_and_promotes_nothing_twice(path):
     trials = searched(path, lambda *provided: Asha(*provided, num_brackets=3), num_workers=4)
     assert len(set(epochs_of(trials))) == len(trials)

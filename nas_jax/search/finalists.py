@@ -19,19 +19,21 @@ from nas_jax.strategies.base import Proposal, RandomStart
 from nas_jax.strategies.learner import is_by_spread
 from nas_jax.strategies.order import is_of_one
 from nas_jax.strategies.pools import scale_of
-from nas_jax.trial import FULL, Genome, History, Stage, Trial
+from nas_jax.trial import CONTENDERS, FULL, Genome, History, Stage, Trial
 
 # What to do where all that was found breaks a constraint: the limits of a run stay as they are.
 LOOSEN = (
     "search again in another --workdir, with looser --config.constraints or for longer (--config.search), or look at "
     "what this one found: python -m nas_jax.report"
 )
+_MAX_SUBSTITUTES = 10  # for finalists that diverged
 
 
 def train_finalists(run: Run) -> None:
     """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
 
     Baselines have stages of their own. One that is a finalist itself, or an earlier baseline, is not trained again.
+    Where finalists are the best of the search, and all of them diverge, the next best take their place, ten at most.
 
     Raises:
         UserError: as `pick_finalists`.
@@ -40,11 +42,27 @@ def train_finalists(run: Run) -> None:
     if all(trial.status == "pending" for trial in stored):  # an ended one proves that all were written
         trials = _chosen(run, first=run.store.next_id() - len(stored))
         run.store.put(*trials[len(stored) :])
-    run.begin("finalists", len(run.store.trials(*FULL)), *FULL)
-    requests = iter(unfinished(run.store, *FULL))
-    for _ in measure_all(run.store, run.parts.finals.evaluator, requests, run.listeners):
-        pass
+    while True:
+        run.begin("finalists", len(run.store.trials(*FULL)), *FULL)
+        requests = iter(unfinished(run.store, *FULL))
+        for _ in measure_all(run.store, run.parts.finals.evaluator, requests, run.listeners):
+            pass
+        if (substitute := _substitute(run)) is None:
+            break
+        run.store.put(substitute)
     write_front_files(run)
+
+
+def _substitute(run: Run) -> Trial | None:
+    """A finalist for those that have all diverged; None where one has not, or the search has no other."""
+    contenders, settings = run.store.trials(*CONTENDERS), run.parts.finals.settings
+    if settings.pick != "incumbent" or not all(trial.failure == "non_finite" for trial in contenders):
+        return None
+    failed = {trial.genome for trial in contenders}
+    left = [trial for trial in run.store.trials("search") if trial.genome not in failed]
+    if len(contenders) >= settings.num_finalists + _MAX_SUBSTITUTES or not run.parts.objectives.front(left):
+        return None
+    return new_trial(run.parts, run.store.next_id(), _incumbents(run.parts, left)[0], "final")
 
 
 def pick_finalists(parts: Parts, trials: Sequence[Trial]) -> list[Proposal]:
@@ -202,7 +220,10 @@ def choose_winner(objectives: Objectives, contenders: Sequence[Trial], rule: str
         raise UserError(f"none of the {len(contenders)} finalists keeps {objectives.limits}; {LOOSEN}")
     if not contenders:
         raise UserError("there are no finalists to choose from; put finalists into --config.stages, before export")
-    raise UserError(f"all {len(contenders)} finalists failed, the last one with: {contenders[-1].error}")
+    raise UserError(
+        f"all {len(contenders)} finalists failed, the last one with: {contenders[-1].error}; search for longer "
+        "(--config.search), in another --workdir"
+    )
 
 
 def _chosen(run: Run, first: int) -> list[Trial]:

@@ -23,7 +23,8 @@ from nas_jax.trial import Budget, History
 class Asha:
     """Promotes a genome as soon as it is among the best `1 / eta` of its rung, the highest rung first; else starts one.
 
-    Where the space has no other genome the share of a rung is rounded up, so that one comes to the end. Genomes that failed count among those of their rung, as the worst, and are never promoted.
+    Where the space has no other genome the share of a rung is rounded up, so that one comes to the end. Genomes that
+    failed count among those of their rung, as the worst, and are never promoted.
 
     Args:
         budgets: Those of the evaluator.

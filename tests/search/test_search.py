@@ -10,7 +10,7 @@ from made_runs import ACCURACY, SPACE, make_parts, make_run
 from nas_jax.budgets import Budgets
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Measurement, evaluate_serially
+from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.finalists import choose_winner, find_baselines, pick_baselines, pick_finalists, train_finalists
 from nas_jax.search.loop import search
@@ -272,6 +272,36 @@ def test_a_strategy_can_propose_a_genome_at_two_budgets_and_continue_a_trial(tmp
     assert [trial.genome for trial in second] == [trial.genome for trial in best]
     assert all(trial.metrics["epochs"] == 2 for trial in second)
     assert history.budgets == (Budget(1),) * 9 + (Budget(3),) * 3
+
+
+@pytest.mark.parametrize(("num_failing", "winner"), [(0, 39), (3, 36), (10, 29), (40, None)])
+def test_the_next_best_takes_the_place_of_incumbents_that_diverge(num_failing, winner):
+    class Late:
+        """Number i gives i; of the largest the full training diverges."""
+
+        metric_names = ("val_accuracy",)
+
+        def measure(self, trial, report=ignore):
+            if trial.stage == "final" and trial.genome[0] >= 40 - num_failing:
+                raise FloatingPointError("it has diverged")
+            return Measurement({"val_accuracy": float(trial.genome[0])}, {"train": 0.0})
+
+        def evaluate(self, requests, report=ignore):
+            return evaluate_serially(self.measure, requests, report)
+
+    finals = FinalistSettings(num_finalists=1, pick="incumbent", with_baseline=False)
+    run = make_run(
+        TrialStore(), evaluator=Late(), finals=finals, space=Numbers(num=40), search=SearchSettings(num_trials=40)
+    )
+    search(run)
+    train_finalists(run)
+    finalists = run.store.trials("final")
+    assert [trial.genome[0] for trial in finalists] == [39 - i for i in range(min(num_failing, 10) + 1)]
+    if winner is None:
+        with pytest.raises(UserError, match=r"all 11 finalists failed, the last one with: .* search for longer"):
+            choose_winner(run.parts.objectives, finalists)
+    else:
+        assert choose_winner(run.parts.objectives, finalists).genome == (winner,)
 
 
 def test_incumbents_are_the_best_of_the_largest_budget_then_of_the_smaller_one():

@@ -52,7 +52,7 @@ def search(run: Run) -> None:
     Trials that the store holds unfinished run first.
 
     Raises:
-        UserError: the first `max_failures` trials failed, all of them.
+        UserError: the first `max_failures` trials failed, all of them, or the first one would cost too much.
     """
     settings = run.parts.search.settings
     run.begin("search", settings.num_trials, "search")
@@ -148,6 +148,12 @@ class _Requests(Iterator[Trial]):
         assessments = assess(past.predicted, parts.objectives)
         self._run.listeners.round(Round(position, proposals, seconds, assessments))
         affordable = past.affordable(settings.max_cost, proposals)
+        if proposals and not affordable and not past.trials:
+            cost = parts.search.budgets.cost(proposals[0].budget)
+            raise UserError(
+                f"search.max_cost={settings.max_cost:g} is less than the {cost:g} full trainings that the first trial "
+                "costs; raise --config.search.max_cost, in this --workdir or in another one"
+            )
         self.are_over = not proposals or len(affordable) < len(proposals)
         trials = store_pending(parts, self._run.store, affordable)
         past.add(trials)

@@ -18,6 +18,7 @@ from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal
 from nas_jax.strategies.local_search import LocalSearch
+from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
 from nas_jax.trial import BASELINES, Budget, Trial
 
@@ -332,6 +333,20 @@ def test_a_search_ends_before_the_trial_that_would_cost_too_much(tmp_path, dies)
         trials = searched(store, evaluator=Curves(), **parts)
     assert [trial.budget.epochs for trial in trials] == [1] * 9 + [3] * 3
     assert sum(Budgets((1, 2, 3)).costs(trials)) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("max_cost", "budgets", "cost"), [(0.5, Budgets((1,)), "1"), (0.01, Budgets((1, 2, 40)), "0.025")]
+)
+def test_a_search_that_can_afford_no_trial_says_what_the_first_one_costs(max_cost, budgets, cost):
+    strategy = RandomSearch(SPACE) if len(budgets.each) == 1 else Rungs()
+    run = make_run(strategy=strategy, search=SearchSettings(None, max_cost=max_cost), budgets=budgets)
+    with pytest.raises(
+        UserError,
+        match=f"^search.max_cost={max_cost} is less than the {cost} full trainings that the .* costs; raise --config",
+    ):
+        search(run)
+    assert not run.store.trials()
 
 
 def test_a_search_without_an_end_is_refused():

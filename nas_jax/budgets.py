@@ -1,7 +1,7 @@
 """The budgets that a measurement can have, and what they cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from nas_jax.trial import Budget, Trial
@@ -11,11 +11,20 @@ from nas_jax.trial import Budget, Trial
 class Budgets:
     """All that there are, ascending; the last one is the full one. The unit is an epoch, or what a table counts in.
 
+    Args:
+        if_one: Where there is one alone, what a strategy that needs several says: why, and what to do.
+
     Raises:
         ValueError: none, one below 1, or they do not ascend.
     """
 
     each: tuple[int, ...]
+    if_one: str = field(
+        default="the evaluator has the full budget alone; give a table a curve, as "
+        "--config.evaluator.curve=val_loss_{}",
+        compare=False,
+        repr=False,
+    )
 
     def __post_init__(self) -> None:
         if not self.each or self.each[0] < 1 or list(self.each) != sorted(set(self.each)):

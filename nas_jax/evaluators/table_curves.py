@@ -44,7 +44,11 @@ def curve_of(table: Table, pattern: str) -> TableCurve:
             f"evaluator.curve: {table.path} has no column {pattern!r} with a number above 0 in place of {{}}; it has "
             f"{columns_there}"
         )
-    return TableCurve(name_of(pattern), tuple(columns.values()), Budgets(tuple(columns)))
+    if_one = (
+        f"the curve {pattern!r} of {table.path} has one budget alone, that of the column {min(columns.values())!r}; "
+        "give the table a column for another budget, name another curve, as --config.evaluator.curve=val_loss_{}"
+    )
+    return TableCurve(name_of(pattern), tuple(columns.values()), Budgets(tuple(columns), if_one))
 
 
 class Costs:

@@ -94,7 +94,8 @@ class Training:
         What a network has learned by its end tells nothing of what it will learn (`experiments/search_on_cifar10`).
         """
         smallest = min(int(self.recipe.warmup_epochs) + 1, self.recipe.num_epochs)
-        return Budgets(tuple(range(smallest, self.recipe.num_epochs + 1)))
+        if_one = "no epoch but the last one is out of the warm-up; raise recipe.num_epochs, lower recipe.warmup_epochs"
+        return Budgets(tuple(range(smallest, self.recipe.num_epochs + 1)), if_one)
 
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of `train.fit.fit` after the last epoch, and `num_params` and `flops` of the genome.

@@ -68,8 +68,8 @@ def rung_budgets(budgets: Budgets, eta: int, smallest: int | None) -> tuple[Budg
         raise ValueError(f"eta has to be at least 2, got {eta}")
     if len(budgets.each) < 2:
         raise ValueError(
-            "this strategy stops trainings early, and the evaluator has the full budget alone; give a table a curve, "
-            "as --config.evaluator.curve=val_loss_{}, or take another strategy"
+            f"this strategy stops trainings early, and {budgets.if_one}, or take a strategy that trains in full, as "
+            "--config.strategy=bayesopt"
         )
     epochs = smallest or budgets.each[0]
     if not 1 <= epochs < budgets.full.epochs:

@@ -11,6 +11,7 @@ from nas_jax.budgets import HasBudgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
 from nas_jax.spaces.categorical import Categorical
+from nas_jax.strategies.asha import Asha
 from nas_jax.trial import Budget, Trial
 
 
@@ -59,6 +60,17 @@ def test_without_seconds_the_clock_counts_whole_trainings(tabular):
 def test_a_pattern_without_columns_is_refused(tabular):
     with pytest.raises(UserError, match=r"evaluator.curve: .* has no column 'loss_\{\}' with a number above 0"):
         dataclasses.replace(tabular, curve="loss_{}")
+
+
+def test_a_curve_of_one_budget_is_said_to_strategies_that_need_several(tmp_path):
+    path = write_csv(tmp_path / "one.csv", ("name", "val_loss_0", "val_loss_40"), [("number 0", 2, 1)])
+    tabular = Tabular(Numbers(), str(path), key="name", curve="val_loss_{}")
+    with pytest.raises(
+        ValueError,
+        match=r"the curve 'val_loss_\{\}' of .*one.csv has one budget alone, that of the column "
+        "'val_loss_40'; give the table a column for another budget",
+    ):
+        Asha(Numbers(), tabular.budgets)
 
 
 def test_no_column_of_the_curve_is_a_gene_and_rates_are_ranks(tmp_path):

@@ -12,7 +12,7 @@ Several objectives, and constraints, are columns too, and no genes:
     --config.constraints='[{"metric": "params", "at_most": 500000}]'
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 
 def get_config(variant: str = "full") -> ConfigDict:
@@ -31,7 +31,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         {
             "name": "tabular",
             "path": "",
-            "metrics": target,
+            "metrics": FieldReference(target, field_type=object),  # a flag may give a mapping as well
         }
     )
     config.space = ConfigDict(

@@ -25,7 +25,7 @@ from nas_jax.build import build, find
 from nas_jax.cli import expand
 from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.executors.devices import leave_devices_to
-from nas_jax.hints import hints_of
+from nas_jax.hints import describe_type, hints_of
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.strategies.recommended import SURROGATE, TARGETS
@@ -218,8 +218,8 @@ class _PartsParser(ConfigFileFlagParser):
         try:
             config = complete(_load_config(path), self.named)
             for argument in self.arguments:
-                if match := re.match(r"--?(?:no)?config\.([\w.]+)", argument):
-                    _check_field(config, match[1].split("."))
+                if match := re.match(r"--?(?:no)?config\.([\w.[\]]+)", argument):
+                    _check_field(config, match[1])
             return config
         except Exception as error:
             mendable = user_error_of(error)
@@ -228,19 +228,32 @@ class _PartsParser(ConfigFileFlagParser):
             raise mendable from error
 
 
-def _check_field(config: ConfigDict, names: Sequence[str]) -> None:
-    """Raises UserError if the config has no such field, whose name is in sections from the outermost one on."""
+def _check_field(config: ConfigDict, path: str) -> None:
+    """Raises UserError if the config has no such field; `path` is its flag without what is before the first point."""
+    names = re.findall(r"\w+", path)
     section: Any = config
+    kind: type = ConfigDict
     for depth, name in enumerate(names):
         above = ".".join(names[:depth])
-        if section is None or isinstance(section, str | int | float):
-            raise UserError(f"--config.{'.'.join(names)}: {above} is no section; set it by --config.{above}=…")
-        if not isinstance(section, ConfigDict):
-            return  # a list or a mapping of any form
+        if isinstance(section, list) and name.isdecimal() and int(name) < len(section):
+            section, kind = section[int(name)], object
+            continue
+        if not isinstance(section, ConfigDict | Mapping):
+            raise UserError(
+                f"--config.{path}: {above} is no section; set it by --config.{above}=…, {_taken(kind, name)}"
+            )
         if name not in section:
             there = f"{above or 'it'} has {', '.join(section)}"
             raise UserError(f"the config has no such field: {name!r}; {there}")
+        kind = section.get_type(name) if isinstance(section, ConfigDict) else object
         section = section[name]
+
+
+def _taken(kind: type, name: str) -> str:
+    """What a field takes as a flag, in words; `name` is what a flag has taken for a part of it."""
+    if kind is object:
+        return f"which takes text or a literal; a mapping is written '{{\"{name}\": …}}'"
+    return f"which takes {describe_type(kind)}"
 
 
 def _load_config(path: str) -> ConfigDict:

@@ -149,7 +149,14 @@ def test_only_files_that_there_are_can_be_a_users():
         ("search.foo", "no such field: 'foo'; search has batch_size, max_cost"),
         ("foo.bar", "no such field: 'foo'; it has constraints, data"),
         ("nonsense", "no such field: 'nonsense'; it has constraints, data"),
-        ("seed.foo", "--config.seed.foo: seed is no section; set it by --config.seed=…"),
+        ("seed.foo", "--config.seed.foo: seed is no section; set it by --config.seed=…, which takes a whole number"),
+        ("search.max_cost.foo", "search.max_cost is no section; set it by --config.search.max_cost=…, .* a number"),
+        ("stages.foo", "--config.stages.foo: stages is no section; set it by --config.stages=…, which takes a list"),
+        (r"stages[9]", r"--config.stages\[9\]: stages is no section; set it by --config.stages=…, which takes a list"),
+        (
+            "trackers.foo",
+            r"trackers is no section; .*, which takes text or a literal; a mapping is written '{\"foo\": …}'",
+        ),
     ],
 )
 def test_a_field_that_there_is_not_is_said_with_those_that_there_are(flag, message):

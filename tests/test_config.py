@@ -91,11 +91,11 @@ def test_a_config_that_is_none_is_refused_in_one_line(tmp_path):
         values(["command", *flag.take_parts([f"--config={path}"])])
 
 
-def parse(*arguments):
+def parse(*arguments, path=QUICKSTART):
     """What a command would have as its config."""
     values = flags.FlagValues()
     flag = ConfigFlag(values)
-    values(["command", *flag.take_parts([f"--config={QUICKSTART}:smoke", *arguments])])
+    values(["command", *flag.take_parts([f"--config={path}:smoke", *arguments])])
     return flag.value
 
 
@@ -147,3 +147,18 @@ def test_a_config_of_ones_own_needs_no_more_than_what_differs():
         "in_process",
     )
     assert config.seed == 0
+
+
+BENCHMARKS = {"benchmark_table": "accuracy", "benchmark_curves": "val_loss"}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_flag_may_give_the_metrics_of_a_table_as_a_mapping(name):
+    config = parse('--config.evaluator.metrics={"test_loss": "test_loss_8"}', path=QUICKSTART.parent / f"{name}.py")
+    assert config.evaluator.metrics == {"test_loss": "test_loss_8"}
+    assert config.objective.metric == BENCHMARKS[name]
+
+
+def test_the_target_of_a_flag_is_the_metric_of_all_sections():
+    config = parse("--config.target=loss", "--config.exclude=time", path=QUICKSTART.parent / "benchmark_table.py")
+    assert (config.evaluator.metrics, config.objective.metric, config.space.exclude) == ("loss", "loss", "loss,time")

@@ -253,6 +253,7 @@ def test_a_run_on_a_table_leaves_everything_but_a_network(looked_up):
     assert best["genome.json"]["genome"] == list(winner.genome)
     assert f"accuracy {table[winner.genome]:.4f}" in output
     assert f'<dd class="value">{table[winner.genome]:.4g}</dd>' in (workdir / "report.html").read_text()
+    assert "train_one" not in (workdir / "report.html").read_text()  # its space builds no networks
     with pytest.raises(UserError, match="a genome without a network"):
         load_best(workdir / "best")
 
@@ -297,6 +298,7 @@ def test_test_accuracies_of_a_table_are_looked_up_at_the_end(tmp_path):
     assert best["test_accuracy"] == pytest.approx(best["val_accuracy"] + 0.04)  # as the table was written
     assert f"Test accuracy {best['test_accuracy']:.4f}" in done.stdout
     page = (tmp_path / "report.html").read_text()
+    assert "python -m nas_jax.train_one trains it on your data" in page
     assert f'<dt>Test accuracy</dt>\n<dd class="value">{100 * best["test_accuracy"]:.2f} %</dd>' in page
 
 

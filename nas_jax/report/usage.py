@@ -6,6 +6,7 @@ from string import Template
 from nas_jax.export import read_exported
 from nas_jax.report.page import Code, Fact, Section
 from nas_jax.report.subject import Subject
+from nas_jax.spaces.base import NetworkSpace
 
 TITLE = "How to use it"
 
@@ -30,11 +31,14 @@ def section(subject: Subject) -> Section:
     if not record.best:
         return Section("use", TITLE, "Nothing has been exported yet. The command below goes on with the run.")
     if not (best / "checkpoint").exists() or subject.task is None:
+        training = (
+            "; python -m nas_jax.train_one trains it on your data" if isinstance(subject.space, NetworkSpace) else ""
+        )
         return Section(
             "use",
             TITLE,
             "Only the architecture was found: its results were looked up, and no network was trained.",
-            paragraphs=("best/genome.json describes it; python -m nas_jax.train_one trains it on your data.",),
+            paragraphs=(f"best/genome.json describes it{training}.",),
         )
     exported, task = read_exported(best), subject.task
     words, one = task.words(exported.spec), exported.spec.arrays[task.input_name]

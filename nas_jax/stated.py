@@ -9,7 +9,7 @@ from nas_jax.build import construct
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.tables import name_of
+from nas_jax.tables import name_of, read_table
 
 
 def objectives_of(config: Mapping[str, Any]) -> Objectives:
@@ -35,7 +35,11 @@ def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str,
     """The config of a search of a table, in which what objectives and constraints name is no gene but a metric.
 
     That is so where the evaluator lists its metrics by the names of columns, or has a curve, and the space takes the
-    other columns of the same table as genes; any other config is returned as it is. A curve is no column.
+    other columns of the same table as genes; any other config is returned as it is. A curve is no column. Where
+    `objectives` count instead of the one section `objective`, the table need not have a column for that.
+
+    Raises:
+        UserError: the table cannot be read.
     """
     evaluator, space = dict(config["evaluator"]), dict(config["space"])
     curve = evaluator.get("curve") or ""
@@ -44,9 +48,21 @@ def with_columns(config: Mapping[str, Any], objectives: Objectives) -> dict[str,
     if not is_table or listed is None or excluded is None or not (listed or curve) or not isinstance(curve, str):
         return dict(config)
     columns = [metric for metric in objectives.needed if not curve or metric != name_of(curve)]
-    evaluator["metrics"] = tuple(dict.fromkeys((*listed, *columns)))
-    space["exclude"] = tuple(dict.fromkeys((*excluded, *evaluator["metrics"])))
+    replaced = _replaced(config, objectives)
+    if replaced:
+        replaced -= {*read_table(space["path"], is_all_needed=False).columns}
+    metrics = [name for name in dict.fromkeys((*listed, *columns)) if name not in replaced]
+    evaluator["metrics"] = tuple(metrics)
+    space["exclude"] = tuple(name for name in dict.fromkeys((*excluded, *metrics)) if name not in replaced)
     return {**config, "evaluator": evaluator, "space": space}
+
+
+def _replaced(config: Mapping[str, Any], objectives: Objectives) -> set[str]:
+    """The metrics of the section `objective` that nothing needs, since `objectives` count instead."""
+    if not _sections(config, "objectives"):
+        return set()
+    sections = (_section(each, "objectives") for each in _sections(config, "objective"))
+    return {each["metric"] for each in sections if "metric" in each} - {*objectives.needed}
 
 
 def _names_in(value: Any) -> list[str] | None:

@@ -181,3 +181,39 @@ def test_a_space_for_another_kind_of_input_is_refused_in_one_line(config, space,
     with pytest.raises(UserError, match=message) as caught:
         build_parts(sections, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_of_one_epoch_has_no_budgets_for_a_strategy_that_stops_early(trained, tmp_path):
+    trained["recipe"] |= {"num_epochs": 1, "warmup_epochs": 0.25}
+    trained["strategy"] = {"name": "asha"}
+    with pytest.raises(UserError, match=r"no epoch but the last one is out of the warm-up; raise recipe\.num_epochs"):
+        build_parts(trained, tmp_path)
+
+
+def parts_of_table(folder, columns, **changes):
+    """The parts of a search of a table of 16 rows with these columns beside the genes depth and width."""
+    rows = [(depth, width) for depth in range(1, 5) for width in (8, 16, 32, 64)]
+    lines = [
+        ",".join(map(str, (*row, *(value(place) for value in columns.values())))) for place, row in enumerate(rows)
+    ]
+    (folder / "table.csv").write_text("\n".join([",".join(("depth", "width", *columns)), *lines, ""]))
+    config = load_config(CONFIGS / "benchmark_table.py", "smoke")
+    config.evaluator.path = str(folder / "table.csv")
+    return build_parts(complete(config).to_dict() | changes, folder)
+
+
+TWO = ({"metric": "val_accuracy"}, {"metric": "latency", "maximize": False})
+COLUMNS = {"val_accuracy": lambda row: 0.5 + row / 50, "latency": lambda row: 1 + row / 7}
+
+
+def test_where_objectives_count_the_table_needs_no_column_of_the_default_target(tmp_path):
+    parts = parts_of_table(tmp_path, COLUMNS, objectives=TWO)
+    assert parts.space.gene_names == ("depth", "width")
+    assert parts.search.evaluator.metric_names == ("val_accuracy", "latency")
+    with pytest.raises(UserError, match="has no column 'accuracy'"):
+        parts_of_table(tmp_path, COLUMNS | {"latency": lambda row: 1})
+
+
+def test_the_default_target_is_no_gene_where_the_table_has_it_beside_the_objectives(tmp_path):
+    parts = parts_of_table(tmp_path, COLUMNS | {"accuracy": lambda row: row % 2}, objectives=TWO)
+    assert parts.space.gene_names == ("depth", "width")

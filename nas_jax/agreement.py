@@ -6,8 +6,9 @@ from typing import Any
 from nas_jax.build import find
 from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
+from nas_jax.constraints import in_full
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Evaluator, OnDemand
+from nas_jax.evaluators.base import Converting, Evaluator, OnDemand
 from nas_jax.metrics import DEPLOYED, is_fraction
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
@@ -48,9 +49,28 @@ def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_name
         _check_metric(metric, _title_of(config, objectives, metric), metric_names, space)
 
 
+def check_percents(objectives: Objectives, evaluator: Evaluator) -> None:
+    """Refuses references and limits in percent of metrics that the evaluator makes fractions."""
+    for objective in objectives:
+        _check_fraction(objective.metric, objective.reference, "objectives", evaluator)
+    for constraint in objectives.constraints:
+        for limit in (constraint.at_least, constraint.at_most):
+            _check_fraction(constraint.metric, limit, "constraints", evaluator)
+
+
+def _check_fraction(metric: str, number: float | int | None, title: str, evaluator: Evaluator) -> None:
+    converted = evaluator.from_percent if isinstance(evaluator, Converting) else {}
+    if metric in converted and number is not None and number > 1:
+        raise UserError(
+            f"{title}: {metric} is a fraction here, though {converted[metric]!r} of the table is in percent; write "
+            f"{in_full(round(number / 100, 12))} for {in_full(number)}"
+        )
+
+
 def check_choice(choice: str, objectives: Objectives, evaluator: Evaluator, space: Space) -> None:
-    """Refuses a rule to choose by, of several objectives, with a metric that no finalist will have."""
-    metric = parse_rule(choice).metric
+    """Refuses a rule to choose by, of several objectives, with a metric that no finalist will have, or in percent."""
+    rule = parse_rule(choice)
+    metric = rule.metric
     if len(objectives) == 1 or not metric:
         return
     measured = evaluator.measured_names if isinstance(evaluator, OnDemand) else evaluator.metric_names
@@ -60,6 +80,7 @@ def check_choice(choice: str, objectives: Objectives, evaluator: Evaluator, spac
             f"the constraints a limit of it, wide as it may be; without that choose by {_listed(measured, space)}"
         )
     _check_metric(metric, "finalists.choice", measured, space)
+    _check_fraction(metric, rule.limit, "finalists.choice", evaluator)
 
 
 def _check_metric(metric: str, title: str, metric_names: Sequence[str], space: Space) -> None:

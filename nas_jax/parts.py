@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.agreement import check_choice, check_metrics, check_signatures, check_targets, known_costs
+from nas_jax.agreement import check_choice, check_metrics, check_percents, check_signatures, check_targets, known_costs
 from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
 from nas_jax.config import PARTS, trains
@@ -107,6 +107,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
         provided_here = {**provided, "objectives": objectives, **more}
         evaluator = _build({"evaluator": section}, "evaluator", space=space, **provided_here)
         check_metrics(config, objectives, evaluator.metric_names, space)
+        check_percents(objectives, evaluator)
         return evaluator
 
     def executed(evaluator: Evaluator) -> Evaluator:

@@ -217,3 +217,50 @@ def test_where_objectives_count_the_table_needs_no_column_of_the_default_target(
 def test_the_default_target_is_no_gene_where_the_table_has_it_beside_the_objectives(tmp_path):
     parts = parts_of_table(tmp_path, COLUMNS | {"accuracy": lambda row: row % 2}, objectives=TWO)
     assert parts.space.gene_names == ("depth", "width")
+
+
+PERCENT = {"val_accuracy": lambda row: 50 + row, "latency": lambda row: 1 + row / 7}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"objectives": TWO, "constraints": ({"metric": "val_accuracy", "at_least": 60},)},
+            "constraints: val_accuracy is a fraction here, .* in percent; write 0.6 for 60$",
+        ),
+        (
+            {"objectives": ({"metric": "val_accuracy", "reference": 55.5}, TWO[1])},
+            "objectives: val_accuracy is a fraction here, .* in percent; write 0.555 for 55.5$",
+        ),
+    ],
+)
+def test_limits_and_references_in_percent_are_refused_where_the_metric_becomes_a_fraction(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        parts_of_table(tmp_path, PERCENT, **changes)
+    assert parts_of_table(tmp_path, COLUMNS, **changes).objectives.needed == ("val_accuracy", "latency")
+
+
+def test_limits_that_are_fractions_already_and_those_of_other_metrics_stay(tmp_path):
+    limits = ({"metric": "val_accuracy", "at_least": 0.6}, {"metric": "latency", "at_most": 2})
+    parts = parts_of_table(tmp_path, PERCENT, objectives=TWO, constraints=limits)
+    assert [each.at_least for each in parts.objectives.constraints] == [0.6, None]
+
+
+def test_a_choice_in_percent_is_refused_where_the_metric_becomes_a_fraction(tmp_path):
+    finals = {"num_candidates": 50, "num_finalists": 1}
+    fine = parts_of_table(tmp_path, PERCENT, objectives=TWO, finalists=finals | {"choice": "at val_accuracy >= 0.6"})
+    assert fine.finals.settings.choice == "at val_accuracy >= 0.6"
+    with pytest.raises(UserError, match=r"^finalists\.choice: val_accuracy is a fraction here, .* write 0.6 for 60$"):
+        parts_of_table(tmp_path, PERCENT, objectives=TWO, finalists=finals | {"choice": "at val_accuracy >= 60"})
+
+
+def test_an_objective_that_looks_like_a_gene_is_noted(tmp_path):
+    objectives = ({"metric": "val_accuracy"}, {"metric": "width", "maximize": False})
+    evaluator = parts_of_table(
+        tmp_path, {"val_accuracy": COLUMNS["val_accuracy"]}, objectives=objectives
+    ).search.evaluator
+    assert evaluator.notes == (
+        f"{tmp_path / 'table.csv'}: the metric 'width' is no gene, so rows that differ in it alone are seeds of one "
+        "genome, in 4 genomes; if it is a choice, leave it out of objectives and constraints",
+    )

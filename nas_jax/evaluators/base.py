@@ -1,7 +1,7 @@
 """What every evaluator is: a stream of trials in, the same trials with their metrics out."""
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from nas_jax.data.arrays import DataSource
@@ -107,6 +107,16 @@ class HasTestMetrics(Protocol):
     """What an evaluator can have beside: metrics of the test split without a network, for the winner at the end."""
 
     def test_metrics(self, trial: Trial) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Converting(Protocol):
+    """An evaluator that makes fractions of accuracies in percent."""
+
+    @property
+    def from_percent(self) -> Mapping[str, str]:
+        """For each such metric of this evaluator, the column in percent that it comes from."""
+        ...
 
 
 @runtime_checkable

@@ -1,11 +1,14 @@
 """The rows of a table that is looked up: by the genome that they are of, and what numbers their cells hold."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any, TypeAlias
 
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.tables import Table, number
+
+_MAX_CHOICES = 20  # of a column that may be a gene
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -27,6 +30,18 @@ def rows_by_keys(table: Table, genes: tuple[str, ...]) -> dict[tuple[Hashable, .
     for keys, row in zip(zip(*columns, strict=True), table.rows, strict=True):
         rows.setdefault(keys, []).append(row)
     return rows
+
+
+def num_merged(table: Table, genes: tuple[str, ...], column: str) -> int:
+    """How many genomes have rows with different values in a column that looks like one more gene.
+
+    It has few values, of which each stands in two rows or more, as the choices of a gene do. Of any other column none.
+    """
+    places = Counter(read_column(table, column).keys)
+    if len(places) > _MAX_CHOICES or min(places.values()) < 2:
+        return 0
+    merged = rows_by_keys(table, genes).values()
+    return sum(len({text_of(row.get(column)) for row in rows}) > 1 for rows in merged)
 
 
 @cache

@@ -15,7 +15,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
 from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
-from nas_jax.evaluators.table_rows import Row, gaps, is_in_percent, numbers_of, rows_by_keys, rows_by_name
+from nas_jax.evaluators.table_rows import Row, gaps, is_in_percent, num_merged, numbers_of, rows_by_keys, rows_by_name
 from nas_jax.metrics import CURVE, check_name, is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
@@ -124,6 +124,14 @@ class Tabular:
         return self._curve.budgets if self._curve else Budgets((1,))
 
     @property
+    def from_percent(self) -> Mapping[str, str]:
+        """The columns of accuracies in percent, by the metrics that become fractions; of a curve its pattern."""
+        found = {
+            name: column for name, column in self.metrics if is_accuracy(name) and is_in_percent(self.table, column)
+        }
+        return found | ({self._curve.metric: self.curve} if self._curve and self._is_in_percent(self._curve) else {})
+
+    @property
     def _curve(self) -> TableCurve | None:
         return curve_of(self.table, self.curve) if self.curve else None
 
@@ -134,7 +142,7 @@ class Tabular:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the table's file has to say, and rows without numbers."""
+        """What the table's file has to say, rows without numbers, and metrics that look like genes."""
         notes = list(self.table.notes)
         for column in dict.fromkeys(self._numbers):
             if lacking := gaps(self.table, column):
@@ -142,6 +150,12 @@ class Tabular:
                 notes.append(
                     f"{self.path}: the column {column!r} has no number in {len(lacking)} of {len(self.table.rows)} "
                     f"rows, first {what!r} in {self.table.place(first)}"
+                )
+        for name, column in self.metrics:
+            if num := 0 if self.key or is_of_test_split(name) else num_merged(self.table, self.genes, column):
+                notes.append(
+                    f"{self.path}: the metric {column!r} is no gene, so rows that differ in it alone are seeds of one "
+                    f"genome, in {num} genomes; if it is a choice, leave it out of objectives and constraints"
                 )
         if self._curve:
             diverged = {row for column in self._curve.columns for row in gaps(self.table, column)}
@@ -186,9 +200,11 @@ class Tabular:
         numbers = [number(cells[column]) for column in columns]
         if None in numbers:
             raise FloatingPointError(f"{self.path} has no number in {columns[numbers.index(None)]!r}: it has diverged")
-        in_percent = is_accuracy(curve.metric) and any(is_in_percent(self.table, column) for column in curve.columns)
-        values = [value / 100 if in_percent else value for value in numbers if value is not None]
+        values = [value / 100 if self._is_in_percent(curve) else value for value in numbers if value is not None]
         return {curve.metric: values[-1], CURVE: {curve.metric: values}}
+
+    def _is_in_percent(self, curve: TableCurve) -> bool:
+        return is_accuracy(curve.metric) and any(is_in_percent(self.table, column) for column in curve.columns)
 
     def test_metrics(self, trial: Trial) -> dict[str, float]:
         """The metrics of the test split, of the same seed as those of the search; only those that have a number."""

@@ -326,7 +326,7 @@ def test_a_choice_that_no_point_meets_can_be_changed(tmp_path):
 def test_a_table_with_a_curve_may_have_a_constraint_and_objectives_beside_it(tmp_path):
     """`width` is a column that no budget changes."""
     flags = ("--config=configs/benchmark_curves.py:smoke", f"--config.evaluator.path={table_of('benchmark_curves')}")
-    flags += ("--config.strategy=asha", "--config.finalists.pick=surrogate", "--config.finalists.num_finalists=2")
+    flags += ("--config.strategy=asha", "--config.finalists.pick=surrogate", "--config.finalists.num_finalists=5")
     objectives = '[{"metric": "val_loss", "maximize": false}, {"metric": "width", "maximize": false}]'
     limit = '--config.constraints={"metric": "width", "at_most": 64}'
     done = run(*flags, f"--config.objectives={objectives}", limit, f"--workdir={tmp_path}")

@@ -33,7 +33,7 @@ def train_finalists(run: Run) -> None:
     """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
 
     Baselines have stages of their own. One that is a finalist itself, or an earlier baseline, is not trained again.
-    Where finalists are the best of the search, and all of them diverge, the next best take their place, ten at most.
+    Where all of them diverge, the best of the search that are left take their place one by one, ten at most.
 
     Raises:
         UserError: as `pick_finalists`.
@@ -56,7 +56,7 @@ def train_finalists(run: Run) -> None:
 def _substitute(run: Run) -> Trial | None:
     """A finalist for those that have all diverged; None where one has not, or the search has no other."""
     contenders, settings = run.store.trials(*CONTENDERS), run.parts.finals.settings
-    if settings.pick != "incumbent" or not all(trial.failure == "non_finite" for trial in contenders):
+    if not all(trial.failure == "non_finite" for trial in contenders):
         return None
     failed = {trial.genome for trial in contenders}
     left = [trial for trial in run.store.trials("search") if trial.genome not in failed]

@@ -276,7 +276,7 @@ def test_a_strategy_can_propose_a_genome_at_two_budgets_and_continue_a_trial(tmp
 
 
 @pytest.mark.parametrize(("num_failing", "winner"), [(0, 39), (3, 36), (10, 29), (40, None)])
-def test_the_next_best_takes_the_place_of_incumbents_that_diverge(num_failing, winner):
+def test_the_next_best_takes_the_place_of_finalists_that_diverge(num_failing, winner):
     class Late:
         """Number i gives i; of the largest the full training diverges."""
 

@@ -29,8 +29,8 @@ ROWS = (
     "spaces train portable stated",
     "surrogates layers zero_cost tasks store cli tables units choice front_files growing_front best_file",
     "data objectives build cpu event_files",
-    "json_files pictures table_files",
-    "hints budgets constraints fronts metrics",
+    "json_files pictures table_files constraints",
+    "hints budgets fronts metrics",
     "trial errors notes scratch signals timed_calls",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}

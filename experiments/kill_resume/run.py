@@ -97,7 +97,7 @@ def main() -> None:
             print(f"run {num_runs}: {'the same as' if is_same else 'DIFFERENT FROM'} the calm run", flush=True)
             if not is_same:
                 sys.exit(1)
-    with Path(__file__).with_name(arguments.results).open("w", newline="") as file:
+    with (Path(__file__).parent / arguments.results).open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -54,9 +54,9 @@ def train_finalists(run: Run) -> None:
 
 
 def _substitute(run: Run) -> Trial | None:
-    """A finalist for those that have all diverged; None where one has not, or the search has no other."""
+    """A finalist for those that have all diverged; None where there are none, one has not, or nothing else is left."""
     contenders, settings = run.store.trials(*CONTENDERS), run.parts.finals.settings
-    if not all(trial.failure == "non_finite" for trial in contenders):
+    if not contenders or not all(trial.failure == "non_finite" for trial in contenders):
         return None
     failed = {trial.genome for trial in contenders}
     left = [trial for trial in run.store.trials("search") if trial.genome not in failed]

@@ -12,7 +12,14 @@ from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
 from nas_jax.objectives import Objective, Objectives
-from nas_jax.search.finalists import choose_winner, find_baselines, pick_baselines, pick_finalists, train_finalists
+from nas_jax.search.finalists import (
+    _substitute,
+    choose_winner,
+    find_baselines,
+    pick_baselines,
+    pick_finalists,
+    train_finalists,
+)
 from nas_jax.search.loop import search
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.store import TrialStore
@@ -303,6 +310,13 @@ def test_the_next_best_takes_the_place_of_finalists_that_diverge(num_failing, wi
             choose_winner(run.parts.objectives, finalists)
     else:
         assert choose_winner(run.parts.objectives, finalists).genome == (winner,)
+
+
+def test_without_finalists_nothing_takes_their_place():
+    finals = FinalistSettings(num_finalists=1, pick="incumbent", with_baseline=False)
+    run = make_run(TrialStore(), finals=finals, search=SearchSettings(num_trials=4))
+    search(run)
+    assert _substitute(run) is None
 
 
 def test_incumbents_are_the_best_of_the_largest_budget_then_of_the_smaller_one():

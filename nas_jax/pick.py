@@ -54,9 +54,9 @@ def pick(workdir: Path, limits: Mapping[str, float], rule: str = "") -> Trial:
 
 
 def points_of(record: Record) -> list[Trial]:
-    """The trials whose networks lie in `front/`."""
+    """The points of the front whose networks lie in `front/`, which keeps those of a search that was shorter."""
     folders = {path.name for path in (record.workdir / "front").glob("*") if (path / "genome.json").exists()}
-    return [trial for trial in record.of(*CONTENDERS) if str(trial.id) in folders]
+    return [trial for trial in record.objectives.front(record.of(*CONTENDERS)) if str(trial.id) in folders]
 
 
 def _within(objectives: Objectives, front: Sequence[Trial], metric: str, limit: float) -> list[Trial]:

@@ -25,6 +25,8 @@ from nas_jax.trial import FULL, Stage, Trial
 from nas_jax.workdir import check_files, claim_workdir, write_notes
 
 BEST = "best"
+# Fields on which no trial depends: a longer search begins with the trials of a shorter one.
+_EXTENT = ("search.num_trials", "search.max_cost", "search.max_failures", "search.max_state_gb")
 _PLACES = ("path", "data_dir")  # fields of data sources that say where a set lies, which may move
 
 
@@ -79,7 +81,7 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
     parts = build_parts(config, checkpoint_dir_of(workdir), state_dir)
     trackers, log = build_trackers(config), workdir / "trials.jsonl"
     with TrialStore(log) as store, Display(parts.objectives) as display, Tracking(trackers, display.note) as tracking:
-        free = {*changeable(store, config, parts.strategy), "data.stream_dir", "trackers", "stages"}
+        free = {*changeable(store, config, parts.strategy), *_EXTENT, "data.stream_dir", "trackers", "stages"}
         if not (workdir / BEST).exists():
             free.add("finalists.choice")
         claim_workdir(workdir, config, free, _digests(parts, config), completed=with_defaults)

@@ -27,7 +27,7 @@ from nas_jax.store import TrialStore, read_trials
 from nas_jax.strategies.bayesopt import Bayesopt
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.surrogates.gaussian_process import GaussianProcess
-from nas_jax.trial import Trial
+from nas_jax.trial import CONTENDERS, Trial
 
 ROOT = Path(__file__).parents[1]
 SMOKE = "--config=configs/quickstart.py:smoke"
@@ -197,6 +197,45 @@ def test_another_config_in_the_same_workdir_is_refused(finished):
     failed = run(SMOKE, f"--workdir={workdir}", "--config.seed=1")
     assert failed.returncode == 2
     assert "holds a run with other settings (seed: 0 there, 1 here)" in failed.stderr
+
+
+def test_a_search_that_goes_on_before_its_finalists_is_as_if_it_had_been_so_long(finished, tmp_path):
+    workdir, _ = finished
+    flags = (SMOKE, f"--workdir={tmp_path}")
+    done = run(*flags, "--config.search.num_trials=2", "--config.stages=search")
+    assert done.returncode == 0, done.stderr
+    assert len(read_trials(tmp_path / "trials.jsonl")) == 2
+    done = run(*flags)
+    assert done.returncode == 0, done.stderr
+    assert outcome(tmp_path) == outcome(workdir)
+
+
+def test_a_search_that_goes_on_after_its_finalists_picks_them_anew(finished, tmp_path):
+    """What was trained in full is not trained again, and the winner of before is kept."""
+    earlier, _ = finished
+    workdir = tmp_path / "run"
+    shutil.copytree(earlier, workdir)
+    before, best = outcome(earlier)
+    done = run(SMOKE, f"--workdir={workdir}", "--config.search.num_trials=7")
+    assert done.returncode == 0, done.stderr
+    trials, later = outcome(workdir)
+    new = trials[len(before) :]
+    assert trials[: len(before)] == before
+    assert [trial.stage for trial in new[:3]] == ["search"] * 3
+    assert {trial.status for trial in trials} == {"finished"}
+    in_full = [trial.genome for trial in trials if trial.stage in CONTENDERS]
+    assert len(new) > 3
+    assert len(in_full) == len(set(in_full))
+    assert json.loads((workdir / "best_after_4/metrics.json").read_text()) == best
+    winner = max(
+        (trial for trial in trials if trial.stage in CONTENDERS), key=lambda trial: trial.metrics["val_accuracy"]
+    )
+    assert later["trial"] == winner.id
+    log = (workdir / "trials.jsonl").read_bytes()
+    done = run(SMOKE, f"--workdir={workdir}", "--config.search.num_trials=7")
+    assert done.returncode == 0, done.stderr
+    assert (workdir / "trials.jsonl").read_bytes() == log
+    assert not (workdir / "best_after_7").exists()
 
 
 def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_new_fields(finished, tmp_path):

@@ -31,6 +31,7 @@ from nas_jax.report import (
 )
 from nas_jax.report.page import render
 from nas_jax.report.subject import Subject, read_subject
+from nas_jax.trial import FULL
 from nas_jax.units import number
 
 # In the order of the page. Each has a function `section`, which turns a subject into a section, or says that there is
@@ -80,7 +81,10 @@ def _state(record: Record) -> str:
     search = Counter(trial.status for trial in record.of("search"))
     num_planned = record.config.get("search", {}).get("num_trials")  # none of a search that another program asks
     planned = "" if num_planned is None else f"of {number(num_planned)} "
-    if record.best:
+    last, last_in_full = (max((trial.id for trial in record.of(*stages)), default=-1) for stages in (["search"], FULL))
+    if record.best and last > last_in_full >= 0:
+        state = "The search has gone on since the winner was found"
+    elif record.best:
         state = "This run has finished"
     elif search["failed"] and search["failed"] == search.total():
         state = "Every trial of this run has failed so far"

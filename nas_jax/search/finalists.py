@@ -1,6 +1,8 @@
 """The finalists: picked by the surrogate among all that was tried and much that was not, and trained in full."""
 
 from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -33,15 +35,13 @@ def train_finalists(run: Run) -> None:
     """Picks the finalists, unless the store has them already, and trains those that are not yet trained.
 
     Baselines have stages of their own. One that is a finalist itself, or an earlier baseline, is not trained again.
-    Where all of them diverge, the best of the search that are left take their place one by one, ten at most.
+    Where all of them diverge, the best of the search that are left take their place one by one, ten at most. After a
+    search that went on, they are picked anew; those of before stay in the race.
 
     Raises:
         UserError: as `pick_finalists`.
     """
-    stored = run.store.trials(*FULL)
-    if all(trial.status == "pending" for trial in stored):  # an ended one proves that all were written
-        trials = _chosen(run, first=run.store.next_id() - len(stored))
-        run.store.put(*trials[len(stored) :])
+    _store_picks(run)
     while True:
         run.begin("finalists", len(run.store.trials(*FULL)), *FULL)
         requests = iter(unfinished(run.store, *FULL))
@@ -51,6 +51,31 @@ def train_finalists(run: Run) -> None:
             break
         run.store.put(substitute)
     write_front_files(run)
+
+
+def _store_picks(run: Run) -> None:
+    """Puts the finalists and the baselines of the search as it is now into the store, pending, unless it has them.
+
+    Where the search has gone on since the last ones, the `best/` that came of them is kept under another name.
+    """
+    searched = run.store.trials("search")
+    last = max((trial.id for trial in searched), default=-1)
+    earlier, stored = list[Trial](), list[Trial]()
+    for trial in run.store.trials(*FULL):
+        (earlier if trial.id < last else stored).append(trial)
+    if any(trial.status != "pending" for trial in stored):
+        return  # an ended one proves that all were written
+    trials = _chosen(run, searched, earlier, first=run.store.next_id() - len(stored))[len(stored) :]
+    if trials and earlier and run.best.exists():
+        num = sum(trial.id < earlier[0].id for trial in searched)
+        run.best.rename(_unused(run.workdir / f"best_after_{num}"))
+    run.store.put(*trials)
+
+
+def _unused(path: Path) -> Path:
+    """The path, or with a number behind it where it is taken."""
+    names = (path.with_name(f"{path.name}_{number}" if number else path.name) for number in count())
+    return next(name for name in names if not name.exists())
 
 
 def _substitute(run: Run) -> Trial | None:
@@ -226,11 +251,17 @@ def choose_winner(objectives: Objectives, contenders: Sequence[Trial], rule: str
     )
 
 
-def _chosen(run: Run, first: int) -> list[Trial]:
-    """The pending trials of the finalists and the baselines, with ids from `first` on."""
-    tried = run.store.trials("search")
-    chosen: list[tuple[Stage, Proposal]] = [("final", proposal) for proposal in pick_finalists(run.parts, tried)]
-    for stage, genome in pick_baselines(run.parts, tried):
+def _chosen(run: Run, searched: Sequence[Trial], earlier: Sequence[Trial], first: int) -> list[Trial]:
+    """The pending trials of the finalists and the baselines, with ids from `first` on.
+
+    Args:
+        earlier: the trials in full of a search that was shorter; what may win of them is not trained again.
+    """
+    chosen: list[tuple[Stage, Proposal]] = [("final", proposal) for proposal in pick_finalists(run.parts, searched)]
+    for stage, genome in pick_baselines(run.parts, searched):
         if genome not in [proposal.genome for _, proposal in chosen]:
             chosen.append((stage, Proposal(genome)))
-    return [new_trial(run.parts, first + i, proposal, stage) for i, (stage, proposal) in enumerate(chosen)]
+    known = {trial.genome for trial in earlier}
+    may_win = {trial.genome for trial in earlier if trial.stage in CONTENDERS}
+    new = [(stage, each) for stage, each in chosen if each.genome not in (may_win if stage in CONTENDERS else known)]
+    return [new_trial(run.parts, first + i, proposal, stage) for i, (stage, proposal) in enumerate(new)]

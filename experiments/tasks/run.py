@@ -4,14 +4,17 @@
     python experiments/tasks/run.py --variant=text:clinc150 --path=FOLDER
 
 Without a variant, the four defaults are searched, which need no data. Only the search runs, and only validation counts.
-Both methods begin with the same random genomes and train with one recipe. The same command again goes on where it
-stopped. Writes results.csv beside this file, of all runs in the folder, and prints the README's table.
+Both methods begin with the same random trials, which are trained once and count for both, and train with one recipe.
+The same command again goes on where it stopped. Writes the runs in the folder to results.csv beside this file, which
+keeps the others that it has, and prints the README's table.
 """
 
 import argparse
 import csv
 import json
 import resource
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +28,7 @@ HERE = Path(__file__).parent
 CONFIGS = HERE.parent.parent / "configs"
 DEFAULTS = ("segmentation", "detection", "text", "language_model")
 METHODS = ("bayesopt", "random_search")
+KEY = ("variant", "seed", "method")
 FIELDS = ("variant", "seed", "method", "metric", "maximize", "trials", "best", "core_seconds", "genome")
 
 
@@ -39,30 +43,51 @@ def main() -> None:
     data = [f"--config.data.path={arguments.path}"] if arguments.path else []
     for variant in [arguments.variant] if arguments.variant else DEFAULTS:
         for seed in range(arguments.seeds):
-            for method in METHODS:
-                workdir = arguments.runs / f"{variant.replace(':', '.')}-{seed}-{method}"
-                flags = [f"--config.seed={seed}", f"--config.search.num_trials={arguments.trials}", *data]
-                search(variant, method, workdir, flags)
-    rows = [row_of(path.parent) for path in sorted(arguments.runs.glob("*/core_seconds.json"))]
-    with (HERE / "results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print_table(rows)
+            workdir = arguments.runs / f"{variant.replace(':', '.')}-{seed}"
+            compare(variant, workdir, arguments.trials, [f"--config.seed={seed}", *data])
+    ended = [path.parent for method in METHODS for path in arguments.runs.glob(f"*-{method}/core_seconds.json")]
+    record([row_of(workdir) for workdir in sorted(ended)])
 
 
-def search(variant: str, method: str, workdir: Path, flags: list[str]) -> None:
-    """One search; nothing where it has ended before."""
-    spent = workdir / "core_seconds.json"
-    if spent.exists():
+def compare(variant: str, workdir: Path, num_trials: int, flags: list[str]) -> None:
+    """The trials that both methods begin with, and from there on each of the two; nothing that has ended before.
+
+    Args:
+        workdir: the beginning of the names of their folders.
+    """
+    folders = {method: workdir.with_name(f"{workdir.name}-{method}") for method in METHODS}
+    if all((folder / "core_seconds.json").exists() for folder in folders.values()):
+        return
+    random = "--config.strategy=random_search"
+    begun = workdir.with_name(f"{workdir.name}-beginning")
+    search(variant, begun, [*flags, random, f"--config.search.num_trials={num_initial(variant)}"])
+    for method, folder in folders.items():
+        if not folder.exists():
+            folder.mkdir()
+            shutil.copy(begun / "trials.jsonl", folder)
+        chosen = [random] if method == "random_search" else []
+        spent = json.loads((begun / "core_seconds.json").read_text())
+        search(variant, folder, [*flags, *chosen, f"--config.search.num_trials={num_trials}"], spent)
+
+
+def num_initial(variant: str) -> int:
+    """The random trials with which a variant's search begins."""
+    name, _, kind = variant.partition(":")
+    config = runpy.run_path(str(CONFIGS / f"{name}.py"))["get_config"](*([kind] if kind else []))
+    return config.strategy.num_initial
+
+
+def search(variant: str, workdir: Path, flags: list[str], spent: float = 0.0) -> None:
+    """One search; nothing where it has ended before. `spent` seconds of a core have gone before it."""
+    core_seconds = workdir / "core_seconds.json"
+    if core_seconds.exists():
         return
     name, _, kind = variant.partition(":")
     config = f"--config={CONFIGS / name}.py" + (f":{kind}" if kind else "")
-    by_method = [] if method == "bayesopt" else [f"--config.strategy={method}"]
-    command = [sys.executable, "-m", "nas_jax.main", config, *by_method, *flags]
+    command = [sys.executable, "-m", "nas_jax.main", config, *flags, "--config.stages=search", f"--workdir={workdir}"]
     before = cpu_seconds()
-    subprocess.run([*command, "--config.stages=search", f"--workdir={workdir}"], stdout=subprocess.DEVNULL, check=True)
-    spent.write_text(json.dumps(round(cpu_seconds() - before, 1)))
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    core_seconds.write_text(json.dumps(round(spent + cpu_seconds() - before, 1)))
 
 
 def cpu_seconds() -> float:
@@ -91,7 +116,23 @@ def row_of(workdir: Path) -> dict:
     }
 
 
-def print_table(rows: list[dict]) -> None:
+def record(rows: list[dict]) -> None:
+    """Writes results.csv, with what it had of other runs, and prints the table of all."""
+    path = HERE / "results.csv"
+    known = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            known = {tuple(row[field] for field in KEY): row for row in csv.DictReader(file)}
+    known |= {tuple(str(row[field]) for field in KEY): row for row in rows}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(known.values())
+    with path.open(encoding="utf-8", newline="") as file:
+        print_table(list(csv.DictReader(file)))
+
+
+def print_table(rows: list[dict[str, str]]) -> None:
     print("| search | metric | bayesopt | random search | bayesopt leads by | core minutes, bayesopt and random |")
     print("|---" * 6 + "|")
     for variant in dict.fromkeys(row["variant"] for row in rows):
@@ -99,12 +140,13 @@ def print_table(rows: list[dict]) -> None:
         ours, others = ([row for row in own if row["method"] == method] for method in METHODS)
         if not ours or not others:
             continue  # until both have been run
-        sign = 1 if own[0]["maximize"] else -1
-        by_random = {row["seed"]: row["best"] for row in others}
-        leads = [sign * (row["best"] - by_random[row["seed"]]) for row in ours if row["seed"] in by_random]
-        minutes = " and ".join(f"{np.mean([row['core_seconds'] for row in part]) / 60:.1f}" for part in (ours, others))
-        cells = [mean_of([row["best"] for row in part]) for part in (ours, others)]
-        print(f"| `{variant}` | `{own[0]['metric']}` | {cells[0]} | {cells[1]} | {mean_of(leads)} | {minutes} |")
+        sign = 1 if own[0]["maximize"] == "True" else -1
+        by_random = {row["seed"]: float(row["best"]) for row in others}
+        leads = [sign * (float(row["best"]) - by_random[row["seed"]]) for row in ours if row["seed"] in by_random]
+        cells = [f"`{variant}`", f"`{own[0]['metric']}`"]
+        cells += [mean_of([float(row["best"]) for row in part]) for part in (ours, others)] + [mean_of(leads)]
+        minutes = [f"{np.mean([float(row['core_seconds']) for row in part]) / 60:.1f}" for part in (ours, others)]
+        print("| " + " | ".join([*cells, " and ".join(minutes)]) + " |")
 
 
 def mean_of(values: list[float]) -> str:

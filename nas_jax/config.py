@@ -1,4 +1,4 @@
-"""A config file and flags become a complete config: every part has a section, and every section all its fields.
+"""A config becomes complete: every part has a section, and every section all its fields.
 
 A config file names what differs from the parts' own defaults. `--config.surrogate=random_forest` takes another part in
 place of the one that the config names; what the config had set for that one goes. Any other field is set by its own
@@ -6,26 +6,17 @@ flag, `--config.surrogate.num_trees=200`, whether the config names it or not.
 """
 
 import dataclasses
-import importlib.machinery
-import importlib.util
-import re
-import reprlib
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import ModuleType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from absl import flags
-from ml_collections import ConfigDict, FieldReference, config_flags
+from ml_collections import ConfigDict, FieldReference
 from ml_collections.config_dict import placeholder
-from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.build import build, find
-from nas_jax.cli import expand
-from nas_jax.errors import UserError, user_error_of, wanted
+from nas_jax.errors import UserError
 from nas_jax.executors.devices import leave_devices_to
-from nas_jax.hints import describe_type, hints_of
+from nas_jax.hints import hints_of
 from nas_jax.objectives import Objective
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.strategies.recommended import SURROGATE, TARGETS
@@ -198,122 +189,3 @@ def _flag_type(hint: Any) -> type:
         return _flag_type(kinds[0]) if len(kinds) == 1 else object
     kind = get_origin(hint) or hint
     return kind if kind in (bool, int, float, str, tuple) else object
-
-
-class _PartsParser(ConfigFileFlagParser):
-    """Reads a config file, takes the parts that flags name, and completes the config.
-
-    `arguments` are those that override its fields then.
-    """
-
-    named: dict[str, str]
-    arguments: Sequence[str] = ()
-
-    def parse(self, path: str) -> ConfigDict:
-        """The config of a file.
-
-        Raises:
-            UserError: whatever goes wrong, as absl would hide the place of it.
-        """
-        try:
-            config = complete(_load_config(path), self.named)
-            for argument in self.arguments:
-                if match := re.match(r"--?(?:no)?config\.([\w.[\]]+)", argument):
-                    _check_field(config, match[1])
-            return config
-        except Exception as error:
-            mendable = user_error_of(error)
-            if mendable is None:
-                raise
-            raise mendable from error
-
-
-def _check_field(config: ConfigDict, path: str) -> None:
-    """Raises UserError if the config has no such field; `path` is its flag without what is before the first point."""
-    names = re.findall(r"\w+", path)
-    section: Any = config
-    kind: type = ConfigDict
-    for depth, name in enumerate(names):
-        above = ".".join(names[:depth])
-        if isinstance(section, list) and name.isdecimal() and int(name) < len(section):
-            section, kind = section[int(name)], object
-            continue
-        if not isinstance(section, ConfigDict | Mapping):
-            raise UserError(
-                f"--config.{path}: {above} is no section; set it by --config.{above}=…, {_taken(kind, name)}"
-            )
-        if name not in section:
-            there = f"{above or 'it'} has {', '.join(section)}"
-            raise UserError(f"the config has no such field: {name!r}; {there}")
-        kind = section.get_type(name) if isinstance(section, ConfigDict) else object
-        section = section[name]
-
-
-def _taken(kind: type, name: str) -> str:
-    """What a field takes as a flag, in words; `name` is what a flag has taken for a part of it."""
-    if kind is object:
-        return f"which takes text or a literal; a mapping is written '{{\"{name}\": …}}'"
-    return f"which takes {describe_type(kind)}"
-
-
-def _load_config(path: str) -> ConfigDict:
-    """What `get_config` of a config file returns; what follows a colon is its argument, the variant."""
-    name, *variant = path.split(":", 1)
-    file = expand(name)
-    if not file.is_file():
-        raise UserError(f"--config: there is no file {name!r}; see configs/ for some")
-    with wanted(f"--config={name} has to be a Python file with a function get_config, see configs/ for examples"):
-        module = _load_module(file)
-    if not callable(getattr(module, "get_config", None)):
-        raise UserError(f"--config: {name!r} has no function get_config; see configs/ for examples")
-    with wanted(f"get_config of {name!r} takes the variant, where one is named, and returns a ConfigDict"):
-        config = module.get_config(*variant)
-    if not isinstance(config, ConfigDict):
-        raise UserError(
-            f"--config: get_config of {path!r} has to return a ConfigDict of ml_collections: {reprlib.repr(config)}"
-        )
-    return config
-
-
-def _load_module(file: Path) -> ModuleType:
-    """The module of a source file, whatever its name ends with."""
-    loader = importlib.machinery.SourceFileLoader("config_file", str(file))
-    spec = importlib.util.spec_from_file_location(loader.name, file, loader=loader)
-    assert spec is not None
-    module = sys.modules[loader.name] = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-class ConfigFlag:
-    """The flag `--config`, and those of its fields."""
-
-    def __init__(self, flag_values: flags.FlagValues = flags.FLAGS) -> None:
-        self._arguments: list[str] = []
-        text = "Path of a config, with :variant behind it if it has any."
-        self._holder = config_flags.DEFINE_config_file(
-            "config", None, text, flag_values=flag_values, sys_argv=self._arguments
-        )
-        self._parser = _PartsParser("config")
-        self._parser.arguments = self._arguments
-        flag_values["config"].parser = self._parser
-
-    @property
-    def value(self) -> ConfigDict:
-        return self._holder.value
-
-    def take_parts(self, arguments: Sequence[str]) -> list[str]:
-        """Notes the flags that name a part, in either spelling, and returns the other arguments.
-
-        `--config.strategy=evolution` and `--config.strategy.name=evolution` are the same.
-        """
-        self._parser.named, left = {}, []
-        words = iter(arguments)
-        for word in words:
-            match = re.fullmatch(rf"--?config\.({'|'.join(PARTS)})(\.name)?(=(.*))?", word, re.DOTALL)
-            if match is None:
-                left.append(word)
-            else:
-                self._parser.named[match[1]] = match[4] if match[3] else next(words, "")
-        self._arguments[:] = left
-        return left

@@ -19,7 +19,8 @@ from ml_collections import ConfigDict, config_flags
 
 from nas_jax.build import find_function
 from nas_jax.cli import define_path, refuse_arguments, start
-from nas_jax.config import ConfigFlag, listed
+from nas_jax.config import listed
+from nas_jax.config_flag import ConfigFlag
 from nas_jax.report.stages import card, report
 from nas_jax.run import Run, open_run
 from nas_jax.search.finalists import train_finalists

@@ -25,7 +25,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict
 
 from nas_jax.cli import define_path, refuse_arguments, start
-from nas_jax.config import ConfigFlag
+from nas_jax.config_flag import ConfigFlag
 from nas_jax.errors import UserError
 from nas_jax.executors.calling import call_where_trials_run
 from nas_jax.metrics import finite_metric, seeds_in

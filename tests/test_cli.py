@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 
 from nas_jax.cli import expand, parse_strictly
-from nas_jax.config import ConfigFlag
+from nas_jax.config_flag import ConfigFlag
 from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.parts import build_parts
 from nas_jax.store import TrialStore

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 from run_configs import PATHS, load_config
 
 from nas_jax.build import find
-from nas_jax.config import PARTS, SETTINGS, STAGES, ConfigFlag, complete
+from nas_jax.config import PARTS, SETTINGS, STAGES, complete
+from nas_jax.config_flag import ConfigFlag
 from nas_jax.errors import UserError
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.py"

@@ -21,7 +21,7 @@ ROWS = (
     "display trackers diagnostics curve_log",
     "workdir",
     "parts listeners export record",
-    "sections agreement",
+    "sections agreement config_flag",
     "config",
     "strategies executors",
     "features",

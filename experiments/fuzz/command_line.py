@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from nas_jax.cli import parse_strictly
-from nas_jax.config import ConfigFlag
+from nas_jax.config_flag import ConfigFlag
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.hints import check_type
-from nas_jax.spaces.alike import shares
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
 from nas_jax.spaces.columns import check_no_curve, column_notes, is_nameless, printable
@@ -251,23 +250,7 @@ class Categorical:
 
         With `continuous`, genes of many numbers are not one-hot.
         """
-        layout = _layout(self)
-        if layout.rows:
-            places = np.array([layout.rows.places[genome] for genome in genomes], np.intp)
-            codes = layout.rows.codes[:, places].T
-        else:
-            code_of = [{value: code for code, value in enumerate(choices)} for choices in layout.choices]
-            listed = [[code[value] for code, value in zip(code_of, genome, strict=True)] for genome in genomes]
-            codes = np.array(listed, np.intp).reshape(len(genomes), len(code_of))
-        sizes = np.array([len(choices) for choices in layout.choices])
-        hot_codes, hot_sizes = codes[:, layout.is_one_hot], sizes[layout.is_one_hot]
-        one_hot = np.zeros((len(genomes), hot_sizes.sum()), np.float32)
-        np.put_along_axis(one_hot, hot_codes + np.cumsum(hot_sizes) - hot_sizes, 1, axis=1)
-        ranks = codes / np.maximum(sizes - 1, 1)
-        parts = [one_hot, ranks[:, layout.is_ordered], shares(codes, layout.alike)]
-        if layout.rows:
-            parts.append(layout.rows.free[places])
-        return np.concatenate(parts, axis=1, dtype=np.float32)
+        return _layout(self).encode(genomes)
 
 
 @cache

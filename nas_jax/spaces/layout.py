@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 
-from nas_jax.spaces.alike import Alike, alike_genes
+from nas_jax.spaces.alike import Alike, alike_genes, shares
 from nas_jax.spaces.by_value import is_numeric, rows_of_genomes
 from nas_jax.spaces.columns import column_of, read_column
 from nas_jax.spaces.rows import Rows, rows_of
@@ -28,6 +28,26 @@ class Layout(NamedTuple):
     is_one_hot: Bool[np.ndarray, " g"]
     rows: Rows | None  # None where every combination is a genome
     alike: tuple[Alike, ...]
+
+    def encode(self, genomes: Sequence[Genome]) -> Float[np.ndarray, "n d"]:
+        """As `Categorical.encode`."""
+        codes, free = self._codes(genomes)
+        sizes = np.array([len(choices) for choices in self.choices])
+        hot_codes, hot_sizes = codes[:, self.is_one_hot], sizes[self.is_one_hot]
+        one_hot = np.zeros((len(genomes), hot_sizes.sum()), np.float32)
+        np.put_along_axis(one_hot, hot_codes + np.cumsum(hot_sizes) - hot_sizes, 1, axis=1)
+        ranks = codes / np.maximum(sizes - 1, 1)
+        parts = [one_hot, ranks[:, self.is_ordered], shares(codes, self.alike), free]
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def _codes(self, genomes: Sequence[Genome]) -> tuple[Int[np.ndarray, "n g"], Float[np.ndarray, "n f"]]:
+        """The place of each gene's choice, and what a table knows of the genomes beside."""
+        if self.rows:
+            places = np.array([self.rows.places[genome] for genome in genomes], np.intp)
+            return self.rows.codes[:, places].T, self.rows.free[places]
+        code_of = [{value: code for code, value in enumerate(choices)} for choices in self.choices]
+        codes = [[code[value] for code, value in zip(code_of, genome, strict=True)] for genome in genomes]
+        return np.array(codes, np.intp).reshape(len(genomes), len(code_of)), np.zeros((len(genomes), 0))
 
 
 def layout_of_values(

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Key
 from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.checks import query_array, training_arrays
 from nas_jax.surrogates.mixtures import held_out_noise, mixture_moments, posterior_of
-from nas_jax.surrogates.padding import pad
+from nas_jax.surrogates.padding import chunks, pad
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_at_least, check_warp
 
@@ -100,11 +100,8 @@ class DeepEnsemble:
         """
         queries = np.asarray(_inputs(state.scaling, query_array(x_new, len(state.scaling.x_low))), np.float32)
         means = np.empty((len(state.weights[0][1]), len(queries)))
-        length = next((size for size in _CHUNKS if size >= len(queries)), _CHUNKS[-1])
-        for low in range(0, len(queries), length):
-            chunk = queries[low : low + length]
-            padded = np.pad(chunk, ((0, length - len(chunk)), (0, 0)))
-            means[:, low : low + length] = np.asarray(apply(state.weights, padded))[:, : len(chunk)]
+        for rows, points in chunks(queries, _CHUNKS):
+            means[:, rows] = np.asarray(apply(state.weights, points))[:, : rows.stop - rows.start]
         means = np.clip(means, -_FARTHEST, _FARTHEST)
         return posterior_of(
             state.scaling, *mixture_moments(means, np.full_like(means, with_noise * state.noise_std**2))

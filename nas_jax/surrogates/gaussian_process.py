@@ -31,7 +31,7 @@ from nas_jax.surrogates.kernels import num_shapes, stationary_kernel
 from nas_jax.surrogates.loadings import loadings_of
 from nas_jax.surrogates.means import check_mean, mean_function, parameters_of
 from nas_jax.surrogates.mixtures import mixture_moments
-from nas_jax.surrogates.padding import pad
+from nas_jax.surrogates.padding import Chunk, chunks, pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.posterior_mode import find_mode
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
@@ -187,21 +187,19 @@ class GaussianProcess:
         Raises:
             ValueError: another number of features, NaN, infinite or huge values.
         """
-        queries = query_array(x_new, state.x.shape[1])
+        queries = state.scaling.inputs(query_array(x_new, state.x.shape[1]))
         processes = [(self._conditioned(member), with_noise * member.noise_std**2) for member in state.members]
         mean, std = np.empty(len(queries)), np.empty(len(queries))
-        length = _CHUNKS[len(queries) > _CHUNKS[0]]
 
-        def predict_chunk(low: int) -> None:
-            chunk = state.scaling.inputs(queries[low : low + length])
-            size, padded = len(chunk), np.pad(chunk, ((0, length - len(chunk)), (0, 0)))
-            predicted = [(in_double_precision(programs.predict, padded, each), noise) for each, noise in processes]
-            means = np.array([centre[:size] for (centre, _), _ in predicted])
-            variances = np.array([variance[:size] + noise for (_, variance), noise in predicted])
-            centre, variance = mixture_moments(means, variances)
-            mean[low : low + size], std[low : low + size] = state.scaling.moments(centre, np.sqrt(variance))
+        def predict_chunk(chunk: Chunk) -> None:
+            rows, points = chunk
+            predicted = [(in_double_precision(programs.predict, points, each), noise) for each, noise in processes]
+            means = np.array([centre for (centre, _), _ in predicted])
+            variances = np.array([variance + noise for (_, variance), noise in predicted])
+            centre, variance = (part[: rows.stop - rows.start] for part in mixture_moments(means, variances))
+            mean[rows], std[rows] = state.scaling.moments(centre, np.sqrt(variance))
 
-        side_by_side(predict_chunk, range(0, len(queries), length))
+        side_by_side(predict_chunk, list(chunks(queries, _CHUNKS)))
         return as_posterior(mean, std, state.scaling.dtype)
 
     def sample(self, state: GaussianProcessState, key: jax.Array, x_new: Any, num: int) -> jax.Array:

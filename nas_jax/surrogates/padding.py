@@ -4,13 +4,16 @@ Padding rows are masked: they are independent of everything, with variance one a
 density of the others is what it would be without them, whatever the kernel.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.surrogates.hyperparameters import Array
+
+Chunk: TypeAlias = tuple[slice, Float[np.ndarray, "p d"]]  # which points, and these, with rows of zeros behind them
 
 
 class Rows(NamedTuple):
@@ -49,3 +52,11 @@ def padded_posterior(posterior: Posterior) -> Posterior:
     num_padding = -len(posterior.mean) % 1024
     mean, std = (np.pad(np.asarray(part), (0, num_padding), mode="edge") for part in posterior)
     return as_posterior(mean, std, mean.dtype)
+
+
+def chunks(points: Float[np.ndarray, "n d"], sizes: Sequence[int]) -> Iterator[Chunk]:
+    """All points, in pieces of one size: the first of `sizes` that holds them all, or the last."""
+    length = next((size for size in sizes if size >= len(points)), sizes[-1])
+    for low in range(0, len(points), length):
+        chunk = points[low : low + length]
+        yield slice(low, low + len(chunk)), np.pad(chunk, ((0, length - len(chunk)), (0, 0)))

@@ -64,7 +64,7 @@ class PlainText:
         path = path_of(self.path)
         files = find_parts(path, (".txt",))
         texts = {part: _LINE_BREAK.sub("\n", read_text(file)) for part, file in files.items()}
-        return dataset_of(path.stem, texts, self)
+        return dataset_of(path.resolve().stem, texts, self)
 
 
 def dataset_of(name: str, texts: dict[str, str], settings: PlainText) -> Dataset:

@@ -59,7 +59,7 @@ class TableText:
         path = path_of(self.path)
         files = find_parts(path, TABLES)
         parts = {part: read_lines(file, self.label, self.text) for part, file in files.items()}
-        return dataset_of(path.name, parts, self)
+        return dataset_of(path.resolve().name, parts, self)
 
 
 def dataset_of(name: str, parts: dict[str, Lines], settings: "TableText") -> Dataset:

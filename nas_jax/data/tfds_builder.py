@@ -9,12 +9,13 @@ import importlib.util
 import io
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from nas_jax.data.parts import PART_NAMES
 from nas_jax.errors import UserError
 from nas_jax.scratch import scratch_folder, temporary_files_in
 
@@ -50,6 +51,24 @@ def prepared_builder(dataset: str, data_dir: str | None) -> Builder:
     except Exception as error:  # a builder is anybody's code, on top of a network and a disk
         raise UserError(f"{dataset} could not be prepared in {builder.data_dir_root}: {first_line(error)}") from error
     return builder
+
+
+def splits_of_parts(dataset: str, splits: Collection[str]) -> dict[str, str]:
+    """The split of each part, by whatever name it goes; "train" is always there, for a set without it to be refused.
+
+    Raises:
+        UserError: two splits are of one part.
+    """
+    found = {"train": "train"}
+    for part, names in PART_NAMES.items():
+        there = [name for name in names if name in splits]
+        if len(there) > 1:
+            raise UserError(
+                f"data.dataset: {dataset!r} has the splits {' and '.join(there)}, which are of one part; take a set "
+                "that has one of them"
+            )
+        found.update((part, name) for name in there)
+    return found
 
 
 def examples_of(builder: Builder, encoded: Sequence[str], *names: str) -> Any:

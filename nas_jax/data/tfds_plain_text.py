@@ -6,7 +6,6 @@ The examples of a split follow each other, a line each. A set has to be prepared
 from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
-from nas_jax.data.parts import PART_NAMES
 from nas_jax.data.plain_text import PlainText, dataset_of
 from nas_jax.data.settings import shared_fields
 from nas_jax.data.tfds_builder import (
@@ -15,6 +14,7 @@ from nas_jax.data.tfds_builder import (
     in_blocks,
     prepared_builder,
     quiet_absl,
+    splits_of_parts,
     text_features,
     text_of,
 )
@@ -62,11 +62,10 @@ class TfdsPlainText:
             builder = prepared_builder(self.dataset, self.data_dir)
             text = first_of("text", self.text, text_features(builder), builder)
             texts: dict[str, str] = {}
-            for part, splits in PART_NAMES.items():
-                if part == "train" or {*splits} & {*builder.info.splits}:
-                    examples = examples_of(builder, [], *splits)
-                    num = min(len(examples), self.max_examples or len(examples))
-                    texts[part] = "\n".join(text_of(example[text]) for example in in_blocks(examples, range(num)))
+            for part, split in splits_of_parts(self.dataset, builder.info.splits).items():
+                examples = examples_of(builder, [], split)
+                num = min(len(examples), self.max_examples or len(examples))
+                texts[part] = "\n".join(text_of(example[text]) for example in in_blocks(examples, range(num)))
         return dataset_of(self.dataset, texts, self._of_text())
 
     def _of_text(self) -> PlainText:

@@ -6,7 +6,6 @@ A split all of whose labels are kept secret counts as missing. A set has to be p
 from dataclasses import dataclass
 
 from nas_jax.data.arrays import Dataset
-from nas_jax.data.parts import PART_NAMES
 from nas_jax.data.settings import shared_fields
 from nas_jax.data.table_text import TableText, dataset_of
 from nas_jax.data.text_files import Lines
@@ -17,6 +16,7 @@ from nas_jax.data.tfds_builder import (
     in_blocks,
     prepared_builder,
     quiet_absl,
+    splits_of_parts,
     text_features,
     text_of,
 )
@@ -60,10 +60,8 @@ class TfdsText:
             label = first_of("label", self.label, classes, builder)
             text = first_of("text", self.text, text_features(builder), builder)
             parts: dict[str, Lines] = {}
-            for part, splits in PART_NAMES.items():
-                if part != "train" and not {*splits} & {*builder.info.splits}:
-                    continue
-                examples = examples_of(builder, [], *splits)
+            for part, split in splits_of_parts(self.dataset, builder.info.splits).items():
+                examples = examples_of(builder, [], split)
                 shown = [each for each in in_blocks(examples, range(len(examples))) if each[label] >= 0]
                 if shown:
                     labels = [classes[label][each[label]] for each in shown]

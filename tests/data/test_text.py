@@ -86,6 +86,12 @@ def test_two_files_of_one_part_are_named(names, tmp_path):
         TableText(str(tmp_path)).load()
 
 
+def test_the_folder_that_one_is_in_gives_its_name(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(table)
+    (table / "train.txt").write_text("abc" * 100)
+    assert TableText(".", min_count=1).load().name == PlainText(".", length=4).load().name == table.name
+
+
 def test_a_table_with_a_header_and_commas(tmp_path):
     lines = ["text,kind", *[f'"a, {i}",{"ab"[i % 2]}' for i in range(20)]]
     (tmp_path / "mine.csv").write_text("\n".join(lines))

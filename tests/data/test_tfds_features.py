@@ -7,6 +7,7 @@ import pytest
 from tiny_images import mask, picture
 
 from nas_jax.data.arrays import load
+from nas_jax.data.tfds_builder import splits_of_parts
 from nas_jax.data.tfds_plain_text import TfdsPlainText
 from nas_jax.data.tfds_scenes import TfdsScenes
 from nas_jax.data.tfds_text import TfdsText
@@ -63,6 +64,23 @@ def test_lines_whose_test_labels_are_secret_are_tested_on_training_lines(tiny_di
                 assert int(words[1]) % 2 == label
                 numbers.add(words[1])
     assert len(numbers) == 16  # the others are in no training line
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        (["train", "validation", "test", "extra"], {"train": "train", "val": "validation", "test": "test"}),
+        (["dev", "train"], {"train": "train", "val": "dev"}),
+        (["test"], {"train": "train", "test": "test"}),
+    ],
+)
+def test_a_part_is_the_split_that_has_one_of_its_names(splits, expected):
+    assert splits_of_parts("a set", splits) == expected
+
+
+def test_of_two_splits_of_one_part_none_is_preferred():
+    with pytest.raises(UserError, match="'a set' has the splits validation and dev, which are of one part"):
+        splits_of_parts("a set", ["train", "dev", "validation"])
 
 
 def test_running_text_is_the_examples_one_after_the_other(tiny_dir):

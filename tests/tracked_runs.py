@@ -31,6 +31,12 @@ def trials():
     yield trial(6, GENOMES[4], stage="final", status="finished", metrics={"val_accuracy": 0.75})
 
 
+def later_trials():
+    """Of a search that went on after the finalist of `trials`: another trial, and another finalist."""
+    yield trial(7, GENOMES[0], status="finished", metrics={"val_accuracy": 0.9375})
+    yield trial(8, GENOMES[0], stage="final", status="finished", metrics={"val_accuracy": 0.96875})
+
+
 def trial(id, genome, stage="search", **more):
     return Trial(id, genome, SPACE.describe(genome), stage, seed=id, **more)
 

@@ -43,7 +43,7 @@ class Held(NamedTuple):
 
     trials: frozenset[int] = frozenset()  # their ids
     num_assessed: int = 0  # the position of the last assessment
-    is_complete: bool = False  # it was told of the end
+    is_complete: bool = False  # it was told of the end, and of no trial since
 
 
 @runtime_checkable
@@ -56,7 +56,10 @@ class Writer(Protocol):
         ...
 
     def trial(self, ended: Ended) -> None:
-        """A trial that is not among the held ones. What is left of an earlier try is written over."""
+        """A trial that is not among the held ones. What is left of an earlier try is written over.
+
+        It may come after the end, where a search goes on for longer.
+        """
         ...
 
     def round(self, position: int, quality: Mapping[str, float]) -> None:
@@ -64,7 +67,7 @@ class Writer(Protocol):
         ...
 
     def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
-        """The run is complete. Called once, if at all.
+        """The run is complete. Called once, if at all, and again where the search has gone on since.
 
         Args:
             metrics: Those of `best/metrics.json`.

@@ -66,10 +66,17 @@ class _Writer:
         self._id: str = self._parent.info.run_id
         self.held = self._held()
         self._points = {stage: self._steps(f"{stage}/trial") for stage in get_args(Stage)}
+        self._is_running = False
         if not self.held.is_complete:
+            self._run_again()
+
+    def _run_again(self) -> None:
+        if not self._is_running:
             self._client.update_run(self._id, status="RUNNING")
+            self._is_running = True
 
     def trial(self, ended: Ended) -> None:
+        self._run_again()
         trial = ended.trial
         if ended.position not in self._points[trial.stage]:
             point = numbers(with_metrics_beside({"trial": trial.id}, ended.points))
@@ -99,6 +106,8 @@ class _Writer:
         for child in self._search(f"tags.`{_PARENT}` = '{self._id}'") if on_front else ():
             if child.data.tags[_TRIAL] in on_front:
                 self._client.set_tag(child.info.run_id, _FRONT, "true")
+            elif _FRONT in child.data.tags:  # of a search that was shorter
+                self._client.delete_tag(child.info.run_id, _FRONT)
         self._log(self._id, _metrics(numbers(flatten(metrics)), 0, prefix="winner/"))
         self._client.set_terminated(self._id, "FINISHED")
 

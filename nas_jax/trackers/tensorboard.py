@@ -97,6 +97,7 @@ def _held(events: Iterable[Any]) -> Held:
             group, _, name = value.tag.partition("/")
             if name == "trial":
                 trials.add(round(value.simple_value))
+                is_complete = False
             if group == "surrogate":
                 num_assessed = max(num_assessed, event.step)
             is_complete |= value.tag == "winner"

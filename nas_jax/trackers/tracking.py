@@ -102,10 +102,10 @@ class Tracking:
         """Trackers have the curve of a trial when it ends."""
 
     def end(self, outcome: Outcome) -> None:
-        """The run is complete; trackers are told once, when a network or a genome has been exported."""
+        """The run is complete; trackers are told once, when a network or a genome of all trials has been exported."""
         for name, channel in list(self._channels.items()):
             with self._without_failures(name):
-                if outcome.metrics and not channel.held.is_complete:
+                if outcome.metrics and not channel.is_complete:
                     channel.writer.end(outcome.metrics, read_front(self._log.parent))
 
     @contextmanager
@@ -141,6 +141,11 @@ class _Channel:
         for trial in ended:
             if trial.id in self._told:
                 self._count(trial)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it was told of the end of a run with these trials."""
+        return self.held.is_complete and self._told == self.held.trials
 
     def trial(self, trial: Trial) -> None:
         if trial.id in self._told:

@@ -55,29 +55,32 @@ class _Writer:
         self._trials: list[int] = told.get("trials", [])
         self.held = Held(frozenset(self._trials), is_complete=told.get("is_complete", False))
         self._quality: Mapping[str, float] = {}
-        self._wandb = wandb
-        self._wandb_run: Any = None
-        if not self.held.is_complete:
-            self._wandb_run = wandb.init(
-                project=settings.project,
-                entity=settings.entity or None,
-                mode=settings.mode or None,
-                id=run.id,
-                name=run.title,
-                dir=run.workdir,
-                config=dict(run.config),
-                resume="allow",
-                settings=wandb.Settings(
-                    console="off",  # the display is for the terminal
-                    silent=True,
-                    init_timeout=_START_SECONDS,
-                    finish_timeout=_END_SECONDS,
-                    finish_timeout_raises=True,
-                ),
-            )
+        self._wandb, self._settings = wandb, settings
+        self._wandb_run: Any = None if self.held.is_complete else self._opened()
+
+    def _opened(self) -> Any:
+        """The run at W&B, which may have been begun before."""
+        return self._wandb.init(
+            project=self._settings.project,
+            entity=self._settings.entity or None,
+            mode=self._settings.mode or None,
+            id=self._run.id,
+            name=self._run.title,
+            dir=self._run.workdir,
+            config=dict(self._run.config),
+            resume="allow",
+            settings=self._wandb.Settings(
+                console="off",  # the display is for the terminal
+                silent=True,
+                init_timeout=_START_SECONDS,
+                finish_timeout=_END_SECONDS,
+                finish_timeout_raises=True,
+            ),
+        )
 
     def trial(self, ended: Ended) -> None:
         trial = ended.trial
+        self._wandb_run = self._wandb_run or self._opened()
         self._trials.append(trial.id)
         self._save(is_complete=False)
         about: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}

@@ -1,7 +1,7 @@
 """MLflow's runs, asked for by its own client from a database in a file."""
 
 import pytest
-from tracked_runs import ACCURACIES, best_until_each, track, trials, write_front_of
+from tracked_runs import ACCURACIES, best_until_each, later_trials, track, trials, write_front_of
 
 from nas_jax.trackers.mlflow import MLflow
 
@@ -83,6 +83,21 @@ def test_a_killed_run_that_goes_on_has_every_trial_once(tmp_path, uri):
     again = read(uri)[:2]
     assert [run.to_dictionary() for run in again[1].values()] == [run.to_dictionary() for run in before[1].values()]
     assert again[0].to_dictionary() == before[0].to_dictionary()
+
+
+def test_a_search_that_goes_on_after_its_end_is_the_same_run(tmp_path, uri):
+    write_front_of(tmp_path, 1, 4)
+    track({"mlflow": MLflow(uri)}, tmp_path, told=TRIALS, is_complete=True)
+    write_front_of(tmp_path, 0, 4)
+    first, second = later_trials()
+    track({"mlflow": MLflow(uri)}, tmp_path, told=[first])
+    assert read(uri)[0].info.status == "KILLED"
+    track({"mlflow": MLflow(uri)}, tmp_path, told=[second], is_complete=True)
+    parent, children, history = read(uri)
+    assert parent.info.status == "FINISHED"
+    assert sorted(children) == list(range(9))
+    assert [id for id, child in sorted(children.items()) if "nas_jax.front" in child.data.tags] == [0, 4]
+    assert history(parent, "search/trial")[-1] == (7, 7)
 
 
 def test_two_runs_are_two(tmp_path, uri):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from tracked_runs import ACCURACIES, CONFIG, best_until_each, track, trials, write_front_of
+from tracked_runs import ACCURACIES, CONFIG, best_until_each, later_trials, track, trials, write_front_of
 from written_tables import table_of
 
 from nas_jax.store import read_trials
@@ -91,6 +91,18 @@ def test_a_finished_run_that_is_started_again_writes_nothing(written):
     before = {path: path.read_bytes() for path in written.rglob("*") if path.is_file()}
     track(TRACKERS, written.parent, is_complete=True)
     assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
+
+
+def test_a_search_that_goes_on_after_its_end_has_another_end(tmp_path):
+    track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
+    first, second = later_trials()
+    track(TRACKERS, tmp_path, told=[first])
+    track(TRACKERS, tmp_path, told=[second])
+    track(TRACKERS, tmp_path, is_complete=True)
+    scalars, texts, _ = read(tmp_path / "tensorboard" / "run")
+    assert scalars["search/trial"][-1] == (7, 7)
+    assert scalars["final/trial"] == [(1, 6), (2, 8)]
+    assert len(texts["winner"]) == 2
 
 
 @pytest.mark.parametrize("num_cut", [0, 1, 30])

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from fakes import Lookup, dies_at
 from made_runs import make_parts
-from tracked_runs import ACCURACIES, GENOMES, METRICS, best_until_each, track, trial, trials, write_front_of
+from tracked_runs import (
+    ACCURACIES,
+    GENOMES,
+    METRICS,
+    best_until_each,
+    later_trials,
+    track,
+    trial,
+    trials,
+    write_front_of,
+)
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
@@ -109,6 +119,27 @@ def test_a_run_that_goes_on_tells_the_rest(tmp_path, num_before):
     track({"notebook": notebook}, tmp_path, is_complete=True)
     assert notebook.told == undisturbed.told
     assert notebook.ends == [METRICS]
+
+
+@pytest.mark.parametrize("num_before", range(3))
+def test_a_search_that_goes_on_after_the_end_has_another_end(tmp_path, num_before):
+    """Whether it is stopped on the way or not."""
+    notebook, later = Notebook(), list(later_trials())
+    track({"notebook": notebook}, tmp_path, told=TRIALS, is_complete=True)
+    track({"notebook": notebook}, tmp_path, told=later[:num_before])
+    notebook.ends.clear()  # as a tracker that has been told of trials since
+    track({"notebook": notebook}, tmp_path, told=later[num_before:], is_complete=True)
+    assert [ended.trial for ended in notebook.told] == [*TRIALS, *later]
+    assert [ended.position for ended in notebook.told][-2:] == [7, 2]
+    assert notebook.ends == [METRICS]
+
+
+def test_an_end_after_more_trials_is_told_by_the_process_that_told_them(tmp_path):
+    notebook = Notebook()
+    track({"notebook": notebook}, tmp_path, told=TRIALS, is_complete=True)
+    track({"notebook": notebook}, tmp_path, told=list(later_trials()), is_complete=True)
+    track({"notebook": notebook}, tmp_path, is_complete=True)
+    assert notebook.ends == [METRICS, METRICS]
 
 
 def test_the_end_comes_with_the_front_of_several_objectives(tmp_path):

@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from tracked_runs import best_until_each, track, trials, write_front_of
+from tracked_runs import best_until_each, later_trials, track, trials, write_front_of
 
 from nas_jax.trackers.wandb import WandB
 
@@ -66,6 +66,16 @@ def test_each_trial_is_a_row_and_a_resumed_run_writes_none_again(tmp_path):
     table = json.loads(next(tmp_path.glob("wandb/offline-run-*/files/media/table/trials*.json")).read_text())
     assert [row[0] for row in table["data"]] == list(range(7))
     assert any(name.startswith("curves") for name in tables)
+
+
+def test_a_search_that_goes_on_after_its_end_is_the_same_run(tmp_path):
+    track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
+    track(TRACKERS, tmp_path, told=list(later_trials()), is_complete=True)
+    track(TRACKERS, tmp_path, is_complete=True)
+    rows, ids = read(tmp_path)
+    assert len(ids) == 1
+    assert [row["search/trial"] for row in rows if "search/trial" in row] == [*range(6), 7]
+    assert len([row for row in rows if any(name.startswith("trials") for name in row)]) == 2
 
 
 def test_the_front_of_several_objectives_is_a_table(tmp_path):

@@ -218,6 +218,7 @@ def test_a_search_that_goes_on_after_its_finalists_picks_them_anew(finished, tmp
     before, best = outcome(earlier)
     done = run(SMOKE, f"--workdir={workdir}", "--config.search.num_trials=7")
     assert done.returncode == 0, done.stderr
+    assert "the best/ of before is best_after_4/" in done.stdout
     trials, later = outcome(workdir)
     new = trials[len(before) :]
     assert trials[: len(before)] == before

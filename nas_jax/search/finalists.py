@@ -68,7 +68,8 @@ def _store_picks(run: Run) -> None:
     trials = _chosen(run, searched, earlier, first=run.store.next_id() - len(stored))[len(stored) :]
     if trials and earlier and run.best.exists():
         num = sum(trial.id < earlier[0].id for trial in searched)
-        run.best.rename(_unused(run.workdir / f"best_after_{num}"))
+        kept = run.best.rename(_unused(run.workdir / f"best_after_{num}"))
+        run.listeners.note(f"finalists: picked anew, as the search has gone on; the best/ of before is {kept.name}/")
     run.store.put(*trials)
 
 

@@ -10,7 +10,8 @@ would be taken greedily.
 By the throw of a die the hypervolume is that of the values, from the reference, or that of the targets that the
 surrogates learn, from the worst of them; or one objective alone is followed to its end of the front, by an upper
 confidence bound. The first looks where most is to gain, the second where values crowd, such as among the best
-accuracies, and the third does not give up an end that is hard to find.
+accuracies, and the third does not give up an end that is hard to find. An end is found, and followed no more, when
+what was measured there is better than all candidates are expected to be, even with a deviation on top.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import log_ndtr
 
 from nas_jax.fronts import nondominated
@@ -58,13 +59,20 @@ class Tradeoffs(NamedTuple):
 
         What is not has minus infinity, unless nothing is.
         """
-        marginal, rows = self.objectives[place], np.arange(self.num_known, len(self.log_feasible))
-        is_in = self.log_feasible[rows] >= np.log(_LIKELY)
-        for other, each in enumerate(self.objectives):
-            if other != place:
-                is_in &= each.centre[rows] > reference[other]
+        marginal, rows = self.objectives[place], slice(self.num_known, None)
+        is_in = self._is_in(place, reference)[rows]
         bound = marginal.mean[rows] + np.sqrt(beta) * marginal.std[rows]
         return np.where(is_in, bound, -np.inf) if is_in.any() else bound + self.log_feasible[rows]
+
+    def is_open(self, place: int, reference: Float[np.ndarray, " k"]) -> bool:
+        """Whether a candidate may yet be better in one objective than the best that is known."""
+        known = self.objectives[place].mean[: self.num_known][self._is_in(place, reference)[: self.num_known]]
+        return not len(known) or bool(self.bounds(place, reference, beta=1.0).max() > known.max())
+
+    def _is_in(self, place: int, reference: Float[np.ndarray, " k"]) -> Bool[np.ndarray, " n"]:
+        """What is likely feasible, and above the reference in all objectives but one."""
+        others = [each.centre > reference[other] for other, each in enumerate(self.objectives) if other != place]
+        return np.logical_and.reduce([self.log_feasible >= np.log(_LIKELY), *others])
 
     def values(self, reference: Float[np.ndarray, " k"]) -> Float[np.ndarray, " m"]:
         """The logarithm of what each candidate promises; higher is better."""
@@ -149,10 +157,11 @@ def weigh(
     rng: np.random.Generator, beliefs: Tradeoffs, reference: Float[np.ndarray, " k"], beta: float
 ) -> tuple[str, Float[np.ndarray, " m"]]:
     """What each candidate promises by one of the three ways, and the name of the way."""
-    learned = [place for place, each in enumerate(beliefs.objectives) if each.std.any()]
     die = int(rng.integers(_SIDES))
-    if die == 0 and learned:
-        return "upper_confidence_bound", beliefs.bounds(int(rng.choice(learned)), reference, beta)
+    if die == 0:
+        learned = [place for place, each in enumerate(beliefs.objectives) if each.std.any()]
+        if ends := [place for place in learned if beliefs.is_open(place, reference)]:
+            return "upper_confidence_bound", beliefs.bounds(int(rng.choice(ends)), reference, beta)
     if die == 1:
         return "expected_hypervolume_improvement of targets", beliefs.of_targets().values(beliefs.worst)
     return "expected_hypervolume_improvement", beliefs.values(reference)

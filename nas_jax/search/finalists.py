@@ -67,7 +67,7 @@ def _store_picks(run: Run) -> None:
         return  # an ended one proves that all were written
     trials = _chosen(run, searched, earlier, first=run.store.next_id() - len(stored))[len(stored) :]
     if trials and earlier and run.best.exists():
-        num = sum(trial.id < earlier[0].id for trial in searched)
+        num = sum(trial.id < earlier[-1].id for trial in searched)
         kept = run.best.rename(_unused(run.workdir / f"best_after_{num}"))
         run.listeners.note(f"finalists: picked anew, as the search has gone on; the best/ of before is {kept.name}/")
     run.store.put(*trials)

@@ -1,5 +1,6 @@
 """The loop and the finalists, on a space whose answer is known."""
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -160,6 +161,52 @@ def test_the_best_trial_of_the_search_is_the_baseline_unless_it_is_a_finalist(be
 def measured(id, number, stage="search", score=None):
     metrics = {"val_accuracy": float(number if score is None else score), "num_params": 1}
     return Trial(id, (number,), str(number), stage, 0, "finished", metrics)
+
+
+AMONG_TRIED = FinalistSettings(0, 2, max_doublings=0)
+
+
+def go_on(run, *numbers):
+    """The search goes on with these numbers; then finalists are trained, and one is handed over."""
+    first = run.store.next_id()
+    run.store.put(*(measured(first + place, number) for place, number in enumerate(numbers)))
+    train_finalists(run)
+    run.best.mkdir(exist_ok=True)
+
+
+def test_after_a_search_that_went_on_finalists_are_picked_anew_and_each_best_is_kept():
+    run = make_run(finals=AMONG_TRIED)
+    found = []
+    for numbers in ([1, 2, 3], [7, 8], [0], [9]):
+        go_on(run, *numbers)
+        found.append([trial.genome[0] for trial in run.store.trials("final", "baseline")])
+    assert [sorted(genomes) for genomes in found] == [[2, 3], [2, 3, 7, 8], [2, 3, 7, 8], [2, 3, 7, 8, 9]]
+    # The one after six is still that of five: the sixth changed nothing.
+    assert sorted(path.name for path in run.workdir.glob("best*")) == ["best", "best_after_3", "best_after_5"]
+
+
+def test_a_reference_that_the_search_finds_later_may_win_and_no_baseline_is_trained_twice():
+    run = make_run(finals=replace(AMONG_TRIED, reference=(30,)))
+    go_on(run, 1, 2, 3)
+    go_on(run, 30, 4)
+    go_on(run, 5)
+    trained = [(trial.stage, trial.genome[0]) for trial in run.store.trials() if trial.stage != "search"]
+    assert sorted(trained) == [("final", 2), ("final", 3), ("final", 4), ("final", 5), ("final", 30), ("reference", 30)]
+
+
+def test_later_finalists_whose_writing_was_cut_short_are_completed(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    with TrialStore(path) as store:
+        go_on(make_run(store, finals=AMONG_TRIED), 1, 2, 3)
+        go_on(make_run(store, finals=AMONG_TRIED), 7, 8)
+        undisturbed = store.trials()
+    lines = path.read_bytes().splitlines(keepends=True)
+    first_later = next(i for i, line in enumerate(lines) if b'"final"' in line and json.loads(line)["id"] > 6)
+    for num_kept in (first_later, first_later + 1, first_later + 3):
+        path.write_bytes(b"".join(lines[:num_kept]))
+        with TrialStore(path) as store:
+            train_finalists(make_run(store, finals=AMONG_TRIED))
+            assert store.trials() == undisturbed
 
 
 def test_baselines_are_the_best_of_all_the_best_random_trial_and_the_reference():

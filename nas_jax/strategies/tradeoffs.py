@@ -11,7 +11,7 @@ By the throw of a die the hypervolume is that of the values, from the reference,
 surrogates learn, from the worst of them; or one objective alone is followed to its end of the front, by an upper
 confidence bound. The first looks where most is to gain, the second where values crowd, such as among the best
 accuracies, and the third does not give up an end that is hard to find. An end is found, and followed no more, when
-what was measured there is better than all candidates are expected to be, even with a deviation on top.
+what was measured there is better than all candidates are expected to be, even with 1.5 deviations on top.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,6 +39,7 @@ _MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: th
 _LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
 _TINY = 1e-300
 _SIDES = 4  # of the die: one end of the front, the targets, and twice the values
+_OPEN = 2.25  # squared deviations by which a candidate has to be better than expected, for its end to be followed
 _MARGIN = 0.1  # of the spread of the targets, by which their reference lies below the worst
 
 
@@ -67,7 +68,7 @@ class Tradeoffs(NamedTuple):
     def is_open(self, place: int, reference: Float[np.ndarray, " k"]) -> bool:
         """Whether a candidate may yet be better in one objective than the best that is known."""
         known = self.objectives[place].mean[: self.num_known][self._is_in(place, reference)[: self.num_known]]
-        return not len(known) or bool(self.bounds(place, reference, beta=1.0).max() > known.max())
+        return not len(known) or bool(self.bounds(place, reference, _OPEN).max() > known.max())
 
     def _is_in(self, place: int, reference: Float[np.ndarray, " k"]) -> Bool[np.ndarray, " n"]:
         """What is likely feasible, and above the reference in all objectives but one."""

@@ -27,8 +27,11 @@ def is_of_test_split(metric: str) -> bool:
 
 
 def is_accuracy(metric: str) -> bool:
-    """Whether a metric is an accuracy of a split (`val_accuracy`): the fraction of the examples that are right."""
-    return re.fullmatch(r"(train|val|test)_(?!pixel_)(\w+_)?accuracy", metric) is not None
+    """Whether a metric is an accuracy of a split (`val_accuracy`): the fraction of the examples that are right.
+
+    Pixels and tokens are no examples, of which each is drawn by itself.
+    """
+    return re.fullmatch(r"(train|val|test)_(?!pixel_|token_)(\w+_)?accuracy", metric) is not None
 
 
 def is_fraction(metric: str) -> bool:

@@ -231,6 +231,7 @@ def test_overlaps_are_fractions_and_no_accuracies():
     assert is_accuracy("val_accuracy")
     assert not is_accuracy("val_mean_iou")
     assert not is_accuracy("val_pixel_accuracy")
+    assert not is_accuracy("val_token_accuracy")
 
 
 def test_what_failed_with_a_larger_budget_is_not_compared_and_the_next_one_is():

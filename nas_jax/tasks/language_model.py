@@ -33,12 +33,13 @@ class LanguageModel:
     """Says what follows: arrays "tokens" and "next", int32 [n, length]; a negative "next" is no target.
 
     Networks give a logit for each place of the vocabulary, at each token. Metrics are over all targets of the split, of
-    equal weight: nats (cross entropy), bits (nats / ln 2), the perplexity (e to the nats) and the accuracy.
+    equal weight: nats (cross entropy), bits (nats / ln 2), the perplexity (e to the nats) and the share of tokens that
+    are foreseen.
     """
 
     input_name: ClassVar[str] = "tokens"
     signature: ClassVar[str] = "tokens -> sequence"
-    metric_names: ClassVar[tuple[str, ...]] = ("nats_per_token", "bits_per_token", "perplexity", "accuracy")
+    metric_names: ClassVar[tuple[str, ...]] = ("nats_per_token", "bits_per_token", "perplexity", "token_accuracy")
     maximize: ClassVar[bool] = False
 
     def check(self, dataset: Dataset) -> None:
@@ -80,7 +81,7 @@ class LanguageModel:
             "nats_per_token": nats,
             "bits_per_token": nats / float(np.log(2)),
             "perplexity": float(np.exp(min(nats, 700.0))),
-            "accuracy": float(sums.num_correct / sums.num_tokens),
+            "token_accuracy": float(sums.num_correct / sums.num_tokens),
         }
 
     def scores(self, outputs: Float[Array, "b length k"], batch: Batch) -> Float[Array, " b"]:

@@ -79,7 +79,7 @@ def test_every_token_of_a_language_model_has_equal_weight():
     assert found["bits_per_token"] == pytest.approx(np.mean(nats) / np.log(2), rel=1e-5)
     assert found["perplexity"] == pytest.approx(np.exp(np.mean(nats)), rel=1e-5)
     hits = (outputs.argmax(-1) == targets)[targets >= 0]
-    assert found["accuracy"] == pytest.approx(hits.mean())
+    assert found["token_accuracy"] == pytest.approx(hits.mean())
     losses = jax.jit(LanguageModel().loss)(jnp.asarray(outputs), {"next": jnp.asarray(targets)})
     counts = (targets >= 0).sum(1)
     assert float((losses * counts).sum()) == pytest.approx(np.sum(nats), rel=1e-5)

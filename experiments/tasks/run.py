@@ -37,12 +37,13 @@ def main() -> None:
     parser.add_argument("--variant", help="a config and its variant, as text:clinc150; without it, the four defaults")
     parser.add_argument("--path", help="the folder with the variant's data")
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--runs", type=Path, default=Path("runs/tasks"))
     arguments = parser.parse_args()
     data = [f"--config.data.path={arguments.path}"] if arguments.path else []
     for variant in [arguments.variant] if arguments.variant else DEFAULTS:
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             workdir = arguments.runs / f"{variant.replace(':', '.')}-{seed}"
             compare(variant, workdir, arguments.trials, [f"--config.seed={seed}", *data])
     ended = [path.parent for method in METHODS for path in arguments.runs.glob(f"*-{method}/core_seconds.json")]

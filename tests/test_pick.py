@@ -5,6 +5,8 @@ from run_files import CONFIG, finished, write
 
 from nas_jax import pick
 from nas_jax.errors import UserError
+from nas_jax.record import Record
+from nas_jax.trial import Trial
 
 
 def test_a_limit_may_be_of_a_metric_of_any_name():
@@ -20,3 +22,16 @@ def test_a_run_whose_front_has_no_point_is_refused_in_one_line(tmp_path):
     (tmp_path / "front").mkdir()
     with pytest.raises(UserError, match="has no point in front/"):
         pick.pick(tmp_path, {})
+
+
+def test_what_a_longer_search_has_beaten_is_no_point_any_more(tmp_path):
+    """The folders in `front/` stay where they are."""
+    objectives = [{"metric": "gain", "maximize": True}, {"metric": "cost", "maximize": False}]
+    measured = [{"gain": 1.0, "cost": 1.0}, {"gain": 2.0, "cost": 2.0}, {"gain": 1.5, "cost": 0.5}]
+    trials = [Trial(id, (id,), "", "final", 0, "finished", metrics) for id, metrics in enumerate(measured)]
+    for id in (0, 1, 2):
+        (tmp_path / "front" / str(id)).mkdir(parents=True)
+        (tmp_path / "front" / str(id) / "genome.json").write_text("{}")
+    record = Record(tmp_path, {"objectives": objectives}, {}, trials, {})
+    assert {trial.id for trial in pick.points_of(record)} == {1, 2}
+    assert {trial.id for trial in pick.points_of(record._replace(trials=trials[:2]))} == {0, 1}

@@ -39,7 +39,7 @@ _MAX_POINTS = {2: 1000, 3: 100, 4: 16, 5: 8}  # of a front by its objectives: th
 _LIKELY = 0.5  # from which probability on a point counts as feasible where the front is drawn
 _TINY = 1e-300
 _SIDES = 4  # of the die: one end of the front, the targets, and twice the values
-_OPEN = 2.25  # squared deviations by which a candidate has to be better than expected, for its end to be followed
+_OPEN = 2.25  # optimism, in squared deviations, with which an end is looked at before it is followed
 _MARGIN = 0.1  # of the spread of the targets, by which their reference lies below the worst
 
 

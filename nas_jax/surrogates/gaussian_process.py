@@ -168,8 +168,7 @@ class GaussianProcess:
             ValueError: as `fit`, or another number of features.
         """
         x, y = training_arrays(x, y)
-        x = query_array(x, state.x.shape[1], name="x")
-        added = scaled_data(state.scaling, x, y, noise_std)
+        added = scaled_data(state.scaling, query_array(x, state.x.shape[1], name="x"), y, noise_std)
         known = (state.x, state.y, state.known_noise_std**2)
         data = tuple(np.concatenate(pair) for pair in zip(known, added, strict=True))
         return GaussianProcessState.of_members(
@@ -238,7 +237,6 @@ class GaussianProcess:
         """GPJax's posterior of the same process: an `ExactPosterior`, conditioned on scaled data, in float64.
 
         Of drawn hyperparameters it is that of the first draw; `state.members` has the state of each.
-
         Use it inside `jax.enable_x64(True)`. It takes `state.scaling.inputs(x)` and speaks of
         `state.scaling.targets(y)`; `state.scaling.moments(mean, std)` leads back to units of the targets. Measurements
         with known noise have each their deviation in its likelihood, which then predicts no others.
@@ -269,8 +267,8 @@ class GaussianProcess:
         Of drawn hyperparameters the first draw.
         """
         num = 1 if np.all(state.lengthscales == state.lengthscales[0]) else None
-        deviations = {"signal_std": state.signal_std, "noise_std": state.noise_std}
-        return {"lengthscales": state.lengthscales[:num].tolist(), **deviations}
+        lengthscales = state.lengthscales[:num].tolist()
+        return {"lengthscales": lengthscales, "signal_std": state.signal_std, "noise_std": state.noise_std}
 
     def lengthscales(self, state: GaussianProcessState) -> Float[np.ndarray, " d"] | None:
         """The lengthscale of each feature, in units of its training range; None without `ard`, and of a mere draw."""
@@ -296,8 +294,7 @@ class GaussianProcess:
         return state_of(data, given, result, scaling)
 
     def _conditioned(self, state: GaussianProcessState) -> programs.Conditioned:
-        mean = mean_function(self.mean, state.x.shape[1])
-        return conditioned_of(stationary_kernel(self.kernel), mean, state)
+        return conditioned_of(stationary_kernel(self.kernel), mean_function(self.mean, state.x.shape[1]), state)
 
 
 make = GaussianProcess

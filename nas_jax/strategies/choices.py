@@ -14,7 +14,7 @@ from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget, Genome, History
 
 _FIXED_SHARE = 0.1  # of the time of an epoch
-_NARROWING = 2  # the least number of trainings that come to a rung, for each that goes on from it
+_NARROWING = 2.5  # the least number of trainings that come to a rung, for each that goes on from it
 _NUM_TYPICAL = 200  # genomes whose mean FLOPs are typical of a space
 
 

@@ -6,13 +6,15 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 
 - explore: the largest expected improvement of the full training over the best posterior mean, for the square root of
   what the next rung costs;
-- exploit: the training with the best posterior mean goes on;
+- exploit: of the trainings that may end better than the incumbent, by one deviation, the most promising catches up with
+  it; where there is none, the one with the best posterior mean goes on;
 - do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
   begins.
 
-The first two let no training go on before two have come to its rung for each that went further. Without that rule the
-first one that looks good is trained to its end when little is known, and by the time there is a better one it is what
-the search has.
+What the search has is the incumbent, the best of those that have gone furthest. So none goes further than others did
+before five have come to its rung for each two that go on from it, and the first move keeps this rule everywhere: else
+the first one that looks good would be trained to its end when little is known. Since what promises more may catch up,
+few need to go far, and the more can begin.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
 they are, but for the worst fifth, know that trainings on a plateau do not differ.
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
@@ -126,7 +128,7 @@ class FreezeThaw:
         choices = self._priced(choices_of(features, history, each, self.budgets))
         if not choices.genomes:
             return None
-        chosen, value = self._choose(rng, process, state, choices, _leading(history, each))
+        chosen, value = self._choose(rng, process, state, choices, history)
         budget = choices.budgets[chosen]
         at_budget = Curves(choices.x[[chosen]], _shares([budget], each), choices.training[[chosen]])
         mean, std = (float(part[0]) for part in process.predict(state, at_budget))
@@ -188,19 +190,24 @@ class FreezeThaw:
         process: CurveProcess,
         state: CurveState,
         choices: Choices,
-        leading: Genome | None,
+        history: History,
     ) -> tuple[int, float]:
         """The place of a choice, and its expected improvement."""
         posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
         known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
-        mean, best = np.asarray(posterior.mean), np.asarray(known.mean).max()
-        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), best))[: len(mean)]
+        mean, mean_of_known = np.asarray(posterior.mean), np.asarray(known.mean)
+        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), mean_of_known.max()))[: len(mean)]
         promise = improvement - 0.5 * np.log(choices.costs)
         moves = [int(np.argmax(np.where(choices.is_open, promise, -np.inf)))]
+        hope = mean + np.asarray(posterior.std)
+        catches_up = _is_behind(choices, history) & (hope > mean_of_known[_incumbent(history)])
         can_go_on = choices.is_open & choices.is_begun
-        if can_go_on.any():
+        if catches_up.any():
+            moves.append(int(np.argmax(np.where(catches_up, hope, -np.inf))))
+        elif can_go_on.any():
             moves.append(int(np.argmax(np.where(can_go_on, mean, -np.inf))))
         new = np.flatnonzero(~choices.is_begun)
+        leading = _leading(history, rung_budgets(self.budgets, self.eta, self.smallest))
         if leading is not None:
             moves.append(choices.genomes.index(leading))
         elif len(new):
@@ -211,6 +218,18 @@ class FreezeThaw:
 
 
 make = FreezeThaw
+
+
+def _incumbent(history: History) -> int:
+    """The row of the best trial at the highest budget that any has had."""
+    epochs = np.array([epochs_of(budget) for budget in history.budgets])
+    return int(best_first(history, np.flatnonzero(epochs == epochs.max()))[0])
+
+
+def _is_behind(choices: Choices, history: History) -> Bool[np.ndarray, " m"]:
+    """Trainings whose next rung others have come to."""
+    furthest = max(map(epochs_of, history.budgets))
+    return choices.is_begun & np.array([epochs_of(budget) <= furthest for budget in choices.budgets])
 
 
 def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:

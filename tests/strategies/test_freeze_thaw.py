@@ -89,20 +89,32 @@ def test_it_continues_what_has_ended_by_one_rung_and_nothing_twice(path):
 @pytest.mark.parametrize(
     ("reached", "pending", "is_open"),
     [
-        ([1, 1, 1, 1], [], [True] * 4),
-        ([1, 1, 1, 2], [], [True, True, True, False]),
-        ([1, 1, 2, 2], [], [False, False, True, True]),
-        ([1, 1, 1, 2], [2], [False, False, False, True]),
-        ([1, 1, 1, 1, 2, 2, 4], [], [True] * 7),  # none would be, and nothing is left to begin
+        ([1, 1, 1], [], [True] * 3),
+        ([1, 1, 1, 1, 2], [], [True, True, True, True, False]),
+        ([1, 1, 2, 2, 2], [], [False, False, True, True, True]),
+        ([1, 1, 1, 2, 2], [2], [False, False, False, True, True]),
+        ([1, 1, 1, 2, 2], [], [True] * 5),  # none would be, and nothing is left to begin
     ],
 )
-def test_two_have_come_to_a_rung_for_each_that_goes_on(reached, pending, is_open):
+def test_five_have_come_to_a_rung_for_each_two_that_go_on(reached, pending, is_open):
     genomes, num = SPACE.sample(np.random.default_rng(0), len(reached) + len(pending)), len(reached)
     history = make_history(genomes[:num], np.zeros(num), pending=genomes[num:])
     history = history._replace(budgets=tuple(map(Budget, reached)), pending_budgets=tuple(map(Budget, pending)))
     features = Pool(np.zeros((len(genomes), 1)), [], np.zeros((0, 1)))
     found = choices_of(features, history, tuple(map(Budget, EPOCHS)), Budgets(EPOCHS))
     assert found.is_open.tolist() == is_open
+
+
+@pytest.mark.parametrize(("incumbent", "other", "catches_up"), [(-1.0, 1.0, True), (3.0, -3.0, False)])
+def test_what_promises_more_than_the_incumbent_catches_up_with_it(incumbent, other, catches_up):
+    """Two have come to the second rung besides it: by the rule none of them would go on."""
+    genomes = SPACE.sample(np.random.default_rng(0), 13)
+    reached = (32, 2, 2, *[1] * 10)
+    values = np.array([incumbent, other, 0.0, *np.random.default_rng(1).normal(0, 0.1, 10)])
+    history = make_history(genomes, values)._replace(budgets=tuple(map(Budget, reached)))
+    strategy = FreezeThaw(SPACE, Budgets(EPOCHS), num_initial=5)
+    proposals = [strategy.propose(np.random.default_rng(seed), history, 1)[0] for seed in range(20)]
+    assert ((genomes[1], Budget(4)) in {(each.genome, each.budget) for each in proposals}) == catches_up
 
 
 def test_a_training_below_the_first_rung_may_come_to_it():

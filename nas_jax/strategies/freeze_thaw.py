@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
@@ -38,23 +38,21 @@ from nas_jax.strategies.choices import (
     Choices,
     choices_of,
     epochs_of,
-    last_rows,
     network_space,
     numbers_of,
     relative_seconds,
 )
-from nas_jax.strategies.order import best_first
+from nas_jax.strategies.contenders import incumbent, is_behind, leading
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.strategies.targets import Targets, targets_of
 from nas_jax.surrogates.acquisition import log_expected_improvement
 from nas_jax.surrogates.curve_process import CurveProcess, Curves, CurveState
 from nas_jax.surrogates.padding import padded_posterior
-from nas_jax.trial import Budget, Genome, History
+from nas_jax.trial import Budget, History
 
 _FEWEST = 27  # points
 _GROWTH = 1.4  # of the number of points between two searches for hyperparameters
-_LEADING = 3  # one in so many of a rung leads
 _WORST = 0.2  # the share of values that are not told apart where values count as they are
 
 
@@ -196,20 +194,21 @@ class FreezeThaw:
         posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
         known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
         mean, mean_of_known = np.asarray(posterior.mean), np.asarray(known.mean)
-        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), mean_of_known.max()))[: len(mean)]
+        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), mean_of_known.max()))
+        improvement = improvement[: len(mean)]
         promise = improvement - 0.5 * np.log(choices.costs)
         moves = [int(np.argmax(np.where(choices.is_open, promise, -np.inf)))]
         hope = mean + np.asarray(posterior.std)
-        catches_up = _is_behind(choices, history) & (hope > mean_of_known[_incumbent(history)])
+        catches_up = is_behind(choices, history) & (hope > mean_of_known[incumbent(history)])
         can_go_on = choices.is_open & choices.is_begun
         if catches_up.any():
             moves.append(int(np.argmax(np.where(catches_up, hope, -np.inf))))
         elif can_go_on.any():
             moves.append(int(np.argmax(np.where(can_go_on, mean, -np.inf))))
         new = np.flatnonzero(~choices.is_begun)
-        leading = _leading(history, rung_budgets(self.budgets, self.eta, self.smallest))
-        if leading is not None:
-            moves.append(choices.genomes.index(leading))
+        leader = leading(history, rung_budgets(self.budgets, self.eta, self.smallest))
+        if leader is not None:
+            moves.append(choices.genomes.index(leader))
         elif len(new):
             moves.append(int(rng.choice(new)))
         weights = 1 / choices.costs[moves]  # so that they share the cost in equal parts
@@ -218,29 +217,6 @@ class FreezeThaw:
 
 
 make = FreezeThaw
-
-
-def _incumbent(history: History) -> int:
-    """The row of the best trial at the highest budget that any has had."""
-    epochs = np.array([epochs_of(budget) for budget in history.budgets])
-    return int(best_first(history, np.flatnonzero(epochs == epochs.max()))[0])
-
-
-def _is_behind(choices: Choices, history: History) -> Bool[np.ndarray, " m"]:
-    """Trainings whose next rung others have come to."""
-    furthest = max(map(epochs_of, history.budgets))
-    return choices.is_begun & np.array([epochs_of(budget) <= furthest for budget in choices.budgets])
-
-
-def _leading(history: History, each: tuple[Budget, ...]) -> Genome | None:
-    """Of the highest rung that has one, the best genome among its best third that has gone no further."""
-    last, closed = last_rows(history), {*history.failed, *history.pending}
-    for budget in each[-2::-1]:
-        rows = [row for row, spent in enumerate(history.budgets) if spent == budget]
-        for row in best_first(history, rows)[: len(rows) // _LEADING].tolist():
-            if last[history.genomes[row]] == row and history.genomes[row] not in closed:
-                return history.genomes[row]
-    return None
 
 
 def _by_progress(history: History) -> History:

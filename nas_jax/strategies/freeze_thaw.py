@@ -11,10 +11,10 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 - do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
   begins.
 
-What the search has is the incumbent, the best of those that have gone furthest. So the first two moves take none further
-than others before five have come to its rung for each two that go on from it, and the first keeps this rule everywhere:
-else the first one that looks good would be trained to its end when little is known. Since what promises more may catch
-up, few need to go far, and the more can begin.
+What the search has is the incumbent, the best of those that have gone furthest. So the first two moves take none
+further than others before five have come to its rung for each two that go on from it, and the first keeps this rule
+everywhere: else the first one that looks good would be trained to its end when little is known. Since what promises
+more may catch up, few need to go far, and the more can begin.
 
 Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
 they are, but for the worst fifth, know that trainings on a plateau do not differ.

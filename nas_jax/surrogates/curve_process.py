@@ -4,13 +4,19 @@ A value of training i, of features x, after the share u of it (u = 1 is its end,
 independent processes:
 
     y_i(u) = trend(u) + f(x) + g(x, u) + s(x) (1 - u)        what features decide
+                      + h(v) u                               what the beginning decides
                       + a_i + d_i(u) + s_i (1 - u) + noise   what is this training's own
 
 `f`, `g` and `s` have the same kernel of the features. The own part is a constant, a deviation with an exponential
 kernel of u, and a slope towards the end: it is what a curve tells beyond its features. Freeze-thaw (Swersky, Snoek &
 Adams, "Freeze-Thaw Bayesian Optimization", 2014) has the asymptote `f` and own curves that decay around it; the trend
-and slopes let a curve that still falls be told from one that has come to rest. Hyperparameters maximise their
-posterior density.
+and slopes let a curve that still falls be told from one that has come to rest.
+
+v is the rank of the training's first value among those of all, as a normal score. Trainings that begin alike end alike,
+and need not end in the order in which they begin: networks that collapse at once to a guess of the mean may have the
+least loss at first, and to the end rest there. Where the first value of a training is not known, `h` is its own.
+
+Hyperparameters maximise their posterior density.
 """
 
 from collections.abc import Hashable, Sequence
@@ -22,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.stats import norm, rankdata
 
 from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.surrogates.exact import log_density
@@ -39,6 +46,8 @@ _PRIORS = {
     "feature_length": (0.0, 0.7),  # along the curve
     "feature_share": (1.0, 1.0),  # of f in f + g
     "feature_slope_std": (-1.0, 0.7),
+    "beginning_std": (-0.7, 0.7),
+    "beginning_length": (-0.5, 0.7),  # along normal scores
     "own_std": (-1.2, 0.7),
     "own_length": (-0.5, 0.7),
     "own_share": (0.0, 1.0),  # of a_i in a_i + d_i
@@ -57,10 +66,20 @@ class Curves(NamedTuple):
     training: Int[Any, " n"]  # which training it is; those of equal number share a curve
 
 
+class _Points(NamedTuple):
+    """Points with what their trainings began with."""
+
+    x: Float[Any, "n d"]
+    share: Float[Any, " n"]
+    training: Int[Any, " n"]
+    beginning: Float[Any, " n"]  # normal score of the first value; NaN where it is not known
+
+
 class CurveState(NamedTuple):
     """What was learned from n points."""
 
     curves: Curves
+    beginnings: dict[int, float]  # of each training whose first value is known, its normal score
     coordinates: Float[np.ndarray, " k"]  # of the hyperparameters, whose prior is standard normal
     factor: Float[np.ndarray, "n n"]  # lower Cholesky factor of the covariance of the scaled targets
     weights: Float[np.ndarray, " n"]
@@ -100,7 +119,7 @@ class CurveProcess:
         curves, y = _checked(curves, y)
         group = self._group(curves.x.shape[1])
         scaled = (y - y.mean()) / _spread(y)
-        padded, rows = _pad(curves, scaled)
+        padded, rows = _pad(_points(curves, _beginnings(curves, y)), scaled)
         start = np.zeros(len(_PRIORS) + group.max(initial=0) + 1)
         limit = np.asarray(self.max_evaluations)
         varying = _num_varying(curves.x)
@@ -110,21 +129,23 @@ class CurveProcess:
         """The state after these points with given hyperparameters; raises as `fit`."""
         curves, y = _checked(curves, y)
         group, mean, std = self._group(curves.x.shape[1]), float(y.mean()), _spread(y)
-        padded, _ = _pad(curves, y)
+        beginnings = _beginnings(curves, y)
+        padded, _ = _pad(_points(curves, beginnings), y)
         varying = _num_varying(curves.x)
         both = in_double_precision(_covariance_and_noise, _kernel(), coordinates, padded, padded, group, varying)
         num = len(y)
         covariance = both[0][:num, :num] + np.diag(np.full(num, both[1] + _JITTER))
         factor = cholesky(covariance, lower=True)
-        return CurveState(curves, coordinates, factor, cho_solve((factor, True), (y - mean) / std), mean, std)
+        weights = cho_solve((factor, True), (y - mean) / std)
+        return CurveState(curves, beginnings, coordinates, factor, weights, mean, std)
 
     def predict(self, state: CurveState, curves: Curves) -> Posterior:
         """What the curves come to at m points, without noise, in units of the targets."""
         queries = _as_arrays(curves)
         num, num_known = len(queries.share), len(state.weights)
         group = self._group(state.curves.x.shape[1])
-        padded, _ = _pad(state.curves, np.zeros(num_known))
-        asked, _ = _pad(queries, np.zeros(num))
+        padded, _ = _pad(_points(state.curves, state.beginnings), np.zeros(num_known))
+        asked, _ = _pad(_points(queries, state.beginnings), np.zeros(num))
         varying = _num_varying(state.curves.x)
         between, _ = in_double_precision(
             _covariance_and_noise, _kernel(), state.coordinates, padded, asked, group, varying
@@ -157,7 +178,7 @@ def _hyperparameters(coordinates: jax.Array) -> dict[str, Any]:
 
 @jax.jit
 def _covariance_and_noise(
-    kernel: Any, coordinates: jax.Array, one: Curves, other: Curves, group: jax.Array, num_varying: jax.Array
+    kernel: Any, coordinates: jax.Array, one: _Points, other: _Points, group: jax.Array, num_varying: jax.Array
 ) -> tuple[Any, Any]:
     """The covariance between two lists of points, and the variance of the noise."""
     found = _hyperparameters(coordinates)
@@ -168,14 +189,23 @@ def _covariance_and_noise(
     apart = jnp.abs(one.share[:, None] - other.share[None, :])
     is_same = one.training[:, None] == other.training[None, :]
     left = (1 - one.share)[:, None] * (1 - other.share)[None, :]
+    done = one.share[:, None] * other.share[None, :]
     of_features = found["feature_share"] + (1 - found["feature_share"]) * _matern32(apart / found["feature_length"])
     of_own = found["own_share"] + (1 - found["own_share"]) * jnp.exp(-apart / found["own_length"])
     covariance = (
         found["trend_std"] ** 2 * _matern32(apart / found["trend_length"])
         + alike * (found["feature_std"] ** 2 * of_features + found["feature_slope_std"] ** 2 * left)
+        + found["beginning_std"] ** 2 * _alike_at_first(one, other, found["beginning_length"]) * done
         + is_same * (found["own_std"] ** 2 * of_own + found["own_slope_std"] ** 2 * left)
     )
     return covariance, found["noise_std"] ** 2
+
+
+def _alike_at_first(one: _Points, other: _Points, length: jax.Array) -> jax.Array:
+    is_known = jnp.isfinite(one.beginning)[:, None] & jnp.isfinite(other.beginning)[None, :]
+    apart = jnp.abs(jnp.nan_to_num(one.beginning)[:, None] - jnp.nan_to_num(other.beginning)[None, :])
+    is_same = one.training[:, None] == other.training[None, :]
+    return jnp.where(is_known, _matern32(apart / length), is_same)
 
 
 def _matern32(distance: jax.Array) -> jax.Array:
@@ -188,14 +218,15 @@ def _variances(coordinates: jax.Array, share: jax.Array) -> Any:
     """The diagonal of the covariance of points with themselves."""
     found = _hyperparameters(coordinates)
     constant = sum(found[name] ** 2 for name in ("trend_std", "feature_std", "own_std"))
-    return constant + (1 - share) ** 2 * (found["feature_slope_std"] ** 2 + found["own_slope_std"] ** 2)
+    slopes = (1 - share) ** 2 * (found["feature_slope_std"] ** 2 + found["own_slope_std"] ** 2)
+    return constant + slopes + share**2 * found["beginning_std"] ** 2
 
 
 @jax.jit
 def _optimise(
     kernel: Any,
     start: jax.Array,
-    curves: Curves,
+    curves: _Points,
     rows: Rows,
     group: jax.Array,
     num_varying: jax.Array,
@@ -225,14 +256,26 @@ def _checked(curves: Curves, y: Any) -> tuple[Curves, np.ndarray]:
     return curves, y
 
 
-def _pad(curves: Curves, y: Float[np.ndarray, " n"]) -> tuple[Curves, Rows]:
+def _beginnings(curves: Curves, y: Float[np.ndarray, " n"]) -> dict[int, float]:
+    """Of each training that has a value where the earliest of all values are, the normal score of it among these."""
+    is_first = curves.share == curves.share.min()
+    scores = norm.ppf((rankdata(y[is_first]) - 0.5) / is_first.sum())
+    return dict(zip(curves.training[is_first].tolist(), scores.tolist(), strict=True))
+
+
+def _points(curves: Curves, beginnings: dict[int, float]) -> _Points:
+    return _Points(*curves, np.array([beginnings.get(number, np.nan) for number in curves.training.tolist()], float))
+
+
+def _pad(points: _Points, y: Float[np.ndarray, " n"]) -> tuple[_Points, Rows]:
     """Up to the padded size, with trainings of their own that have negative numbers."""
-    num, size = len(curves.share), padded_size(max(len(curves.share), 1))
+    num, size = len(points.share), padded_size(max(len(points.share), 1))
     extra = size - num
-    padded = Curves(
-        np.pad(curves.x, ((0, extra), (0, 0))),
-        np.pad(curves.share, (0, extra)),
-        np.append(curves.training, -1 - np.arange(extra)),
+    padded = _Points(
+        np.pad(points.x, ((0, extra), (0, 0))),
+        np.pad(points.share, (0, extra)),
+        np.append(points.training, -1 - np.arange(extra)),
+        np.pad(points.beginning, (0, extra), constant_values=np.nan),
     )
     rows = Rows(x=padded.x, y=np.pad(y, (0, extra)), noise_variance=np.zeros(size), is_real=np.arange(size) < num)
     return padded, rows

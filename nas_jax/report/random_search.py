@@ -66,8 +66,8 @@ def describe_reference(reference: Reference | None, num: int) -> str:
     """In words, for a picture of `num` trials."""
     if reference is None:
         return (
-            f"Random search is not drawn: fewer than {_MIN_RANDOM} trials of this search are known to be random, and "
-            "all measured in full."
+            f"Random search is not drawn: fewer than {_MIN_RANDOM} trials of this search are known to be random draws "
+            "that were measured in full."
         )
     text = (
         "Random search is the expected best of as many draws, with replacement, from the scores of "

@@ -12,9 +12,10 @@ kernel of u, and a slope towards the end: it is what a curve tells beyond its fe
 Adams, "Freeze-Thaw Bayesian Optimization", 2014) has the asymptote `f` and own curves that decay around it; the trend
 and slopes let a curve that still falls be told from one that has come to rest.
 
-v is the rank of the training's first value among those of all, as a normal score. Trainings that begin alike end alike,
-and need not end in the order in which they begin: networks that collapse at once to a guess of the mean may have the
-least loss at first, and to the end rest there. Where the first value of a training is not known, `h` is its own.
+v is the rank of the training's value at the smallest share, among those of all, as a normal score; `h` has a Matern 3/2
+kernel of it. Trainings that begin alike end alike, and need not end in the order in which they begin: networks that
+collapse at once to a guess of the mean may have the least loss at first, and to the end rest there. Where that value is
+not known, `h` is the training's own.
 
 Hyperparameters maximise their posterior density.
 """

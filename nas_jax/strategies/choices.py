@@ -14,7 +14,7 @@ from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget, Genome, History
 
 _FIXED_SHARE = 0.1  # of the time of an epoch
-_NARROWING = 2.5  # the least number of trainings that come to a rung, for each that goes on from it
+_NARROWING = 3  # the least number of trainings that come to a rung, for each that goes on from it
 _NUM_TYPICAL = 200  # genomes whose mean FLOPs are typical of a space
 
 
@@ -43,10 +43,10 @@ def choices_of(features: Pool, history: History, each: tuple[Budget, ...], budge
     """
     number, last = numbers_of(history), last_rows(history)
     closed = {*history.failed, *history.pending}
-    rows = [row for genome, row in last.items() if genome not in closed and _next_rung(history.budgets[row], each)]
+    rows = [row for genome, row in last.items() if genome not in closed and next_rung(history.budgets[row], each)]
     known = features.known[rows]
     new = list(features.candidates)
-    following = [_next_rung(history.budgets[row], each) or each[-1] for row in rows]
+    following = [next_rung(history.budgets[row], each) or each[-1] for row in rows]
     costs = [budgets.cost(budget, history.budgets[row]) for budget, row in zip(following, rows, strict=True)]
     is_open = np.append(_leaves_enough(history, following, each), np.ones(len(new), bool))
     return Choices(
@@ -78,7 +78,7 @@ def _leaves_enough(history: History, following: Sequence[Budget], each: tuple[Bu
     )
 
 
-def _next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:
+def next_rung(reached: Budget | None, each: tuple[Budget, ...]) -> Budget | None:
     """The first rung beyond a budget, None where it is the full one."""
     return None if reached is None else next((budget for budget in each if budget > reached), None)
 

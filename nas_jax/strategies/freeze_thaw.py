@@ -31,7 +31,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.allowed import allowed
-from nas_jax.spaces.base import GeneSpace, Space
+from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
 from nas_jax.strategies.choices import (
@@ -39,21 +39,15 @@ from nas_jax.strategies.choices import (
     choices_of,
     epochs_of,
     network_space,
-    numbers_of,
     relative_seconds,
 )
-from nas_jax.strategies.contenders import incumbent, is_behind, leading
+from nas_jax.strategies.contenders import is_behind, leading
+from nas_jax.strategies.curve_views import View, views_of
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
-from nas_jax.strategies.targets import Targets, targets_of
-from nas_jax.surrogates.acquisition import log_expected_improvement
-from nas_jax.surrogates.curve_process import CurveProcess, Curves, CurveState
-from nas_jax.surrogates.padding import padded_posterior
-from nas_jax.trial import Budget, History
+from nas_jax.trial import History
 
-_FEWEST = 27  # points
-_GROWTH = 1.4  # of the number of points between two searches for hyperparameters
-_WORST = 0.2  # the share of values that are not told apart where values count as they are
+_OPTIMISM = 3.0  # deviations
 
 
 @dataclass(frozen=True)
@@ -118,24 +112,20 @@ class FreezeThaw:
                 return proposal._replace(budget=each[0])
             if not history.genomes:
                 return None
-        by_rank = bool(rng.integers(2))
         features = self._features(rng, history)
-        process = CurveProcess(_groups_of(self.space))
-        targets = _targets_of(_scores_of(history), by_rank=by_rank)
-        state = self._learn(process, features.known, history, targets, by_rank=by_rank)
         choices = self._priced(choices_of(features, history, each, self.budgets))
         if not choices.genomes:
             return None
-        chosen, value = self._choose(rng, process, state, choices, history)
-        budget = choices.budgets[chosen]
-        at_budget = Curves(choices.x[[chosen]], _shares([budget], each), choices.training[[chosen]])
-        mean, std = (float(part[0]) for part in process.predict(state, at_budget))
+        views = views_of(self.space, features.known, choices, history, each)
+        view = views[int(rng.integers(len(views)))]
+        improvement = view.log_improvement()
+        chosen = self._choose(rng, improvement, views, choices, history)
         return Proposal(
             choices.genomes[chosen],
-            budget,
+            choices.budgets[chosen],
             continues=choices.continues[chosen],
-            predictions=(targets.prediction(mean, std),),
-            details={"acquisition": "expected_improvement", "value": value},
+            predictions=(view.prediction(choices, chosen, each),),
+            details={"acquisition": "expected_improvement", "value": float(np.exp(improvement[chosen]))},
         )
 
     def _priced(self, choices: Choices) -> Choices:
@@ -154,57 +144,25 @@ class FreezeThaw:
         x, candidates = self.space.encode(list(known)), self.space.encode(list(pool.candidates))
         return Pool(scale(x), pool.candidates, scale(candidates))
 
-    def _learn(
-        self,
-        process: CurveProcess,
-        x: Float[np.ndarray, "n d"],
-        history: History,
-        targets: Targets,
-        *,
-        by_rank: bool,
-    ) -> CurveState:
-        """What was measured, failures as the worst, and as if it were the posterior mean of what is pending."""
-        each, number = rung_budgets(self.budgets, self.eta, self.smallest), numbers_of(history)
-        genomes = [*history.genomes, *history.failed]
-        shares = _shares([*history.budgets, *[each[0]] * len(history.failed)], each)
-        num, trainings = len(genomes), np.array([number[genome] for genome in genomes])
-        curves = Curves(x[:num], shares, trainings)
-        first = _size_of_fit(len(history.genomes))
-        begun = Curves(*(part[:first] for part in curves))
-        coordinates = _optimised(process, begun, _targets_of(history.scores[:first], by_rank=by_rank).values)
-        state = process.condition(curves, targets.values, coordinates)
-        if not history.pending:
-            return state
-        pending = Curves(
-            x[num:], _shares(history.pending_budgets, each), np.array([number[genome] for genome in history.pending])
-        )
-        expected = np.asarray(process.predict(state, pending).mean)
-        joined = Curves(*(np.concatenate(parts) for parts in zip(curves, pending, strict=True)))
-        return process.condition(joined, np.append(targets.values, expected), coordinates)
-
     def _choose(
         self,
         rng: np.random.Generator,
-        process: CurveProcess,
-        state: CurveState,
+        improvement: Float[np.ndarray, " m"],
+        views: Sequence[View],
         choices: Choices,
         history: History,
-    ) -> tuple[int, float]:
-        """The place of a choice, and its expected improvement."""
-        posterior = process.predict(state, Curves(choices.x, np.ones(len(choices.x)), choices.training))
-        known = process.predict(state, Curves(state.curves.x, np.ones(len(state.curves.x)), state.curves.training))
-        mean, mean_of_known = np.asarray(posterior.mean), np.asarray(known.mean)
-        improvement = np.asarray(log_expected_improvement(padded_posterior(posterior), mean_of_known.max()))
-        improvement = improvement[: len(mean)]
+    ) -> int:
+        """The place of a choice, by the logarithms of expected improvements and both views."""
         promise = improvement - 0.5 * np.log(choices.costs)
         moves = [int(np.argmax(np.where(choices.is_open, promise, -np.inf)))]
-        hope = mean + np.asarray(posterior.std)
-        catches_up = is_behind(choices, history) & (hope > mean_of_known[incumbent(history)])
+        hope = np.mean([view.lead(_OPTIMISM) for view in views], axis=0)
+        catches_up = is_behind(choices, history) & (hope > 0)
         can_go_on = choices.is_open & choices.is_begun
         if catches_up.any():
             moves.append(int(np.argmax(np.where(catches_up, hope, -np.inf))))
         elif can_go_on.any():
-            moves.append(int(np.argmax(np.where(can_go_on, mean, -np.inf))))
+            lead = np.mean([view.lead(0.0) for view in views], axis=0)
+            moves.append(int(np.argmax(np.where(can_go_on, lead, -np.inf))))
         new = np.flatnonzero(~choices.is_begun)
         leader = leading(history, rung_budgets(self.budgets, self.eta, self.smallest))
         if leader is not None:
@@ -212,8 +170,7 @@ class FreezeThaw:
         elif len(new):
             moves.append(int(rng.choice(new)))
         weights = 1 / choices.costs[moves]  # so that they share the cost in equal parts
-        chosen = moves[int(rng.choice(len(moves), p=weights / weights.sum()))]
-        return chosen, float(np.exp(improvement[chosen]))
+        return moves[int(rng.choice(len(moves), p=weights / weights.sum()))]
 
 
 make = FreezeThaw
@@ -227,57 +184,6 @@ def _by_progress(history: History) -> History:
     return history._replace(values=values[:, None])
 
 
-def _scores_of(history: History) -> Float[np.ndarray, " n"]:
-    """Of the finished trials, and of the failed ones the worst."""
-    scores = history.scores
-    if history.violations.shape[1]:
-        scores = np.where((history.violations > 0).any(axis=1), scores.min(), scores)
-    return np.append(scores, np.full(len(history.failed), scores.min()))
-
-
-def _targets_of(scores: Float[np.ndarray, " n"], *, by_rank: bool) -> Targets:
-    if by_rank:
-        return targets_of(scores, "ranks")
-    return Targets(np.maximum(scores, np.quantile(scores, _WORST)), lambda values: values)
-
-
-def _shares(budgets: Sequence[Budget | None], each: tuple[Budget, ...]) -> Float[np.ndarray, " n"]:
-    """How far trainings come with budgets, on a logarithmic scale from the first rung to the full budget.
-
-    Where the full budget is the only rung, what has it has come to its end, and what has less is at the beginning.
-    """
-    first, full = each[0].epochs, each[-1].epochs
-    epochs = np.array([(budget or each[-1]).epochs for budget in budgets], np.float64)
-    if first == full:
-        return (epochs >= full).astype(np.float64)
-    return np.clip(np.log(epochs / first) / np.log(full / first), 0.0, 1.0)
-
-
-def _size_of_fit(num: int) -> int:
-    """How many of the first points hyperparameters are sought for: so that one search serves many steps."""
-    size = num
-    if num > _FEWEST:
-        size = int(_FEWEST * _GROWTH ** np.floor(np.log(num / _FEWEST) / np.log(_GROWTH)))
-    return size
-
-
-def _groups_of(space: Space) -> tuple[str, ...] | None:
-    """Features of a gene share a lengthscale; all do where the space knows no genes."""
-    return tuple(space.feature_genes) if isinstance(space, GeneSpace) else None
-
-
 @lru_cache(maxsize=2)  # a space is a frozen dataclass
 def _scale_of(space: Space) -> Scale:
     return scale_over_space(space, np.random.default_rng(0), [])
-
-
-def _optimised(process: CurveProcess, curves: Curves, y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
-    """The hyperparameters of points, remembered: the next steps ask for them again."""
-    parts = (np.ascontiguousarray(part, np.float64) for part in (*curves, y))
-    return _optimised_bytes(process, len(y), *(part.tobytes() for part in parts))
-
-
-@lru_cache(maxsize=32)
-def _optimised_bytes(process: CurveProcess, num: int, *parts: bytes) -> Float[np.ndarray, " k"]:
-    x, share, training, y = (np.frombuffer(part) for part in parts)
-    return process.optimise(Curves(x.reshape(num, -1), share, training.astype(int)), y)

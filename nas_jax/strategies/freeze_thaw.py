@@ -14,8 +14,8 @@ al., "In-Context Freeze-Thaw Bayesian Optimization", 2024). Three moves share th
 What the search has is the incumbent, the best of those that have gone furthest. So the first two moves take none
 further than others before three have come to its rung for each that goes on from it, and the first keeps this rule
 everywhere: else the first one that looks good would be trained to its end when little is known. Since what may be
-better catches up, few need to go far, and the more can begin. Who is ahead by one deviation is known well already; by
-three, somebody may be of whom little is known. The toss of a coin says which it is.
+better catches up, few need to go far, and the more can begin. One deviation favours those of which much is known, three
+those of which little is; the toss of a coin says which it is.
 
 The values are seen in two ways (`curve_views.py`). Which training to begin follows one of them, by the toss of a coin;
 who may be better than the incumbent is for both to say, since each errs in its own way.
@@ -35,13 +35,7 @@ from nas_jax.spaces.allowed import allowed
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.base import Proposal, one_by_one, random_proposal
 from nas_jax.strategies.checks import checked_history
-from nas_jax.strategies.choices import (
-    Choices,
-    choices_of,
-    epochs_of,
-    network_space,
-    relative_seconds,
-)
+from nas_jax.strategies.choices import Choices, choices_of, epochs_of, network_space, relative_seconds
 from nas_jax.strategies.contenders import is_behind, leading
 from nas_jax.strategies.curve_views import View, views_of
 from nas_jax.strategies.pools import Pool, Scale, make_pool, scale_over_space

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from nas_jax.objectives import Objectives
 from nas_jax.surrogates import metrics
-from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.base import as_posterior
 from nas_jax.trial import Trial
 
 _MIN_TRIALS = 3  # ranks of fewer say nothing
@@ -49,8 +48,7 @@ def assess(trials: Iterable[Trial], objectives: Objectives) -> dict[str, Assessm
 
 
 def _assess(mean: Float[np.ndarray, " n"], std: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> Assessment:
-    # Not jnp.asarray, which compiles a copy for each new number of trials.
-    posterior = Posterior(*jax.device_put((mean.astype(np.float32), std.astype(np.float32))))
+    posterior = as_posterior(mean, std, np.float64)  # a loss may be larger than every float32
     return Assessment(
         num_predicted=len(values),
         tau=metrics.kendall_tau(mean, values),

@@ -18,6 +18,7 @@ from nas_jax.cli import expand
 from nas_jax.config import PARTS, complete
 from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.hints import describe_type
+from nas_jax.stated import objectives_of
 
 
 class ConfigFlag:
@@ -35,7 +36,14 @@ class ConfigFlag:
 
     @property
     def value(self) -> ConfigDict:
-        return self._holder.value
+        """The config, with all that flags set.
+
+        Raises:
+            UserError: a flag is for the one objective, while `objectives` count in its place.
+        """
+        config = self._holder.value
+        _check_objective_flags(config, _paths_of(self._arguments))
+        return config
 
     def take_parts(self, arguments: Sequence[str]) -> list[str]:
         """Notes the flags that name a part, in either spelling, and returns the other arguments.
@@ -71,15 +79,38 @@ class _PartsParser(ConfigFileFlagParser):
         """
         try:
             config = complete(_load_config(path), self.named)
-            for argument in self.arguments:
-                if match := re.match(r"--?(?:no)?config\.([\w.[\]]+)", argument):
-                    _check_field(config, match[1])
+            for field in _paths_of(self.arguments):
+                _check_field(config, field)
             return config
         except Exception as error:
             mendable = user_error_of(error)
             if mendable is None:
                 raise
             raise mendable from error
+
+
+def _paths_of(arguments: Sequence[str]) -> list[str]:
+    """Of the flags of a config's fields, what is behind `config.`."""
+    matches = [re.match(r"--?(?:no)?config\.([\w.[\]]+)", argument) for argument in arguments]
+    return [match[1] for match in matches if match]
+
+
+def _check_objective_flags(config: ConfigDict, paths: Sequence[str]) -> None:
+    """Raises UserError if a flag is for the one objective, by its own name or another, and `objectives` lack it."""
+    objective = config.objective
+    if not config.objectives or not isinstance(objective, ConfigDict):
+        return
+    needed = objectives_of(config.to_dict()).needed
+    of_metric = [name for name in config if config.get_ref(name) is objective.get_ref("metric")]
+    for path in paths:
+        is_metric = path in ("objective.metric", *of_metric)
+        if is_metric and objective.metric not in needed:
+            raise UserError(
+                f"--config.{path}: {objective.metric!r} is neither in objectives nor in constraints, which count here "
+                f"({', '.join(needed)}); leave the flag out, or name it there"
+            )
+        if path.startswith("objective.") and not is_metric:
+            raise UserError(f"--config.{path}: objectives count here; leave the flag out, and say it of one of them")
 
 
 def _check_field(config: ConfigDict, path: str) -> None:

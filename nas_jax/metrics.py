@@ -12,6 +12,8 @@ DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
 
 CURVE = "curve"  # the metric that is a mapping: of other metrics to their values at each budget
 
+_LARGEST_WITH_DECIMALS = 1e12
+
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 
 
@@ -55,11 +57,12 @@ def spoken(name: str) -> str:
 def digits(value: float | int, metric: str) -> str:
     """A metric's value with four decimals or, where these hide what tells trials apart, six significant digits.
 
-    Fractions always have four decimals: their errors are rarely smaller.
+    So has a number too large for decimals to say anything of it. Fractions always have four decimals: their errors are
+    rarely smaller.
     """
     text = f"{value:.4f}"
     is_told = is_fraction(metric) or math.isclose(float(text), value, rel_tol=5e-7)
-    return text if is_told else f"{value:.6g}"
+    return text if is_told and abs(value) < _LARGEST_WITH_DECIMALS else f"{value:.6g}"
 
 
 def with_metrics_beside(fields: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:

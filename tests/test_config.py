@@ -163,3 +163,29 @@ def test_a_flag_may_give_the_metrics_of_a_table_as_a_mapping(name):
 def test_the_target_of_a_flag_is_the_metric_of_all_sections():
     config = parse("--config.target=loss", "--config.exclude=time", path=QUICKSTART.parent / "benchmark_table.py")
     assert (config.evaluator.metrics, config.objective.metric, config.space.exclude) == ("loss", "loss", "loss,time")
+
+
+TWO = """--config.objectives=[{"metric": "accuracy"}, {"metric": "latency", "maximize": False}]"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--config.target=acuracy"], "--config.target: 'acuracy' is neither in objectives nor in constraints"),
+        (["--config.objective.metric=loss"], r"\(accuracy, latency\); leave the flag out, or name it there"),
+        (["--config.objective.maximize=False"], "--config.objective.maximize: objectives count here; leave the flag"),
+        (["--noconfig.objective.maximize"], "--config.objective.maximize: objectives count here; leave the flag"),
+    ],
+)
+def test_no_flag_is_for_one_objective_where_others_count(flags, error):
+    path = QUICKSTART.parent / "benchmark_table.py"
+    with pytest.raises(UserError, match=error):
+        parse(TWO, *flags, path=path)
+    parse(*flags, path=path)  # alone it counts
+
+
+def test_a_flag_may_name_one_of_the_objectives_or_constraints_once_more():
+    path = QUICKSTART.parent / "benchmark_table.py"
+    assert parse(TWO, "--config.target=latency", path=path).objective.metric == "latency"
+    limit = """--config.constraints=[{"metric": "params", "at_most": 9}]"""
+    assert parse(TWO, limit, "--config.target=params", path=path).objective.metric == "params"

@@ -216,6 +216,7 @@ def test_titles_are_words(metric, title):
         (10, "num_params", "10.0000"),
         (1e9 + 17, "flops", "1000000017.0000"),
         (123456.75, "latency", "123456.7500"),
+        (-1e299, "val_loss", "-1e+299"),
     ],
 )
 def test_digits_tell_trials_apart(value, metric, text):

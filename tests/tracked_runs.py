@@ -16,6 +16,7 @@ SPACE = Categorical(genes=(("width", (16, 32, 64)), ("operation", ("conv", "pool
 GENOMES = tuple(SPACE.genomes())
 CONFIG = {"seed": 3, "search": {"num_trials": 6}}
 METRICS = {"trial": 6, "val_accuracy": 0.75, "test_accuracy": 0.5, "baselines": {}}
+CLASHING = Objectives((Objective("score"), Objective("best_score"), Objective("hypervolume")))  # names of series
 ACCURACIES = (0.25, 0.75, None, 0.5, 0.875, 0.625)  # None: failed
 
 
@@ -29,6 +30,13 @@ def trials():
             metrics = {"val_accuracy": accuracy, "val_loss": float("nan"), "curve": curve}
             yield trial(id, genome, status="finished", metrics=metrics, seconds={"compile": 1.0, "train": 2.5})
     yield trial(6, GENOMES[4], stage="final", status="finished", metrics={"val_accuracy": 0.75})
+
+
+def clashing_trials():
+    """Two whose metrics are called as trackers call what they count themselves; the first one failed."""
+    yield trial(0, GENOMES[0], status="failed", error="", failure="error")
+    yield trial(1, GENOMES[1], status="finished", metrics={"score": 0.5, "best_score": 7.0, "hypervolume": 8.0})
+    yield trial(2, GENOMES[2], status="finished", metrics={"score": 0.25, "best_score": 9.0, "hypervolume": 6.0})
 
 
 def later_trials():
@@ -53,13 +61,13 @@ def write_front_of(workdir, *ids):
     write_front(workdir, objectives, points)
 
 
-def track(trackers, workdir, *, stored=(), told=(), is_complete=False, notes=None, objective=None):
+def track(trackers, workdir, *, stored=(), told=(), is_complete=False, notes=None, objectives=None):
     """A process of a run: it finds `stored` trials in the log, and then `told` ones end."""
     note = (notes if notes is not None else []).append
     with TrialStore(workdir / "trials.jsonl") as store, Tracking(trackers, note) as tracking:
         store.put(*stored)
-        objectives = Objectives((objective or Objective(),))
-        tracking.open(workdir, CONFIG, make_parts(SPACE, objectives=objectives), store.trials())
+        parts = make_parts(SPACE, objectives=objectives or Objectives((Objective(),)))
+        tracking.open(workdir, CONFIG, parts, store.trials())
         for number, each in enumerate(told):
             assessments = {"val_accuracy": assessment(number)} if each.stage == "search" else {}
             tracking.round(Round(number, [], 0.1, assessments))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from nas_jax.objectives import Objective
 from nas_jax.report.page import Table
 from nas_jax.report.plots import BLUE, INK, ORANGE, ScoreLabel, count_trials, finish, new_axes, styled
 from nas_jax.surrogates import metrics as quality
-from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.trial import Prediction
 from nas_jax.units import number, units_of
 
@@ -28,7 +27,7 @@ class Predictions(NamedTuple):
 
     @property
     def posterior(self) -> Posterior:
-        return Posterior(jnp.asarray(self.mean, jnp.float32), jnp.asarray(self.std, jnp.float32))
+        return as_posterior(self.mean, self.std, np.float64)  # a loss may be larger than every float32
 
 
 def predictions_of(predicted: Sequence[Prediction], measured: Sequence[float], positions: Sequence[int]) -> Predictions:

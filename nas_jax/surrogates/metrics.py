@@ -38,11 +38,13 @@ def rmse(predicted: Any, measured: Any) -> float:
 def nlpd(posterior: Posterior, y: Any) -> float:
     """Mean negative log density of `y` `[m]` under each point's own Gaussian, in nats; lower is better.
 
-    Depends on the units of the targets: multiplying them by c adds log(c).
+    Depends on the units of the targets: multiplying them by c adds log(c). Infinite where a density is too small for
+    a number.
     """
     mean, y = _pair(posterior.mean, y)
     std = np.asarray(posterior.std, np.float64)
-    return float(np.mean(0.5 * np.log(2 * np.pi) + np.log(std) + 0.5 * ((y - mean) / std) ** 2))
+    with np.errstate(over="ignore"):
+        return float(np.mean(0.5 * np.log(2 * np.pi) + np.log(std) + 0.5 * ((y - mean) / std) ** 2))
 
 
 def crps(posterior: Posterior, y: Any) -> float:

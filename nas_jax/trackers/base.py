@@ -34,7 +34,8 @@ class Ended(NamedTuple):
 
     trial: Trial
     position: int  # among those of its stage, from 1
-    points: Mapping[str, float]  # each objective's metric, and the best one on the stage's front so far, where finite
+    points: Mapping[str, float]  # each objective's metric, where it is finite
+    so_far: Mapping[str, float | None]  # of the stage's front: `best_METRIC`, and the hypervolume where there is one
     genes: Mapping[str, Scalar]
 
 

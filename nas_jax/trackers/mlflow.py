@@ -79,7 +79,7 @@ class _Writer:
         self._run_again()
         trial = ended.trial
         if ended.position not in self._points[trial.stage]:
-            point = numbers(with_metrics_beside({"trial": trial.id}, ended.points))
+            point = numbers(with_metrics_beside({"trial": trial.id, **ended.so_far}, ended.points))
             self._log(self._id, _metrics(point, ended.position, prefix=f"{trial.stage}/"))
         seconds = numbers(trial.seconds or {})
         tags = {_PARENT: self._id, _TRIAL: str(trial.id), "stage": trial.stage, "architecture": trial.description}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_jax.metrics import with_metrics_beside
 from nas_jax.spaces.base import GeneSpace
 from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, numbers
 
@@ -57,9 +58,10 @@ class _Writer:
             with tempfile.TemporaryDirectory(prefix=".tensorboard-", dir=self._run.workdir) as parent:
                 self._write_trial(Path(parent) / "trial", ended)
                 (Path(parent) / "trial").rename(folder)
-        point = {**ended.points, "failed": trial.status == "failed"}
-        point |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
-        self._file.scalars(ended.position, _under(trial.stage, numbers({**point, "trial": trial.id})))
+        about: dict[str, Any] = {"trial": trial.id, "failed": trial.status == "failed", **ended.so_far}
+        about |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
+        point = numbers(with_metrics_beside(about, ended.points))
+        self._file.scalars(ended.position, _under(trial.stage, point))
 
     def round(self, position: int, quality: Mapping[str, float]) -> None:
         self._file.scalars(position, _under("surrogate", numbers(quality)))

@@ -153,7 +153,12 @@ class _Channel:
         self._told.add(trial.id)
         self._count(trial)
         genes = genes_of(self._run.space, trial.genome)
-        self.writer.trial(Ended(trial, self._num[trial.stage], self._points(trial), genes))
+        points = {
+            objective.metric: objective.sign * value
+            for objective in self._run.objectives
+            if (value := objective.finite_value(trial)) is not None
+        }
+        self.writer.trial(Ended(trial, self._num[trial.stage], points, self._so_far(trial.stage), genes))
 
     def round(self, assessments: Mapping[str, Assessment]) -> None:
         if assessments and self._num["search"] > self._num_assessed:
@@ -171,17 +176,16 @@ class _Channel:
             self._volume = self._growing.add(trial)
         self._fronts[trial.stage].add(trial)
 
-    def _points(self, trial: Trial) -> dict[str, float]:
-        """Each objective's metric, and its best feasible value, where there is one; of several the hypervolume too."""
-        points: dict[str, float] = {}
-        front = self._fronts[trial.stage].values
-        for place, objective in enumerate(self._run.objectives):
-            best = float(front[:, place].max()) if len(front) else None
-            named = {objective.metric: objective.finite_value(trial), f"best_{objective.metric}": best}
-            points |= {name: objective.sign * each for name, each in named.items() if each is not None}
-        if trial.stage == "search" and self._volume is not None:
-            points["hypervolume"] = self._volume
-        return points
+    def _so_far(self, stage: Stage) -> dict[str, float | None]:
+        """Each objective's best feasible metric; of several objectives, in the search, the hypervolume too."""
+        front = self._fronts[stage].values
+        so_far: dict[str, float | None] = {
+            f"best_{objective.metric}": objective.sign * float(front[:, place].max()) if len(front) else None
+            for place, objective in enumerate(self._run.objectives)
+        }
+        if stage == "search" and len(self._run.objectives) > 1:
+            so_far["hypervolume"] = self._volume
+        return so_far
 
 
 def _run_id(path: Path) -> str:

@@ -85,7 +85,7 @@ class _Writer:
         self._save(is_complete=False)
         about: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
         about |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
-        row = with_metrics_beside(about, {**(trial.metrics or {}), **ended.points})
+        row = with_metrics_beside({**about, **ended.so_far}, {**(trial.metrics or {}), **ended.points})
         row = {**numbers(row), **{f"gene: {name}": value for name, value in ended.genes.items()}}
         step = {f"{trial.stage}/{name}": value for name, value in row.items()}
         step |= {f"surrogate/{name}": value for name, value in numbers(self._quality).items()}

@@ -6,7 +6,7 @@ import pytest
 from scipy import integrate, stats
 
 from nas_jax.surrogates import metrics
-from nas_jax.surrogates.base import Posterior
+from nas_jax.surrogates.base import Posterior, as_posterior
 
 
 def _posterior(mean, std):
@@ -41,6 +41,10 @@ def test_nlpd_is_the_density_of_scipy():
     mean, std, y = [0.0, 1.0, -2.0], [1.0, 0.5, 3.0], [0.3, 1.5, 4.0]
     expected = -np.mean(stats.norm(mean, std).logpdf(y))
     assert metrics.nlpd(_posterior(mean, std), y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_densities_that_are_too_small_for_numbers_are_infinitely_unlikely():
+    assert metrics.nlpd(as_posterior([0.0, 1.0], [1e-3, 1.0], np.float64), [-1e299, 1.0]) == np.inf
 
 
 def test_nlpd_shifts_with_the_units():

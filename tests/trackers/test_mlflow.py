@@ -1,7 +1,16 @@
 """MLflow's runs, asked for by its own client from a database in a file."""
 
 import pytest
-from tracked_runs import ACCURACIES, best_until_each, later_trials, track, trials, write_front_of
+from tracked_runs import (
+    ACCURACIES,
+    CLASHING,
+    best_until_each,
+    clashing_trials,
+    later_trials,
+    track,
+    trials,
+    write_front_of,
+)
 
 from nas_jax.trackers.mlflow import MLflow
 
@@ -116,3 +125,10 @@ def test_a_server_that_does_not_answer_ends_nothing(tmp_path, monkeypatch):
     (note,) = notes
     assert note.startswith("the tracker mlflow is off from here: ")
     assert "127.0.0.1" in note
+
+
+def test_a_metric_that_is_called_like_another_series_has_one_of_its_own(tmp_path, uri):
+    track({"mlflow": MLflow(uri)}, tmp_path, told=list(clashing_trials()), objectives=CLASHING)
+    parent, _, history = read(uri)
+    assert history(parent, "search/best_score") == [(2, 0.5), (3, 0.5)]
+    assert history(parent, "search/metric_ best_score") == [(2, 7.0), (3, 9.0)]

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import programs
 import pytest
-from tracked_runs import ACCURACIES, CONFIG, best_until_each, later_trials, track, trials, write_front_of
+from tracked_runs import (
+    ACCURACIES,
+    CLASHING,
+    CONFIG,
+    best_until_each,
+    clashing_trials,
+    later_trials,
+    track,
+    trials,
+    write_front_of,
+)
 from written_tables import table_of
 
 from nas_jax.store import read_trials
@@ -150,3 +160,11 @@ def test_the_command_tells_of_everything(tmp_path):
             own, _, _ = read(workdir / "tensorboard" / stage / f"{trial.id:05d}")
             assert own["metric/accuracy"] == [(0, pytest.approx(trial.metrics["accuracy"]))]
     assert len(texts["winner"]) == 1
+
+
+def test_a_metric_that_is_called_like_another_series_has_one_of_its_own(tmp_path):
+    track(TRACKERS, tmp_path, told=list(clashing_trials()), objectives=CLASHING)
+    scalars, _, _ = read(tmp_path / "tensorboard" / "run")
+    assert scalars["search/best_score"] == [(2, 0.5), (3, 0.5)]
+    assert scalars["search/metric: best_score"] == [(2, 7.0), (3, 9.0)]
+    assert scalars["search/metric: hypervolume"] == [(2, 8.0), (3, 6.0)]

@@ -9,9 +9,11 @@ from fakes import Lookup, dies_at
 from made_runs import make_parts
 from tracked_runs import (
     ACCURACIES,
+    CLASHING,
     GENOMES,
     METRICS,
     best_until_each,
+    clashing_trials,
     later_trials,
     track,
     trial,
@@ -88,8 +90,8 @@ def test_positions_and_best_values_are_those_of_a_stage(tmp_path):
     *searched, final = notebook.told
     assert [ended.position for ended in searched] == [1, 2, 3, 4, 5, 6]
     assert [ended.points.get("val_accuracy") for ended in searched] == list(ACCURACIES)
-    assert [ended.points["best_val_accuracy"] for ended in searched] == best_until_each()
-    assert (final.position, final.points["best_val_accuracy"]) == (1, 0.75)
+    assert [ended.so_far["best_val_accuracy"] for ended in searched] == best_until_each()
+    assert (final.position, final.so_far["best_val_accuracy"]) == (1, 0.75)
     assert searched[0].genes == {"width": 16, "operation": "conv"}
     assert notebook.ends == [METRICS]
 
@@ -99,8 +101,8 @@ def test_a_metric_that_should_be_small_is_best_where_it_is_smallest(tmp_path):
     told = [
         trial(i, GENOMES[i], status="finished", metrics={"val_loss": loss}) for i, loss in enumerate((3.0, 1.0, 2.0))
     ]
-    track({"notebook": notebook}, tmp_path, told=told, objective=Objective("val_loss", maximize=False))
-    assert [ended.points["best_val_loss"] for ended in notebook.told] == [3.0, 1.0, 1.0]
+    track({"notebook": notebook}, tmp_path, told=told, objectives=Objectives((Objective("val_loss", maximize=False),)))
+    assert [ended.so_far["best_val_loss"] for ended in notebook.told] == [3.0, 1.0, 1.0]
     assert [ended.points["val_loss"] for ended in notebook.told] == [3.0, 1.0, 2.0]
 
 
@@ -175,7 +177,7 @@ def test_an_interrupted_search_tells_each_trial_once(tmp_path):
     go_on(Lookup())
     assert [ended.trial.id for ended in notebook.told] == list(range(8))
     scores = [ended.trial.metrics["val_accuracy"] for ended in notebook.told]
-    assert [ended.points["best_val_accuracy"] for ended in notebook.told] == np.maximum.accumulate(scores).tolist()
+    assert [ended.so_far["best_val_accuracy"] for ended in notebook.told] == np.maximum.accumulate(scores).tolist()
 
 
 @pytest.mark.parametrize("moment", ["begin", 2, "close"])
@@ -267,7 +269,7 @@ def test_what_failed_later_is_no_best_value(tmp_path):
     told = [replace(TRIALS[place], budget=Budget(epochs)) for place, epochs in ((4, 1), (3, 3), (5, 3), (2, 9))]
     told[-1] = replace(told[-1], genome=told[-2].genome)
     track({"notebook": notebook}, tmp_path, told=told)
-    assert [ended.points.get("best_val_accuracy") for ended in notebook.told] == [0.875, 0.5, 0.625, 0.5]
+    assert [ended.so_far.get("best_val_accuracy") for ended in notebook.told] == [0.875, 0.5, 0.625, 0.5]
 
 
 def test_the_best_value_is_a_feasible_one(tmp_path):
@@ -276,5 +278,14 @@ def test_the_best_value_is_a_feasible_one(tmp_path):
         tracking.open(tmp_path, {}, make_parts(objectives=small), store.trials())
         for each in TRIALS:
             tracking.trial(each)
-    best = [ended.points.get("best_val_accuracy") for ended in notebook.told if ended.trial.stage == "search"]
+    best = [ended.so_far.get("best_val_accuracy") for ended in notebook.told if ended.trial.stage == "search"]
     assert best == [0.25, 0.25, 0.25, 0.5, 0.5, 0.5]
+
+
+def test_what_is_counted_is_not_taken_for_a_metric_of_that_name(tmp_path):
+    notebook = Notebook()
+    track({"notebook": notebook}, tmp_path, told=list(clashing_trials()), objectives=CLASHING)
+    assert [ended.points.get("best_score") for ended in notebook.told] == [None, 7.0, 9.0]
+    assert [ended.so_far["best_score"] for ended in notebook.told] == [None, 0.5, 0.5]
+    assert [ended.points.get("hypervolume") for ended in notebook.told] == [None, 8.0, 6.0]
+    assert [ended.so_far["hypervolume"] for ended in notebook.told] == [None, None, None]  # from the eighth on

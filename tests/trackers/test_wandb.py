@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from tracked_runs import best_until_each, later_trials, track, trials, write_front_of
+from tracked_runs import CLASHING, best_until_each, clashing_trials, later_trials, track, trials, write_front_of
 
 from nas_jax.trackers.wandb import WandB
 
@@ -83,3 +83,11 @@ def test_the_front_of_several_objectives_is_a_table(tmp_path):
     track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
     (path,) = tmp_path.glob("wandb/offline-run-*/files/media/table/front*.json")
     assert [row[0] for row in json.loads(path.read_text())["data"]] == [4, 1]  # the most accurate one first
+
+
+def test_a_metric_that_is_called_like_another_series_has_one_of_its_own(tmp_path):
+    track(TRACKERS, tmp_path, told=list(clashing_trials()), objectives=CLASHING)
+    rows, _ = read(tmp_path)
+    later = [row for row in rows if row.get("search/trial", 0) > 0]
+    assert [row["search/best_score"] for row in later] == [0.5, 0.5]
+    assert [row["search/metric: best_score"] for row in later] == [7.0, 9.0]

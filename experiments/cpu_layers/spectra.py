@@ -10,7 +10,7 @@ from pathlib import Path
 
 from run import compare, normal, on_one_core, write
 
-from nas_jax.cpu.conv import grouped_conv, is_spectral_faster
+from nas_jax.cpu.conv import direct_conv, is_spectral_faster
 from nas_jax.cpu.spectral_conv import spectral_conv
 
 CHANNELS = ((3, 64), (16, 16), (16, 64), (64, 16), (32, 32), (32, 64), (64, 64), (128, 128))
@@ -21,7 +21,7 @@ def main() -> None:
     for num_images, side, size, (channels, filters) in itertools.product((32, 128), (32, 16, 8, 4), (3, 5), CHANNELS):
         images, kernel = normal(num_images, side, side, channels), normal(size, size, channels, filters)
         shape = {"images": num_images, "side": side, "size": size, "channels": channels, "filters": filters}
-        timed = compare(grouped_conv, spectral_conv, images, kernel, num_rounds=3)
+        timed = compare(direct_conv, spectral_conv, images, kernel, num_rounds=3)
         row = {
             **shape,
             "direct_ms": timed["plain_ms"],

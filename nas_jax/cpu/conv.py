@@ -1,15 +1,11 @@
 """Convolutions in the form that is fastest on a CPU; `experiments/cpu_layers` has the measurements."""
 
-from functools import reduce
-
 import jax
 import jax.numpy as jnp
 
 from nas_jax.cpu.spectral_conv import spectral_conv
 
-# Images whose shares of a kernel's gradient are computed together; fewer are faster by some per cent, but each group is
-# one more convolution to compile.
-_GROUP = 32
+_PLACES = 2048  # of maps, whose shares of a kernel's gradient are computed together: two images of 32x32
 
 
 def conv_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -17,7 +13,8 @@ def conv_on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
     if is_spectral_faster(x, kernel):
         dtype = jnp.promote_types(x.dtype, jnp.float32)
         return spectral_conv(x.astype(dtype), kernel.astype(dtype)).astype(x.dtype)
-    return grouped_conv(x, kernel) if _is_known(x.shape[0]) and x.shape[0] > _GROUP else xla_conv(x, kernel)
+    is_large = _is_known(x.shape[0]) and x.shape[0] * x.shape[1] * x.shape[2] > _PLACES
+    return direct_conv(x, kernel) if is_large else xla_conv(x, kernel)
 
 
 def is_spectral_faster(x: jax.Array, kernel: jax.Array) -> bool:
@@ -45,29 +42,59 @@ def xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 @jax.custom_vjp
-def grouped_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """As `xla_conv`; the kernel's gradient is a sum over groups of images.
+def direct_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """As `xla_conv`; the kernel's gradient is a sum of matrix products, over its places and over groups of images.
 
-    XLA takes that gradient as one matrix product that contracts all places of all images, and whose operands do not
-    fit into a cache; those of a group do.
+    XLA takes that gradient as one convolution whose kernel is the whole map, in all images at once. Where caches are
+    small, it takes up to 20 times as long as the convolution itself; what a group needs fits into them.
     """
     return xla_conv(x, kernel)
 
 
-def _grouped_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+def _forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return xla_conv(x, kernel), (x, kernel)
 
 
-def _grouped_backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     dx = xla_conv(dy, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    groups = [slice(start, start + _GROUP) for start in range(0, x.shape[0], _GROUP)]
-    return dx, reduce(jnp.add, [_kernel_gradient(x[group], kernel, dy[group]) for group in groups])
+    num, size = _num_in_group(x), kernel.shape[0]
+
+    def add_group(total: jax.Array, group: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        return total + _kernel_gradient(*group, size), None
+
+    groups = [array.reshape(-1, num, *array.shape[1:]) for array in (x, dy)]
+    total, _ = jax.lax.scan(add_group, jnp.zeros(kernel.shape, jnp.float32), groups)
+    return dx, total.astype(kernel.dtype)
 
 
-def _kernel_gradient(x: jax.Array, kernel: jax.Array, dy: jax.Array) -> jax.Array:
-    (gradient,) = jax.linear_transpose(lambda kernel: xla_conv(x, kernel), kernel)(dy)
-    return gradient
+def _num_in_group(x: jax.Array) -> int:
+    """The largest number that divides that of the images, and whose maps have no more than `_PLACES`; at least one."""
+    num, height, width, _ = x.shape
+    most = max(1, _PLACES // (height * width))
+    return max(each for each in range(1, most + 1) if num % each == 0)
 
 
-grouped_conv.defvjp(_grouped_forward, _grouped_backward)
+def _kernel_gradient(x: jax.Array, dy: jax.Array, size: int) -> jax.Array:
+    """For each place of the kernel, the product of two maps of which the narrower one is shifted there."""
+    if x.shape[-1] <= dy.shape[-1]:
+        products = [_product(shifted, dy) for shifted in _shifts(x, size)]
+    else:
+        products = [_product(x, shifted) for shifted in _shifts(dy, size)[::-1]]
+    return jnp.stack(products).reshape(size, size, x.shape[-1], dy.shape[-1])
+
+
+def _product(left: jax.Array, right: jax.Array) -> jax.Array:
+    """Sums the products of all pairs of channels over all places: `[b, h, w, c]`, `[b, h, w, f]` -> `[c, f]`."""
+    left, right = (array.reshape(-1, array.shape[-1]) for array in (left, right))
+    return jax.lax.dot_general(left, right, (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+
+
+def _shifts(x: jax.Array, size: int) -> list[jax.Array]:
+    """The map as each place of a kernel meets it, row by row; what is outside of it is zero."""
+    pad, (_, height, width, _) = size // 2, x.shape
+    padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    return [padded[:, row : row + height, column : column + width] for row in range(size) for column in range(size)]
+
+
+direct_conv.defvjp(_forward, _backward)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from nas_jax.cpu.conv import direct_conv
 from nas_jax.cpu.spectral_conv import spectral_conv
 from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
 
@@ -49,6 +50,20 @@ def test_convolution_and_its_gradients_are_those_of_xla(num, side, filters, size
 @pytest.mark.parametrize("sides", [(1, 1), (2, 5), (3, 4), (9, 6), (32, 32), (33, 16)])
 def test_convolution_by_spectra_is_that_of_xla(sides, size):
     assert_equal_with_gradients(spectral_conv, (3, *sides, 5), size, 4)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(8, 20, 25, 4), (7, 20, 25, 4), (3, 50, 60, 4), (8, 20, 25, 9)])
+def test_direct_convolution_in_groups_of_images_is_that_of_xla(shape, size):
+    """Groups of four and of one; the wider map is that of the images, or of the filters."""
+    assert_equal_with_gradients(direct_conv, shape, size, 6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_gradients_of_a_direct_convolution_have_the_types_of_its_inputs(dtype):
+    x, kernel = images(40, 8).astype(dtype), jnp.ones((3, 3, 8, 2), dtype)
+    gradients = jax.grad(lambda *inputs: direct_conv(*inputs).sum(), argnums=(0, 1))(x, kernel)
+    assert [gradient.dtype for gradient in gradients] == [dtype, dtype]
 
 
 def num_operations(conv, shape, size):

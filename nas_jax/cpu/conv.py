@@ -63,8 +63,8 @@ def _backward(saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Ar
     def add_group(total: jax.Array, group: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         return total + _kernel_gradient(*group, size), None
 
-    groups = [array.reshape(-1, num, *array.shape[1:]) for array in (x, dy)]
-    total, _ = jax.lax.scan(add_group, jnp.zeros(kernel.shape, jnp.float32), groups)
+    groups = (x.reshape(-1, num, *x.shape[1:]), dy.reshape(-1, num, *dy.shape[1:]))
+    total, _ = jax.lax.scan(add_group, jnp.zeros(kernel.shape, _type_of_sums(x)), groups)
     return dx, total.astype(kernel.dtype)
 
 
@@ -87,7 +87,11 @@ def _kernel_gradient(x: jax.Array, dy: jax.Array, size: int) -> jax.Array:
 def _product(left: jax.Array, right: jax.Array) -> jax.Array:
     """Sums the products of all pairs of channels over all places: `[b, h, w, c]`, `[b, h, w, f]` -> `[c, f]`."""
     left, right = (array.reshape(-1, array.shape[-1]) for array in (left, right))
-    return jax.lax.dot_general(left, right, (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+    return jax.lax.dot_general(left, right, (((0,), (0,)), ((), ())), preferred_element_type=_type_of_sums(left))
+
+
+def _type_of_sums(x: jax.Array) -> jnp.dtype:
+    return jnp.promote_types(x.dtype, jnp.float32)
 
 
 def _shifts(x: jax.Array, size: int) -> list[jax.Array]:

@@ -15,10 +15,11 @@ from nas_jax.search.loop import search
 from nas_jax.settings import SearchSettings
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
-from nas_jax.strategies import curve_views
+from nas_jax.strategies import curve_views, freeze_thaw
 from nas_jax.strategies.choices import choices_of, relative_seconds
 from nas_jax.strategies.freeze_thaw import FreezeThaw
 from nas_jax.strategies.pools import Pool
+from nas_jax.surrogates.base import as_posterior
 from nas_jax.trial import Budget
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -115,6 +116,28 @@ def test_what_promises_more_than_the_incumbent_catches_up_with_it(incumbent, oth
     strategy = FreezeThaw(SPACE, Budgets(EPOCHS), num_initial=5)
     proposals = [strategy.propose(np.random.default_rng(seed), history, 1)[0] for seed in range(20)]
     assert ((genomes[1], Budget(4)) in {(each.genome, each.budget) for each in proposals}) == catches_up
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "catches_up"),
+    [((3, 1), (-4, 1), {2}), ((-4, 1), (3, 1), {2}), ((3, -2), (-2, 0.5), {1}), ((1, -9), (-2, -9), set())],
+)
+def test_who_catches_up_is_for_both_views_to_say(monkeypatch, one, other, catches_up):
+    """Each says of two trainings by how many deviations they end better than the incumbent."""
+    genomes = SPACE.sample(np.random.default_rng(0), 13)
+    history = make_history(genomes, np.zeros(13))._replace(budgets=tuple(map(Budget, (32, 2, 2, *[1] * 10))))
+
+    def said_views(*arguments):
+        for view, leads in zip(curve_views.views_of(*arguments), (one, other), strict=True):
+            deviations = np.full(len(view.ends.mean), -9.0)
+            deviations[:2] = leads
+            mean = view.incumbent + deviations * view.state.y_std
+            yield view._replace(ends=as_posterior(mean, np.full(len(mean), 1e-6)))
+
+    monkeypatch.setattr(freeze_thaw, "views_of", lambda *arguments: list(said_views(*arguments)))
+    strategy = FreezeThaw(SPACE, Budgets(EPOCHS), num_initial=5)
+    proposals = [strategy.propose(np.random.default_rng(seed), history, 1)[0] for seed in range(20)]
+    assert {genomes.index(each.genome) for each in proposals if each.budget == Budget(4)} == catches_up
 
 
 def test_a_training_below_the_first_rung_may_come_to_it():

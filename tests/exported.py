@@ -14,7 +14,7 @@ from nas_jax.report.card import write_card
 from nas_jax.search.export import Trained, export_network
 from nas_jax.tasks.base import Problem, space_fields
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.checkpoint import save_variables
+from nas_jax.train.checkpoint import save_dtype, save_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.variables import initialize
 from nas_jax.workdir import claim_workdir
@@ -46,6 +46,7 @@ def export_untrained(workdir, class_names=None, description=None, name="digits",
     trial = dataclasses.replace(trial, metrics={"val_accuracy": 0.5, **space.cost(GENOME)._asdict(), **metrics})
     trial = dataclasses.replace(trial, description=description or trial.description)
     network = space.network(GENOME, recipe.dtype)
+    save_dtype(workdir / "finalists" / "3", np.dtype("bfloat16"))
     for seed in metrics.get("seeds", [trial.seed]):
         path = workdir / "finalists" / "3" / str(seed)
         save_variables(path, random_variables(network, image_shape, seed))

@@ -19,6 +19,7 @@ from nas_jax.export import load_best
 from nas_jax.report.card import write_card
 from nas_jax.search.export import read_test_scores
 from nas_jax.tasks.base import Problem
+from nas_jax.train.checkpoint import read_dtype
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import make_forward
@@ -148,6 +149,14 @@ def test_the_test_split_is_measured_on_what_is_shipped(tmp_path):
     problem = Problem(shipped.task, dataset)
     (as_trained,) = measure(make_forward(of_recipe, problem, recipe), [shipped.variables], problem, "test")
     assert abs(as_trained.metrics["test_loss"] - loss) > 1e-4  # otherwise nothing was tested
+
+
+def test_the_recipe_says_what_the_winner_was_trained_in(tmp_path):
+    """Not what the process that exports it would train in; of an earlier version's finalists nothing is known."""
+    export_untrained(tmp_path)
+    assert Recipe(num_epochs=1, warmup_epochs=0.0).dtype == np.float32
+    assert json.loads((tmp_path / "best" / "recipe.json").read_text())["compute_dtype"] == "bfloat16"
+    assert read_dtype(tmp_path) is None
 
 
 def test_the_score_of_each_test_example_is_kept_for_all_seeds(tmp_path):

@@ -21,7 +21,7 @@ from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.tasks.base import Problem, Task, class_metric_names, load_problem
 from nas_jax.train import fit
-from nas_jax.train.checkpoint import save_variables
+from nas_jax.train.checkpoint import save_dtype, save_variables
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.schedules import num_trunk_epochs
 from nas_jax.train.seeds import over_seeds
@@ -42,7 +42,8 @@ class Training:
     is a `state_dir`. A trial that continues another one has its seed, and goes on from the state that came furthest;
     where there is none, it trains from the first epoch, which gives the same and takes longer.
 
-    With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`.
+    With a `checkpoint_dir` the trained variables of a trial are left in `checkpoint_dir/<id of the trial>/<seed>`, and
+    beside them what they were computed in.
 
     Args:
         num_seeds: How often each genome is trained, from different seeds. With more than one, a metric is the mean over
@@ -142,6 +143,7 @@ class Training:
             report(Progress(trial.id, 0, {}, text))
         self._keep(trial, dict(zip(seeds, fits, strict=True)), report)
         if self.checkpoint_dir is not None:
+            save_dtype(self.checkpoint_dir / str(trial.id), self.recipe.dtype)
             for seed, each in zip(seeds, fits, strict=True):
                 save_variables(self.checkpoint_dir / str(trial.id) / str(seed), each.variables)
         metrics = fits[0].metrics if len(fits) == 1 else {**_summary(fits), "seeds": seeds}

@@ -19,7 +19,7 @@ from nas_jax.portable import make_shipped
 from nas_jax.search.examples import write_examples
 from nas_jax.spaces.base import NetworkSpace
 from nas_jax.tasks.base import Problem, best_of
-from nas_jax.train.checkpoint import load_variables
+from nas_jax.train.checkpoint import load_variables, read_dtype
 from nas_jax.train.evaluation import Measured, measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.seeds import over_seeds
@@ -89,7 +89,9 @@ def export_network(
         "spec": spec_to_json(dataset.spec),
     }
     _write_json(unfinished / "genome.json", genome)
-    recipe = {**asdict(trained.recipe), "compute_dtype": trained.recipe.dtype.name, "seed": exported["seed"]}
+    # This process may keep to its CPU, and compute in another type than who trained the winner.
+    dtype = read_dtype(trained.checkpoint_dir / str(winner.id)) or trained.recipe.compute_dtype
+    recipe = {**asdict(trained.recipe), "compute_dtype": dtype, "seed": exported["seed"]}
     _write_json(unfinished / "recipe.json", recipe)
     _write_json(unfinished / "metrics.json", written)
     scores: dict[str, Any] = {str(id): each.scores for id, each in tested.items()}

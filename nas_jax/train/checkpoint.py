@@ -1,4 +1,4 @@
-"""The variables of a trained network on disk, in Orbax's format."""
+"""The variables of a trained network on disk, in Orbax's format, and in what type of numbers it was trained."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from nas_jax.train.variables import Variables
+
+_DTYPE = "compute_dtype.txt"
 
 
 def save_variables(path: Path, variables: Variables) -> None:
@@ -22,3 +24,15 @@ def load_variables(path: Path) -> Variables:
     """The variables in the folder `path`, as NumPy arrays."""
     with ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(path.absolute())
+
+
+def save_dtype(folder: Path, dtype: np.dtype) -> None:
+    """Notes in `folder`, beside the variables, what the networks there computed in: only who trained them knows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _DTYPE).write_text(f"{dtype.name}\n")
+
+
+def read_dtype(folder: Path) -> str | None:
+    """What `save_dtype` noted; None of networks of an earlier version."""
+    path = folder / _DTYPE
+    return path.read_text().strip() if path.exists() else None

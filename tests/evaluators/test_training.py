@@ -18,7 +18,7 @@ from nas_jax.objectives import Objectives
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
-from nas_jax.train.checkpoint import load_variables
+from nas_jax.train.checkpoint import load_variables, read_dtype
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
 from nas_jax.train.step import make_forward
@@ -52,6 +52,7 @@ def test_requests_are_pulled_one_at_a_time_and_come_back_measured(tmp_path):
         assert trial.metrics["num_params"] == SPACE.cost(trial.genome).num_params
         assert 0 <= trial.metrics["val_accuracy"] <= 1
         assert "params" in load_variables(tmp_path / str(trial.id) / str(trial.seed))
+        assert read_dtype(tmp_path / str(trial.id)) == "float32"
 
 
 def test_a_diverging_network_is_a_failed_trial_with_its_reason():

@@ -101,7 +101,8 @@ def _check_objective_flags(config: ConfigDict, paths: Sequence[str]) -> None:
     if not config.objectives or not isinstance(objective, ConfigDict):
         return
     needed = objectives_of(config.to_dict()).needed
-    of_metric = [name for name in config if config.get_ref(name) is objective.get_ref("metric")]
+    metric = dict(objective.items(preserve_field_references=True))["metric"]
+    of_metric = [name for name, field in config.items(preserve_field_references=True) if field is metric]
     for path in paths:
         is_metric = path in ("objective.metric", *of_metric)
         if is_metric and objective.metric not in needed:

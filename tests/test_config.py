@@ -184,6 +184,17 @@ def test_no_flag_is_for_one_objective_where_others_count(flags, error):
     parse(*flags, path=path)  # alone it counts
 
 
+def test_objectives_may_stand_beside_a_section_that_is_none(tmp_path):
+    path = tmp_path / "own.py"
+    sections = {"data": {"name": "digits"}, "space": {"name": "chain"}, "recipe": {"num_epochs": 1}, "features": None}
+    path.write_text(
+        f"import ml_collections\n\n\ndef get_config(_):\n    return ml_collections.ConfigDict({sections!r})\n"
+    )
+    config = parse(TWO, path=path)
+    assert config.features is None
+    assert isinstance(dict(config.items(preserve_field_references=True))["space"], ConfigDict)  # as it was
+
+
 def test_a_flag_may_name_one_of_the_objectives_or_constraints_once_more():
     path = QUICKSTART.parent / "benchmark_table.py"
     assert parse(TWO, "--config.target=latency", path=path).objective.metric == "latency"

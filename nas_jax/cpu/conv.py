@@ -45,8 +45,8 @@ def xla_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def direct_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `xla_conv`; the kernel's gradient is a sum of matrix products, over its places and over groups of images.
 
-    XLA takes that gradient as one convolution whose kernel is the whole map, in all images at once. Where caches are
-    small, it takes up to 20 times as long as the convolution itself; what a group needs fits into them.
+    XLA takes that gradient as one convolution whose kernel is the whole map, in all images at once, which is many times
+    slower on some machines.
     """
     return xla_conv(x, kernel)
 

@@ -68,9 +68,11 @@ def assert_same(tmp_path, first, second):
     """The metrics of two trials and what they have learned."""
     assert first.metrics == second.metrics
     folders = [tmp_path / "finalists" / str(each.id) for each in (first, second)]
-    names = [sorted(path.name for path in folder.iterdir() if path.is_dir()) for folder in folders]
-    assert names[0] == names[1] != []
-    for name in names[0]:
+    names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert names[0] == names[1]
+    seeds = [name for name in names[0] if name.isdecimal()]
+    assert seeds
+    for name in seeds:
         one, other = (load_variables(folder / name) for folder in folders)
         assert jax.tree.all(jax.tree.map(np.array_equal, one, other))
 

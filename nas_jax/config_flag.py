@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict, FieldReference, config_flags
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from nas_jax.cli import expand
@@ -102,7 +102,8 @@ def _check_objective_flags(config: ConfigDict, paths: Sequence[str]) -> None:
         return
     needed = objectives_of(config.to_dict()).needed
     metric = dict(objective.items(preserve_field_references=True))["metric"]
-    of_metric = [name for name, field in config.items(preserve_field_references=True) if field is metric]
+    fields = config.items(preserve_field_references=True)
+    of_metric = [name for name, field in fields if isinstance(field, FieldReference) and field is metric]
     for path in paths:
         is_metric = path in ("objective.metric", *of_metric)
         if is_metric and objective.metric not in needed:

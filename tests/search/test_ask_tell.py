@@ -216,6 +216,7 @@ def test_objectives_have_short_forms(objectives):
     assert Objectives.of(objectives) == Objectives((Objective(),))
 
 
+@pytest.mark.usefixtures("as_users_call")  # with the checks of types it takes several times as long
 def test_asking_takes_time_in_proportion_to_the_trials():
     """Ten times as many: ten times as long at most, and not a hundred times; CPU time, best of five."""
     asked, seconds = random_search_of_many(), {}

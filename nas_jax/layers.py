@@ -1,11 +1,12 @@
 """Flax blocks and pooling functions that more than one space uses.
 
-Two operations are slow with XLA on a CPU in their usual form, and have another one, equal up to rounding
-(`experiments/cpu_layers` has the measurements): `nn.max_pool`, whose gradient is a select-and-scatter, is
-arithmetic on slices here on every device (ties share the gradient); convolutions are in other forms on a CPU alone
-(`cpu/`).
+Some operations are slow with XLA on a CPU in their usual form, and have another one, equal up to rounding
+(`experiments/cpu_layers` has the measurements): `nn.max_pool`, whose gradient is a select-and-scatter, is arithmetic on
+slices here on every device (ties share the gradient), dense layers over places are products of two matrices;
+convolutions are in other forms on a CPU alone (`cpu/`).
 """
 
+import math
 from collections.abc import Callable
 from functools import partial, reduce
 
@@ -20,9 +21,11 @@ from nas_jax.cpu.conv import conv_on_cpu, xla_conv
 from nas_jax.cpu.depthwise_conv import depthwise_on_cpu
 
 
-def conv2d(x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"]) -> Float[jax.Array, "b h w f"]:
-    """Convolution with 'same' padding and stride 1, the kernel's side being odd."""
-    return conv_on_cpu(x, kernel) if jax.default_backend() == "cpu" else xla_conv(x, kernel)
+def conv2d(
+    x: Float[jax.Array, "b h w c"], kernel: Float[jax.Array, "k k c f"], stride: int = 1
+) -> Float[jax.Array, "b h2 w2 f"]:
+    """Convolution; padding is half the kernel's side, which is odd. With a stride of 1 a map keeps its sides."""
+    return conv_on_cpu(x, kernel, stride) if jax.default_backend() == "cpu" else xla_conv(x, kernel, stride)
 
 
 def depthwise_conv2d(
@@ -45,6 +48,62 @@ def he_kernel(key: jax.Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLik
     `train/variables.py` draws all such kernels of a network from one stream of random numbers.
     """
     return jax.random.normal(key, shape, dtype) * np.sqrt(2 / int(np.prod(shape[:-1]))).astype(dtype)
+
+
+def dense_product(
+    x: jax.Array,
+    kernel: jax.Array,
+    dimension_numbers: jax.lax.DotDimensionNumbers,
+    precision: jax.lax.PrecisionLike = None,
+) -> jax.Array:
+    """The product of a dense layer, in which the last axes of `x` meet the first of the kernel, as one of two matrices.
+
+    For `dot_general=` of Flax's layers where `x` has axes of places: XLA on a CPU is slower over more than two axes.
+    """
+    num = len(dimension_numbers[0][0])
+    inputs = math.prod(kernel.shape[:num])
+    matrices = x.reshape(-1, inputs), kernel.reshape(inputs, -1)
+    product = jax.lax.dot(*matrices, precision=precision)
+    return product.reshape(*x.shape[: x.ndim - num], *kernel.shape[num:])
+
+
+class DenseOfPlaces(nn.Module):
+    """Fully connected layer at each place of a map or text, the same at all, with the variables of `nn.Dense`."""
+
+    units: int
+    use_bias: bool = True
+    dtype: jax.typing.DTypeLike = jnp.float32
+    kernel_init: Callable[..., jax.Array] = nn.initializers.lecun_normal()
+    bias_init: Callable[..., jax.Array] = nn.initializers.zeros
+
+    def setup(self) -> None:
+        self.dense = nn.Dense(
+            self.units,
+            self.use_bias,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            bias_init=self.bias_init,
+            dot_general=dense_product,
+        )
+        nn.share_scope(self, self.dense)  # its variables are this layer's own
+
+    def __call__(self, x: Float[jax.Array, "*places _"]) -> Float[jax.Array, "*places units"]:
+        return self.dense(x)
+
+
+class Conv(nn.Module):
+    """Convolution without a bias; see `conv2d`."""
+
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    dtype: jax.typing.DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[jax.Array, "b h w _"]) -> Float[jax.Array, "b h2 w2 f"]:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.filters)
+        kernel = self.param("kernel", he_kernel, shape)
+        return conv2d(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
 
 
 class ConvBlock(nn.Module):

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from nas_jax.cpu.conv import direct_conv
 from nas_jax.cpu.spectral_conv import spectral_conv
-from nas_jax.layers import ConvBlock, avg_pool, avg_pool_to, conv2d, max_pool
+from nas_jax.layers import Conv, ConvBlock, avg_pool, avg_pool_to, conv2d, dense_product, max_pool
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -17,20 +17,25 @@ def images(side, channels, seed=0, num=3):
     return jnp.asarray(np.random.default_rng(seed).normal(size=(num, side, side, channels)), jnp.float32)
 
 
-def plain_conv(x, kernel):
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def plain_conv(x, kernel, stride=1):
+    pad = (kernel.shape[0] // 2,) * 2
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), (pad, pad), dimension_numbers=layout)
 
 
-def assert_equal_with_gradients(conv, shape, size, filters):
+def assert_equal_with_gradients(conv, shape, size, filters, stride=()):
     """The convolution of images of `shape`, and its gradients, are those of XLA."""
+    assert_alike(conv, plain_conv, shape, (size, size, shape[-1], filters), *stride)
+
+
+def assert_alike(ours, theirs, shape, kernel_shape, *rest):
+    """Both functions of arrays of these shapes, and their gradients."""
     rng = np.random.default_rng(0)
-    x, kernel, weights = (
-        jnp.asarray(rng.normal(size=each), jnp.float32)
-        for each in (shape, (size, size, shape[-1], filters), (*shape[:-1], filters))
-    )
+    x, kernel = (jnp.asarray(rng.normal(size=each), jnp.float32) for each in (shape, kernel_shape))
+    weights = jnp.asarray(rng.normal(size=jax.eval_shape(lambda *inputs: theirs(*inputs, *rest), x, kernel).shape))
     ours, theirs = (
-        jax.jit(jax.value_and_grad(lambda *inputs: (each(*inputs) * weights).sum(), argnums=(0, 1)))(x, kernel)  # noqa: B023
-        for each in (conv, plain_conv)
+        jax.jit(jax.value_and_grad(lambda *inputs: (each(*inputs, *rest) * weights).sum(), argnums=(0, 1)))(x, kernel)  # noqa: B023
+        for each in (ours, theirs)
     )
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * float(jnp.abs(other).max()))
@@ -59,6 +64,40 @@ def test_direct_convolution_in_groups_of_images_is_that_of_xla(shape, size):
     assert_equal_with_gradients(direct_conv, shape, size, 6)
 
 
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize(("sides", "stride"), [((20, 25), 2), ((25, 20), 2), ((1, 2), 2), ((20, 25), 3)])
+def test_convolution_with_a_stride_is_that_of_xla(sides, stride, size):
+    """Of maps whose sides the stride divides, and does not; many images, whose gradient is in groups, and few."""
+    for num in (8, 3):
+        assert_equal_with_gradients(conv2d, (num, *sides, 4), size, 6, (stride,))
+        assert_equal_with_gradients(direct_conv, (num, *sides, 6), size, 4, (stride,))
+
+
+def test_a_layer_of_convolution_is_that_of_flax():
+    ours = Conv(filters=5, kernel_size=3, stride=2)
+    theirs = nn.Conv(5, (3, 3), 2, 1, use_bias=False)
+    x, key = images(8, 3), jax.random.key(0)
+    variables = ours.init(key, x)
+    assert jax.tree.structure(variables) == jax.tree.structure(theirs.init(key, x))
+    np.testing.assert_allclose(ours.apply(variables, x), theirs.apply(variables, x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel_shape", "num_axes"),
+    [
+        ((6, 4), (4, 5), 1),
+        ((3, 7, 4), (4, 5), 1),
+        ((2, 3, 4, 5), (5, 6), 1),
+        ((3, 7, 4), (4, 2, 5), 1),
+        ((3, 7, 2, 4), (2, 4, 5), 2),
+    ],
+)
+def test_a_dense_product_is_that_of_xla(shape, kernel_shape, num_axes):
+    """Over places, over those of a map, and into and out of the heads of attention."""
+    axes = tuple(range(len(shape) - num_axes, len(shape))), tuple(range(num_axes))
+    assert_alike(dense_product, jax.lax.dot_general, shape, kernel_shape, (axes, ((), ())))
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
 def test_gradients_of_a_direct_convolution_have_the_types_of_its_inputs(dtype):
     x, kernel = images(40, 8).astype(dtype), jnp.ones((3, 3, 8, 2), dtype)
@@ -76,7 +115,7 @@ def test_large_convolutions_multiply_less(shape, size):
     assert num_operations(conv2d, shape, size) < 0.7 * num_operations(plain_conv, shape, size)
 
 
-def test_convolutions_of_single_places_are_left_alone():
+def test_convolutions_of_single_places_multiply_no_more():
     shape = (64, 8, 8, 512)
     assert num_operations(conv2d, shape, 1) == num_operations(plain_conv, shape, 1)
 

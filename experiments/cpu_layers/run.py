@@ -11,6 +11,7 @@ import os
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -20,13 +21,14 @@ from flax import linen as nn
 
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.executors.slots import worker_variables
-from nas_jax.layers import conv2d, max_pool
+from nas_jax.layers import conv2d, dense_product, max_pool
 
 NUM_ROUNDS = 7
 
 
-def plain_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def plain_conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    pad, layout = (kernel.shape[0] // 2,) * 2, ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), (pad, pad), dimension_numbers=layout)
 
 
 def plain_pool(x: jax.Array) -> jax.Array:
@@ -88,22 +90,40 @@ def main() -> None:
         results.append({"operation": name, **compare(*comparison)})
         print(*results[-1].values(), sep="  ", flush=True)
 
-    for batch, side, channels, filters, size in (
-        (128, 32, 3, 64, 3),
-        (128, 32, 64, 16, 3),
-        (128, 32, 16, 64, 3),
-        (128, 32, 64, 64, 3),
-        (128, 32, 32, 32, 5),
-        (128, 32, 32, 64, 5),
-        (128, 32, 64, 64, 5),
-        (128, 16, 64, 64, 3),
-        (128, 8, 64, 64, 3),
-        (128, 4, 64, 64, 5),
-        (128, 2, 64, 64, 3),
+    for side, channels, filters, size, stride in (
+        (32, 3, 64, 3, 1),
+        (32, 16, 16, 3, 1),
+        (32, 64, 16, 3, 1),
+        (32, 16, 64, 3, 1),
+        (32, 64, 64, 3, 1),
+        (32, 32, 32, 5, 1),
+        (32, 32, 64, 5, 1),
+        (32, 64, 64, 5, 1),
+        (16, 64, 64, 3, 1),
+        (8, 64, 64, 3, 1),
+        (4, 64, 64, 5, 1),
+        (2, 64, 64, 3, 1),
+        (32, 16, 32, 3, 2),
+        (16, 32, 64, 3, 2),
+        (32, 16, 16, 1, 1),
+        (32, 64, 64, 1, 1),
+        (8, 64, 64, 1, 1),
     ):
-        name = f"conv{size}x{size} {channels}-{filters} on {side}x{side}, batch {batch}"
-        images, kernel = normal(batch, side, side, channels), normal(size, size, channels, filters)
-        add(name, plain_conv, conv2d, images, kernel)
+        name = f"conv{size}x{size} {channels}-{filters} on {side}x{side}{f', stride {stride}' if stride > 1 else ''}"
+        images, kernel = normal(128, side, side, channels), normal(size, size, channels, filters)
+        add(f"{name}, batch 128", partial(plain_conv, stride=stride), partial(conv2d, stride=stride), images, kernel)
+    for shape, units in (
+        ((128, 32, 32, 16), 96),
+        ((128, 16, 16, 96), 16),
+        ((32, 128, 64), 256),
+        ((32, 128, 256), 64),
+        ((32, 128, 64), 5000),
+    ):
+        *batch, channels = shape
+        name = f"dense {channels}-{units}, batch {'x'.join(map(str, batch))}"
+        axes = (((len(batch),), (0,)), ((), ()))
+        products = (partial(each, dimension_numbers=axes) for each in (jax.lax.dot_general, dense_product))
+        add(name, *products, normal(*shape), normal(channels, units))
     for batch, side, channels in ((128, 32, 64), (128, 16, 64)):
         name = f"max pool of {side}x{side}x{channels}, batch {batch}"
         add(name, plain_pool, max_pool, normal(batch, side, side, channels))

@@ -8,7 +8,7 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from nas_jax.layers import ConvBlock, max_pool
+from nas_jax.layers import ConvBlock, DenseOfPlaces, max_pool
 from nas_jax.spaces.base import Cost
 from nas_jax.spaces.image_blocks import Block, Weights, conv_weights, weights_of
 
@@ -61,7 +61,7 @@ class EncoderDecoderNetwork(nn.Module):
             elif chosen.skip == "concatenate":
                 x = jnp.concatenate([x, maps[level]], axis=-1)
             x = self._blocks(x, level, f"up{level}", train)
-        x = nn.Dense(self.num_outputs, name="outputs")(x.astype(jnp.float32))
+        x = DenseOfPlaces(self.num_outputs, name="outputs")(x.astype(jnp.float32))
         return x[:, :height, :width]
 
     def _blocks(self, x: jax.Array, level: int, name: str, train: bool) -> jax.Array:

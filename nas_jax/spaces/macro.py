@@ -22,7 +22,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.layers import ConvBlock, Dense, ReluMean, depthwise_conv2d, he_kernel
+from nas_jax.layers import ConvBlock, Dense, DenseOfPlaces, ReluMean, depthwise_conv2d, he_kernel
 from nas_jax.spaces.base import Cost, one_hot
 from nas_jax.spaces.sequences import Sequences
 from nas_jax.spaces.structure import Kind, Layer
@@ -81,7 +81,7 @@ class PointwiseNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
         x = x[:, :: self.stride, :: self.stride]
-        x = nn.Dense(self.filters, use_bias=False, dtype=self.dtype, kernel_init=he_kernel)(x)
+        x = DenseOfPlaces(self.filters, False, self.dtype, kernel_init=he_kernel, name="Dense_0")(x)
         return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
 
 

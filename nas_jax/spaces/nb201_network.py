@@ -9,16 +9,12 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Float
 
-from nas_jax.layers import Dense, Norm, ReluMean, he_kernel
+from nas_jax.layers import Conv, Dense, Norm, ReluMean
 from nas_jax.trial import Genome
 
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (target, source)
 KERNEL_SIDES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 NUM_STAGES = 3
-
-
-def _conv(filters: int, side: int, stride: int, dtype: jax.typing.DTypeLike) -> nn.Conv:
-    return nn.Conv(filters, (side, side), stride, side // 2, use_bias=False, dtype=dtype, kernel_init=he_kernel)
 
 
 def _norm(train: bool, dtype: jax.typing.DTypeLike) -> nn.BatchNorm:
@@ -32,7 +28,7 @@ class Stem(nn.Module):
     dtype: jax.typing.DTypeLike = jnp.float32
 
     def setup(self) -> None:
-        self.conv = _conv(self.filters, 3, 1, self.dtype)
+        self.conv = Conv(self.filters, 3, dtype=self.dtype)
         nn.share_scope(self, self.conv)  # its variables are this layer's own
 
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
@@ -49,7 +45,7 @@ class ReluConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h2 w2 f"]:
-        x = _conv(self.filters, self.side, self.stride, self.dtype)(nn.relu(x))
+        x = Conv(self.filters, self.side, self.stride, self.dtype)(nn.relu(x))
         return _norm(train, self.dtype)(x)
 
 
@@ -90,7 +86,7 @@ class Reduction(nn.Module):
         y = ReluConvNorm(self.filters, 3, 2, self.dtype)(x, train)
         y = ReluConvNorm(self.filters, 3, 1, self.dtype)(y, train)
         shortcut = nn.avg_pool(x, (2, 2), (2, 2), "SAME", count_include_pad=False)
-        return y + _conv(self.filters, 1, 1, self.dtype)(shortcut)
+        return y + Conv(self.filters, 1, dtype=self.dtype)(shortcut)
 
 
 class CellNetwork(nn.Module):

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from nas_jax.layers import ConvBlock, max_pool
+from nas_jax.layers import ConvBlock, DenseOfPlaces, max_pool
 from nas_jax.spaces.base import Cost
 from nas_jax.spaces.encoder_decoder_network import doubled
 from nas_jax.spaces.image_blocks import Block, Weights, conv_weights, weights_of
@@ -93,7 +93,7 @@ class PyramidNetwork(nn.Module):
             [ConvBlock(chosen.map_width, 3, self.dtype, name=f"head{n}_{depth}") for depth in range(chosen.head_depth)]
             for n in range(num)
         ]
-        last = [nn.Dense(self.num_outputs, bias_init=unlikely, name=f"outputs{n}") for n in range(num)]
+        last = [DenseOfPlaces(self.num_outputs, bias_init=unlikely, name=f"outputs{n}") for n in range(num)]
         outputs = []
         for level, each in enumerate(maps):
             x = each

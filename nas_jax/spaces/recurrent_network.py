@@ -7,6 +7,7 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from nas_jax.layers import DenseOfPlaces
 from nas_jax.spaces.base import Cost
 from nas_jax.spaces.text_layers import is_token, pool
 
@@ -66,7 +67,7 @@ class RecurrentNetwork(nn.Module):
         x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
         if chosen.pool:
             x = pool(x, mask, chosen.pool)
-        return nn.Dense(self.num_outputs, name="outputs")(x.astype(jnp.float32))
+        return DenseOfPlaces(self.num_outputs, name="outputs")(x.astype(jnp.float32))
 
 
 def recurrent_cost(chosen: RecurrentSettings, length: int, num_tokens: int, num_outputs: int) -> Cost:

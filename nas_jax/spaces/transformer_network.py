@@ -7,6 +7,7 @@ import jax.typing
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from nas_jax.layers import DenseOfPlaces, dense_product
 from nas_jax.spaces.base import Cost
 from nas_jax.spaces.text_layers import is_token, kernel_of_embedding, logits_of_embedding, pool, sinusoids
 
@@ -42,12 +43,19 @@ class Block(nn.Module):
         chosen = self.settings
 
         def attention(x: Array) -> Array:
-            layer = nn.MultiHeadDotProductAttention(chosen.num_heads, dtype=self.dtype, name="attention")
+            layer = nn.MultiHeadDotProductAttention(
+                chosen.num_heads,
+                dtype=self.dtype,
+                qkv_dot_general=dense_product,
+                out_dot_general=dense_product,
+                name="attention",
+            )
             return layer(x, mask=mask)
 
         def dense(x: Array) -> Array:
-            x = nn.Dense(chosen.factor * chosen.width, dtype=self.dtype, name="dense_in")(x)
-            return nn.Dense(chosen.width, dtype=self.dtype, name="dense_out")(ACTIVATIONS[chosen.activation](x))
+            x = DenseOfPlaces(chosen.factor * chosen.width, dtype=self.dtype, name="dense_in")(x)
+            x = ACTIVATIONS[chosen.activation](x)
+            return DenseOfPlaces(chosen.width, dtype=self.dtype, name="dense_out")(x)
 
         for name, part in (("attention", attention), ("dense", dense)):
             norm = nn.LayerNorm(dtype=self.dtype, name=f"norm_{name}")
@@ -91,7 +99,7 @@ class TransformerNetwork(nn.Module):
             x = pool(x, is_real, chosen.pool)
         if chosen.is_tied:
             return logits_of_embedding(x, embedding.embedding)
-        return nn.Dense(self.num_outputs, name="outputs")(x.astype(jnp.float32))
+        return DenseOfPlaces(self.num_outputs, name="outputs")(x.astype(jnp.float32))
 
 
 def transformer_cost(chosen: TransformerSettings, length: int, num_tokens: int, num_outputs: int) -> Cost:

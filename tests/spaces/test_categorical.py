@@ -181,6 +181,7 @@ def test_spaces_of_equal_values_of_other_types_are_two_spaces():
     assert [space.encode([(1,)]).shape[1] for space in spaces] == [3, 2, 3]
 
 
+@pytest.mark.usefixtures("as_users_call")  # the checks of types look at all of them
 def test_many_allowed_genomes_are_looked_up_fast():
     """A look-up that hashes or compares all of them takes milliseconds each, 5,000 of them 10 s and more."""
     genes = {f"gene {i}": range(6) for i in range(6)}

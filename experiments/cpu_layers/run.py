@@ -119,11 +119,10 @@ def main() -> None:
         ((32, 128, 256), 64),
         ((32, 128, 64), 5000),
     ):
-        *batch, channels = shape
-        name = f"dense {channels}-{units}, batch {'x'.join(map(str, batch))}"
-        axes = (((len(batch),), (0,)), ((), ()))
+        name = f"dense {shape[-1]}-{units}, batch {'x'.join(map(str, shape[:-1]))}"
+        axes = (((len(shape) - 1,), (0,)), ((), ()))
         products = (partial(each, dimension_numbers=axes) for each in (jax.lax.dot_general, dense_product))
-        add(name, *products, normal(*shape), normal(channels, units))
+        add(name, *products, normal(*shape), normal(shape[-1], units))
     for batch, side, channels in ((128, 32, 64), (128, 16, 64)):
         name = f"max pool of {side}x{side}x{channels}, batch {batch}"
         add(name, plain_pool, max_pool, normal(batch, side, side, channels))

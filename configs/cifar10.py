@@ -7,10 +7,10 @@ baseline: 100 random chains, a surrogate of them, and the ten that rank best amo
 `:wide_smoke` and `:latency_smoke` are for tests.
 
 `:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, most of which stop after two or four
-(`freeze_thaw`). All of it took 17 minutes on one core of an AMD EPYC whose other core was busy, with the strategy's
-rules of bc4a375. The winner had a test accuracy of 51.3 %, the mean of three seeds, where the best of the random
-trials, trained in the same way, had 47.9 % and the reference 48.7 %. `experiments/search_on_cifar10` compares such
-searches with others.
+(`freeze_thaw`). All of it took 47 minutes on one core of an AMD EPYC without AVX-512 whose other core was busy; on
+another EPYC an earlier revision took 17. The winner had a test accuracy of 50.6 %, the mean of three seeds, where the
+best of the random trials, trained in the same way, had 47.7 % and the reference 48.8 %.
+`experiments/search_on_cifar10` compares such searches with others.
 
 `:latency` looks for accuracy against the milliseconds of one image on this machine, measured of the compiled network
 before it is trained, with the training cut down for two cores; it leaves a front in `front/`. It took 39 minutes on one

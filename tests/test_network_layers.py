@@ -8,7 +8,17 @@ from flax import linen as nn
 
 from nas_jax.cpu.conv import direct_conv
 from nas_jax.cpu.spectral_conv import spectral_conv
-from nas_jax.layers import Conv, ConvBlock, avg_pool, avg_pool_to, conv2d, dense_product, max_pool
+from nas_jax.layers import (
+    Conv,
+    ConvBlock,
+    DenseOfPlaces,
+    avg_pool,
+    avg_pool_to,
+    conv2d,
+    dense_product,
+    he_kernel,
+    max_pool,
+)
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -73,12 +83,18 @@ def test_convolution_with_a_stride_is_that_of_xla(sides, stride, size):
         assert_equal_with_gradients(direct_conv, (num, *sides, 6), size, 4, (stride,))
 
 
-def test_a_layer_of_convolution_is_that_of_flax():
-    ours = Conv(filters=5, kernel_size=3, stride=2)
-    theirs = nn.Conv(5, (3, 3), 2, 1, use_bias=False)
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Conv(5, 3, stride=2), nn.Conv(5, (3, 3), 2, 1, use_bias=False, kernel_init=he_kernel)),
+        (DenseOfPlaces(5), nn.Dense(5)),
+        (DenseOfPlaces(5, use_bias=False, kernel_init=he_kernel), nn.Dense(5, use_bias=False, kernel_init=he_kernel)),
+    ],
+)
+def test_layers_have_the_variables_and_outputs_of_those_of_flax(ours, theirs):
     x, key = images(8, 3), jax.random.key(0)
     variables = ours.init(key, x)
-    assert jax.tree.structure(variables) == jax.tree.structure(theirs.init(key, x))
+    jax.tree.map(np.testing.assert_array_equal, variables, theirs.init(key, x))
     np.testing.assert_allclose(ours.apply(variables, x), theirs.apply(variables, x), atol=1e-5)
 
 

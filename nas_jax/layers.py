@@ -92,7 +92,7 @@ class DenseOfPlaces(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution without a bias; see `conv2d`."""
+    """Convolution without a bias; see `conv2d`. The same in training."""
 
     filters: int
     kernel_size: int
@@ -100,7 +100,7 @@ class Conv(nn.Module):
     dtype: jax.typing.DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b h w _"]) -> Float[jax.Array, "b h2 w2 f"]:
+    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool = False) -> Float[jax.Array, "b h2 w2 f"]:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.filters)
         kernel = self.param("kernel", he_kernel, shape)
         return conv2d(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)

@@ -33,7 +33,7 @@ def plain_conv(x, kernel, stride=1):
     return jax.lax.conv_general_dilated(x, kernel, (stride, stride), (pad, pad), dimension_numbers=layout)
 
 
-def assert_equal_with_gradients(conv, shape, size, filters, stride=()):
+def assert_equal_with_gradients(conv, shape, size, filters, *stride):
     """The convolution of images of `shape`, and its gradients, are those of XLA."""
     assert_alike(conv, plain_conv, shape, (size, size, shape[-1], filters), *stride)
 
@@ -79,8 +79,8 @@ def test_direct_convolution_in_groups_of_images_is_that_of_xla(shape, size):
 def test_convolution_with_a_stride_is_that_of_xla(sides, stride, size):
     """Of maps whose sides the stride divides, and does not; many images, whose gradient is in groups, and few."""
     for num in (8, 3):
-        assert_equal_with_gradients(conv2d, (num, *sides, 4), size, 6, (stride,))
-        assert_equal_with_gradients(direct_conv, (num, *sides, 6), size, 4, (stride,))
+        assert_equal_with_gradients(conv2d, (num, *sides, 4), size, 6, stride)
+        assert_equal_with_gradients(direct_conv, (num, *sides, 6), size, 4, stride)
 
 
 @pytest.mark.parametrize(

@@ -21,20 +21,6 @@ def _norm(train: bool, dtype: jax.typing.DTypeLike) -> nn.BatchNorm:
     return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=dtype)
 
 
-class Stem(nn.Module):
-    """The convolution that takes images."""
-
-    filters: int
-    dtype: jax.typing.DTypeLike = jnp.float32
-
-    def setup(self) -> None:
-        self.conv = Conv(self.filters, 3, dtype=self.dtype)
-        nn.share_scope(self, self.conv)  # its variables are this layer's own
-
-    def __call__(self, x: Float[jax.Array, "b h w _"], train: bool) -> Float[jax.Array, "b h w f"]:
-        return self.conv(x)
-
-
 class ReluConvNorm(nn.Module):
     """ReLU, convolution, batch normalisation."""
 
@@ -101,7 +87,10 @@ class CellNetwork(nn.Module):
     @nn.nowrap  # outside of a call too
     def stages(self) -> tuple[nn.Module, ...]:
         """Stem, cells and reductions, head, each of them `(x, train) -> x`."""
-        stages: list[nn.Module] = [Stem(self.filters, self.dtype, name="Conv_0"), Norm(self.dtype, name="BatchNorm_0")]
+        stages: list[nn.Module] = [
+            Conv(self.filters, 3, dtype=self.dtype, name="Conv_0"),
+            Norm(self.dtype, name="BatchNorm_0"),
+        ]
         cells, reductions = (count() for _ in range(2))
         for number in range(NUM_STAGES):
             if number > 0:

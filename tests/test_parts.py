@@ -158,6 +158,21 @@ def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
             {"surrogate": {"name": "svm", "warp": "log_distance", "upper_bound": 1.01}},
             "upper_bound=1.01 is for scores as they are, and targets=ranks: set --config.targets=scores",
         ),
+        (
+            {
+                "surrogate": {
+                    "name": "auto",
+                    "choices": [
+                        "random_forest",
+                        {
+                            "name": "calibrated",
+                            "surrogate": {"name": "svm", "warp": "log_distance", "upper_bound": 1.01},
+                        },
+                    ],
+                }
+            },
+            "upper_bound=1.01 is for scores as they are",
+        ),
     ],
 )
 def test_targets_that_do_not_fit_are_refused_before_anything_is_trained(trained, tmp_path, changes, message):

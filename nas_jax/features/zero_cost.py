@@ -176,9 +176,12 @@ def _kept(part: ZeroCost) -> dict[Genome, dict[str, float]]:
 
 
 def _evened(name: str, value: float, batch_size: int) -> float:
-    """The logarithm of what spreads over orders of magnitude; of jacov that of its distance to the largest one."""
-    if math.isnan(value):
-        return value
+    """The logarithm of what spreads over orders of magnitude; of jacov that of its distance to the largest one.
+
+    NaN of what is not finite.
+    """
+    if not math.isfinite(value):
+        return math.nan
     if name == "jacov":
         return -math.log(max(-value - batch_size, 1e-3))
     return math.log1p(value) if name in _SKEWED else value

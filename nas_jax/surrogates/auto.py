@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Float
 
-from nas_jax.surrogates.base import Fitted, Posterior, State
+from nas_jax.surrogates.base import Bounded, Fitted, Posterior, State
 from nas_jax.surrogates.capabilities import description_of, grouped
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.metrics import nlpd
@@ -51,6 +51,12 @@ class Auto:
             raise ValueError(f"choices must be a sequence of at least one surrogate, got {self.choices!r}")
         object.__setattr__(self, "choices", tuple(surrogate_of(choice) for choice in self.choices))
         check_at_least(2, num_folds=self.num_folds)
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The smallest of the choices."""
+        bounds = [choice.upper_bound for choice in self.choices if isinstance(choice, Bounded)]
+        return min((bound for bound in bounds if bound is not None), default=None)
 
     @property
     def titles(self) -> tuple[str, ...]:

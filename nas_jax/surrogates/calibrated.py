@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from nas_jax.surrogates.base import Fitted, Posterior, State, as_posterior, as_result
+from nas_jax.surrogates.base import Bounded, Fitted, Posterior, State, as_posterior, as_result
 from nas_jax.surrogates.capabilities import grouped
 from nas_jax.surrogates.checks import training_arrays
 from nas_jax.surrogates.settings import check_at_least, surrogate_of
@@ -56,6 +56,11 @@ class Calibrated:
         check_at_least(2, num_folds=self.num_folds)
         if not 0 < self.level < 1:
             raise ValueError(f"level must lie between 0 and 1, got {self.level}")
+
+    @property
+    def upper_bound(self) -> float | None:
+        """That of the surrogate."""
+        return self.surrogate.upper_bound if isinstance(self.surrogate, Bounded) else None
 
     def fit(self, key: jax.Array, x: Any, y: Any) -> CalibratedState:
         """Fits the surrogate to `x` `[n, d]` and `y` `[n]`; a lone row leaves deviations as they are.

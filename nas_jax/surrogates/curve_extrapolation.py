@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
 
+from nas_jax.surrogates.arrays import as_numbers
 from nas_jax.surrogates.base import Posterior, as_posterior
 
 
@@ -88,7 +89,7 @@ class CurveExtrapolation:
         Raises:
             ValueError: no points, not equally many, epochs that are not positive, or values that are not finite.
         """
-        epochs, values = np.asarray(epochs, np.float64), np.asarray(values, np.float64)
+        epochs, values = as_numbers("epochs", epochs), as_numbers("values", values)
         if epochs.ndim != 1 or not len(epochs) or epochs.shape != values.shape:
             raise ValueError(f"epochs and values must be points, and equally many: {epochs.shape} and {values.shape}")
         if not (np.isfinite(epochs).all() and np.isfinite(values).all() and (epochs > 0).all()):
@@ -114,7 +115,7 @@ class CurveExtrapolation:
         Raises:
             ValueError: epochs that are not positive.
         """
-        time = np.asarray(epochs, np.float64) / state.last_epoch
+        time = as_numbers("epochs", epochs) / state.last_epoch
         if not (np.isfinite(time).all() and (time > 0).all()):
             raise ValueError("epochs must be positive and finite")
         freedom = 2 * _NOISE_SHAPE + state.num_points

@@ -31,6 +31,7 @@ from jaxtyping import Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.stats import norm, rankdata
 
+from nas_jax.surrogates.arrays import as_numbers
 from nas_jax.surrogates.base import Posterior, as_posterior
 from nas_jax.surrogates.exact import log_density
 from nas_jax.surrogates.hyperparameters import groups_of
@@ -38,6 +39,7 @@ from nas_jax.surrogates.kernels import correlation, stationary_kernel
 from nas_jax.surrogates.lbfgs import minimise
 from nas_jax.surrogates.padding import Rows, padded_size
 from nas_jax.surrogates.precision import in_double_precision
+from nas_jax.surrogates.scaling import spread_of
 
 # Normal priors of hyperparameters: means and deviations. Deviations and lengths are logarithms, shares logits.
 _PRIORS = {
@@ -245,11 +247,11 @@ def _optimise(
 
 def _as_arrays(curves: Curves) -> Curves:
     x, share, training = curves
-    return Curves(np.asarray(x, np.float64), np.asarray(share, np.float64), np.asarray(training, np.int64))
+    return Curves(as_numbers("x", x), as_numbers("share", share), as_numbers("training", training).astype(np.int64))
 
 
 def _checked(curves: Curves, y: Any) -> tuple[Curves, np.ndarray]:
-    curves, y = _as_arrays(curves), np.asarray(y, np.float64)
+    curves, y = _as_arrays(curves), as_numbers("y", y)
     if not len(y) or not (len(y) == len(curves.x) == len(curves.share) == len(curves.training)):
         raise ValueError(f"curves and y must have points, and equally many: {len(curves.x)} and {len(y)}")
     if not (np.isfinite(curves.x).all() and np.isfinite(curves.share).all() and np.isfinite(y).all()):
@@ -288,5 +290,4 @@ def _num_varying(x: Float[np.ndarray, "n d"]) -> np.ndarray:
 
 def _spread(y: Float[np.ndarray, " n"]) -> float:
     """The deviation of targets, one where they do not vary."""
-    std = float(y.std())
-    return std if std > 0 else 1.0
+    return spread_of(y) or 1.0

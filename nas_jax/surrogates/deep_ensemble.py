@@ -19,6 +19,7 @@ from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.checks import query_array, training_arrays
 from nas_jax.surrogates.mixtures import held_out_noise, mixture_moments, posterior_of
 from nas_jax.surrogates.padding import chunks, pad
+from nas_jax.surrogates.randomness import generator_of
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_at_least, check_warp
 
@@ -81,7 +82,7 @@ class DeepEnsemble:
         targets, num_rows = scaling.targets(y), len(y)
         rows = pad(_inputs(scaling, x), targets, np.zeros(num_rows))
         fold_key, member_key = jax.random.split(key)
-        is_held_out = held_out_rows(np.random.default_rng(int(jax.random.bits(fold_key))), self.num_members, num_rows)
+        is_held_out = held_out_rows(generator_of(fold_key), self.num_members, num_rows)
         trains = np.pad(~is_held_out, ((0, 0), (0, len(rows.y) - num_rows)))
         inputs = np.asarray(rows.x, np.float32)
         keys = jax.random.split(member_key, self.num_members)

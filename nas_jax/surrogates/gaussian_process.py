@@ -35,6 +35,7 @@ from nas_jax.surrogates.padding import Chunk, chunks, pad
 from nas_jax.surrogates.posterior_draw import draw_hyperparameters
 from nas_jax.surrogates.posterior_mode import find_mode
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
+from nas_jax.surrogates.randomness import generator_of
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_at_least, check_warp
 
@@ -57,8 +58,7 @@ class GaussianProcess:
         hyperparameters: "optimised", or "drawn": each fit draws them from their posterior (`posterior_draw.py`, with
             `ard` `relevance_draw.py`), without known noise. `sharing` and `num_starts` have no effect then.
         num_draws: With "drawn", over how many processes predictions average.
-        scale_inputs: Scale each feature by its training range, so that one which does not vary there never counts;
-            else the ranges of features must be about one.
+        scale_inputs: Scale features by their ranges in training (one without any never counts); else they are about 1.
         num_starts: Optimisations: the first from the prior mode, all others from draws of the prior.
         max_evaluations: Likelihood evaluations that each start may use.
         min_noise_std: Least noise that a fit can find, in standard deviations of the warped targets.
@@ -217,7 +217,7 @@ class GaussianProcess:
         if not len(queries):
             return as_result(np.zeros((num, 0)), state.scaling.dtype)
         padded = pad(queries, *np.zeros((2, len(queries))))
-        chosen = np.random.default_rng(int(jax.random.bits(key))).integers(len(state.members), size=num)
+        chosen = generator_of(key).integers(len(state.members), size=num)
         draws = np.empty((num, len(queries)))
         for place in np.unique(chosen):
             found = in_double_precision(programs.sample, padded, self._conditioned(state.members[place]), key, num=num)

@@ -2,6 +2,9 @@
 
 A search needs the ranks first. The likelihood and the coverage tell whether deviations can be believed, and only
 make sense for predictions of measurements (`with_noise=True`), since that is what they are compared with.
+
+All read arrays as surrogates do (`arrays.py`), and raise ValueError for what is no vector of real numbers, or for
+vectors of different lengths. Where a number is NaN, so is the result.
 """
 
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from nas_jax.surrogates.arrays import as_numbers
 from nas_jax.surrogates.base import Posterior
 
 LEVELS = tuple(percent / 100 for percent in range(5, 100, 5))
@@ -42,7 +46,7 @@ def nlpd(posterior: Posterior, y: Any) -> float:
     a number.
     """
     mean, y = _pair(posterior.mean, y)
-    std = np.asarray(posterior.std, np.float64)
+    std = _deviations(posterior)
     with np.errstate(over="ignore"):
         return float(np.mean(0.5 * np.log(2 * np.pi) + np.log(std) + 0.5 * ((y - mean) / std) ** 2))
 
@@ -54,7 +58,7 @@ def crps(posterior: Posterior, y: Any) -> float:
     far misses cost less than in `nlpd`.
     """
     mean, y = _pair(posterior.mean, y)
-    std = np.asarray(posterior.std, np.float64)
+    std = _deviations(posterior)
     z = (y - mean) / std
     return float(np.mean(std * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))))
 
@@ -65,10 +69,11 @@ def coverage(posterior: Posterior, y: Any, level: float = 0.95) -> float:
     Less than `level` is overconfidence.
 
     Raises:
-        ValueError: vectors of different lengths, or a level that is not between 0 and 1.
+        ValueError: a level that is not between 0 and 1.
     """
     mean, y = _pair(posterior.mean, y)
-    return float(np.mean(np.abs(y - mean) <= _half_widths(posterior, level)))
+    beyond = np.abs(y - mean) - _half_widths(posterior, level)
+    return float(np.mean(np.where(np.isnan(beyond), np.nan, beyond <= 0)))
 
 
 def sharpness(posterior: Posterior, level: float = 0.95) -> float:
@@ -87,7 +92,7 @@ def calibration_curve(posterior: Posterior, y: Any, levels: Any = LEVELS) -> tup
     """The `levels` `[l]`, and the coverage of `y` `[m]` at each; a curve below the diagonal is overconfidence.
 
     Raises:
-        ValueError: vectors of different lengths, or a level that is not between 0 and 1.
+        ValueError: a level that is not between 0 and 1.
     """
     levels = np.array(levels, np.float64)
     return levels, np.array([coverage(posterior, y, float(level)) for level in levels])
@@ -97,7 +102,7 @@ def calibration_error(posterior: Posterior, y: Any, levels: Any = LEVELS) -> flo
     """Mean distance of the calibration curve from the diagonal, 0 to 1; by chance alone about 0.3 / sqrt(m).
 
     Raises:
-        ValueError: vectors of different lengths, or a level that is not between 0 and 1.
+        ValueError: a level that is not between 0 and 1.
     """
     nominal, observed = calibration_curve(posterior, y, levels)
     return float(np.mean(np.abs(observed - nominal)))
@@ -106,11 +111,15 @@ def calibration_error(posterior: Posterior, y: Any, levels: Any = LEVELS) -> flo
 def _half_widths(posterior: Posterior, level: float) -> np.ndarray:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    return stats.norm.ppf(0.5 + level / 2) * np.asarray(posterior.std, np.float64)
+    return stats.norm.ppf(0.5 + level / 2) * _deviations(posterior)
+
+
+def _deviations(posterior: Posterior) -> np.ndarray:
+    return _pair(posterior.std, posterior.mean)[0]
 
 
 def _pair(predicted: Any, measured: Any) -> tuple[np.ndarray, np.ndarray]:
-    predicted, measured = np.asarray(predicted, np.float64), np.asarray(measured, np.float64)
+    predicted, measured = as_numbers("predictions", predicted), as_numbers("measurements", measured)
     if predicted.ndim != 1 or predicted.shape != measured.shape or predicted.size == 0:
         raise ValueError(
             f"predictions and measurements must be vectors of one length, got {predicted.shape} and {measured.shape}"

@@ -18,6 +18,7 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision, side_by_side
 from nas_jax.surrogates.programs import correlation_of_rows
+from nas_jax.surrogates.randomness import generator_of
 from nas_jax.surrogates.relevance_draw import LOG_LENGTHSCALE, LOG_NOISE_RATIO, SIGNAL_PRIOR, draw_with_relevances
 
 # Lengthscales in units of sqrt(d), d the features that vary: the typical distance of two points grows like it.
@@ -49,7 +50,7 @@ def _draw_alike(
     key: jax.Array, kernel: Any, num_varying: int, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], num: int
 ) -> list[Hyperparameters]:
     """With a single lengthscale, each draw on its own; given a random 400 rows where there are more."""
-    rng = np.random.default_rng(int(jax.random.bits(key)))
+    rng = generator_of(key)
     if len(y) > _MAX_ROWS:
         chosen = np.sort(rng.choice(len(y), _MAX_ROWS, replace=False))
         x, y = x[chosen], y[chosen]

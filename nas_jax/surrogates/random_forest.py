@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestRegressor
 from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.checks import query_array, training_arrays
 from nas_jax.surrogates.mixtures import held_out_noise, mixture_moments, posterior_of
+from nas_jax.surrogates.randomness import seed_of
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_at_least, check_warp
 
@@ -68,7 +69,7 @@ class RandomForest:
             self.num_trees,
             max_features=float(self.max_features),
             min_samples_leaf=self.min_samples_leaf,
-            random_state=int(jax.random.bits(key)),
+            random_state=seed_of(key),
             n_jobs=1,  # small trees take less time than handing them to threads
         ).fit(inputs, targets)
         noise_std = held_out_noise(targets, *_trees(forest, inputs), _is_out_of_bag(forest, len(y)))

@@ -22,6 +22,7 @@ from nas_jax.surrogates.hyperparameters import Hyperparameters
 from nas_jax.surrogates.kernels import correlation
 from nas_jax.surrogates.padding import Rows, pad
 from nas_jax.surrogates.precision import in_double_precision
+from nas_jax.surrogates.randomness import generator_of
 
 LOG_LENGTHSCALE = (float(np.log(1.5)), 1.0)  # mean and deviation, in units of sqrt(d)
 LOG_NOISE_RATIO = (float(np.log(0.03)), 1.5)  # of the noise variance over the signal variance
@@ -66,7 +67,7 @@ def draw_with_relevances(
     Features whose rows of `loadings` are equal have equal lengthscales. Of more than 128 rows, a random 128 are looked
     at.
     """
-    rng = np.random.default_rng(int(jax.random.bits(key)))
+    rng = generator_of(key)
     if len(y) > _MAX_ROWS:
         chosen = np.sort(rng.choice(len(y), _MAX_ROWS, replace=False))
         x, y = x[chosen], y[chosen]

@@ -34,6 +34,7 @@ def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProce
         numbers = {label: number for number, label in enumerate(dict.fromkeys(gp.groups))}
         settings["groups"] = [numbers[label] for label in gp.groups]
     header = {"format": _FORMAT, "settings": settings, "others": len(state.others)}
+    header["warp"] = next(name for name, kind in WARPS.items() if isinstance(state.scaling.warp, kind))
     scaling = state.scaling._asdict() | {"warp": np.array(state.scaling.warp)}
     arrays = {name: value for name, value in state._asdict().items() if name not in ("scaling", "others")}
     arrays |= {f"scaling.{name}": value for name, value in scaling.items()}
@@ -43,7 +44,7 @@ def save(path: str | os.PathLike[str], gp: GaussianProcess, state: GaussianProce
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+            np.savez(file, header=np.array(json.dumps(header, default=np.generic.item)), **arrays)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
@@ -64,12 +65,7 @@ def load(
         FileNotFoundError: no such file.
         ValueError: another kind of file, a later format, or a kernel or mean that is missing or of another class.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop("header")))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} must be a file that save() wrote, and is not: {error}") from error
+    header, arrays = _read(path)
     if header["format"] > _FORMAT:
         raise ValueError(f"{path} must have format {_FORMAT}, got {header['format']}: a later version wrote it")
     settings = {"mean": "constant", "num_draws": 1} | header["settings"]  # format 1 has no mean, nor 2 several draws
@@ -81,7 +77,7 @@ def load(
             settings[name] = given
     if settings["groups"] is not None:
         settings["groups"] = tuple(settings["groups"])
-    warp = WARPS[settings["warp"]](*map(float, arrays.pop("scaling.warp")))
+    warp = WARPS[header.get("warp", settings["warp"])](*map(float, arrays.pop("scaling.warp")))
     scaling = {name: _restored(arrays.pop(f"scaling.{name}")) for name in Scaling._fields if name != "warp"}
     names = [name for name in GaussianProcessState._fields if name not in ("scaling", "others")]
     state = GaussianProcessState(
@@ -92,6 +88,18 @@ def load(
         for place in range(header.get("others", 0))
     )
     return GaussianProcess(**settings), state._replace(others=tuple(others))
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+        if not {"format", "settings"} <= header.keys():
+            raise ValueError("its header has other keys")
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} must be a file that save() wrote, and is not: {error}") from error
+    return header, arrays
 
 
 def _name_of(part: Any) -> str:

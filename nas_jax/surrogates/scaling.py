@@ -67,22 +67,27 @@ def scaling_of(
     """The scaling of training data, of which there is one row or more. Inputs stay as they are without `scale_inputs`.
 
     Raises:
-        ValueError: a target that is not below `upper_bound`.
+        ValueError: a target that is not below `upper_bound`; without `scale_inputs`, inputs above 1e6 in magnitude.
     """
     fitted = warp_of(warp, y, upper_bound)
     warped = fitted.forward(y)
     low, high = np.min(x, axis=0), np.max(x, axis=0)
     if not scale_inputs:
+        _refuse_far(x)
         low, high = np.zeros_like(low), np.ones_like(high)
-    is_constant = bool(np.all(warped == warped[0]))
-    spread = float(np.std(warped))
+    spread = spread_of(warped)
     return Scaling(
         x_low=low,
         x_range=high - low,
         warp=fitted,
-        y_mean=float(warped[0] if is_constant else np.mean(warped)),  # the mean of equal numbers is rounded
-        y_scale=1.0 if is_constant or spread == 0 else spread,  # a spread can underflow
+        y_mean=float(np.mean(warped) if spread else warped[0]),
+        y_scale=spread or 1.0,
     )
+
+
+def spread_of(y: Float64[np.ndarray, " n"]) -> float:
+    """The standard deviation of targets, dividing by n; zero of equal ones, whose mean may be rounded."""
+    return 0.0 if np.all(y == y[0]) else float(np.std(y))
 
 
 def unscaled(x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, " n"]) -> Scaling:
@@ -91,9 +96,13 @@ def unscaled(x: Float64[np.ndarray, "n d"], y: Float64[np.ndarray, " n"]) -> Sca
     Raises:
         ValueError: data that cannot be used as they are.
     """
-    spread = float(np.std(y))
-    if np.max(np.abs(x)) > _FARTHEST:
-        raise ValueError(f"x must be at most {_FARTHEST:g} in magnitude where it is not scaled: scale it first")
+    _refuse_far(x)
+    spread = spread_of(y)
     if spread and not _FLOAT32_SPREADS[0] <= spread <= _FLOAT32_SPREADS[1]:
         raise ValueError(f"y must spread by about one where it is not scaled, got a deviation of {spread:g}: scale it")
     return Scaling(np.zeros(x.shape[1]), np.ones(x.shape[1]), Identity(), y_mean=0.0, y_scale=1.0)
+
+
+def _refuse_far(x: Float64[np.ndarray, "n d"]) -> None:
+    if np.max(np.abs(x)) > _FARTHEST:
+        raise ValueError(f"x must be at most {_FARTHEST:g} in magnitude where it is not scaled: scale it first")

@@ -53,7 +53,10 @@ def surrogate_of(section: Any) -> Surrogate:
     for name in values:
         if name not in known:
             raise ValueError(f"surrogate {settings['name']!r} has no setting {name!r}; choose from {', '.join(known)}")
-    return make(**values)
+    try:
+        return make(**values)
+    except TypeError as error:  # a comparison of text with a number, say
+        raise ValueError(f"surrogate {settings['name']!r}, {values}: {error}") from error
 
 
 def title_of(surrogate: Surrogate) -> str:

@@ -19,6 +19,7 @@ from sklearn.svm import SVR
 from nas_jax.surrogates.base import Posterior
 from nas_jax.surrogates.checks import query_array, training_arrays
 from nas_jax.surrogates.mixtures import held_out_noise, posterior_of
+from nas_jax.surrogates.randomness import generator_of
 from nas_jax.surrogates.scaling import Scaling, scaling_of
 from nas_jax.surrogates.settings import check_at_least, check_warp
 
@@ -88,7 +89,7 @@ class SVM:
         x, y = training_arrays(x, y)
         scaling = scaling_of(x, y, self.warp, self.upper_bound)
         inputs, targets = scaling.inputs(x), scaling.targets(y)
-        rng = np.random.default_rng(int(jax.random.bits(key)))
+        rng = generator_of(key)
         choice = self._choose(inputs, targets, rng)
         gram = _kernel(inputs, inputs, choice.gamma)
         weights = np.ones((1 + self.num_replicas, len(targets)), int)  # how often a machine sees a row

@@ -7,6 +7,7 @@ import numpy as np
 
 from nas_jax.surrogates.base import Posterior, Surrogate, as_posterior
 from nas_jax.surrogates.checks import training_arrays
+from nas_jax.surrogates.randomness import generator_of
 
 
 def cross_validate(surrogate: Surrogate, key: jax.Array, x: Any, y: Any, num_folds: int = 10) -> Posterior:
@@ -26,7 +27,7 @@ def cross_validate(surrogate: Surrogate, key: jax.Array, x: Any, y: Any, num_fol
     if min(num_folds, num_rows) < 2:
         raise ValueError(f"cross-validation needs two folds and two points, got {num_folds} and {num_rows}")
     shuffle_key, fit_key = jax.random.split(key)
-    order = np.random.default_rng(int(jax.random.bits(shuffle_key))).permutation(num_rows)
+    order = generator_of(shuffle_key).permutation(num_rows)
     mean, std, dtype = np.empty(num_rows), np.empty(num_rows), np.dtype(np.float32)
     for number, held_out in enumerate(np.array_split(order, min(num_folds, num_rows))):
         seen = np.setdiff1d(order, held_out)

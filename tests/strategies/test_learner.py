@@ -35,7 +35,7 @@ class Sized(Categorical):
         return (*super().feature_genes, "noise")
 
     def encode(self, genomes):
-        noise = [np.random.default_rng(abs(hash(genome))).normal() * 1e6 for genome in genomes]
+        noise = [np.random.default_rng(abs(hash(genome))).normal() * 1e5 for genome in genomes]
         return np.column_stack([super().encode(genomes), np.array(noise, np.float32)])
 
 

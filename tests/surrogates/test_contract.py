@@ -74,6 +74,16 @@ def test_the_same_key_and_data_repeat(surrogate):
     _assert_same(first, second)
 
 
+def test_it_learns_the_same_where_64_bit_types_are_enabled(surrogate):
+    x, y = _data()
+    plain = surrogate.predict(_fitted(surrogate), x)
+    with jax.enable_x64(True):
+        precise = surrogate.predict(surrogate.fit(KEY, x, y), x)
+        assert precise.mean.dtype == np.float64
+    for first, second in zip(plain, precise, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3)
+
+
 def test_arguments_are_left_alone_and_lists_will_do(surrogate):
     x, y = _data(n=12)
     x_before, y_before = x.copy(), y.copy()

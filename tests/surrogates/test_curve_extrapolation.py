@@ -91,6 +91,11 @@ def test_points_that_make_no_curve(epochs, values):
         ALL.fit(epochs, values)
 
 
+def test_masked_values_are_refused():
+    with pytest.raises(ValueError, match="values must have no masked entries"):
+        ALL.fit([1, 2], np.ma.masked_array([1.0, 99.0], mask=[False, True]))
+
+
 def test_settings_and_epochs_that_cannot_be():
     with pytest.raises(ValueError, match="drift"):
         CurveExtrapolation(drift=-1.0)

@@ -185,6 +185,25 @@ def test_points_that_make_no_curves(x, share, y):
         CurveProcess().fit(curves, np.array(y))
 
 
+def test_values_that_do_not_vary_leave_it_as_uncertain_as_any_others():
+    """Chance accuracy, say: the mean of seven times .1 is not .1, and their deviation not zero."""
+    curves = Curves(np.linspace(0, 1, 7)[:, None], np.zeros(7), np.arange(7))
+    asked = Curves(np.array([[0.5]]), np.ones(1), np.array([99]))
+    process, deviations = CurveProcess(), []
+    for value in (0.1, 0.5):
+        posterior = process.predict(process.fit(curves, np.full(7, value)), asked)
+        assert posterior.mean == pytest.approx([value])
+        deviations.append(float(posterior.std[0]))
+    assert deviations[0] == pytest.approx(deviations[1])
+    assert deviations[0] > 0.1
+
+
+def test_masked_values_are_refused():
+    curves = Curves(np.zeros((2, 1)), np.array([0.0, 1.0]), np.array([0, 1]))
+    with pytest.raises(ValueError, match="y must have no masked entries"):
+        CurveProcess().fit(curves, np.ma.masked_array([1.0, 99.0], mask=[False, True]))
+
+
 def test_settings_that_cannot_be():
     with pytest.raises(ValueError, match="max_evaluations"):
         CurveProcess(max_evaluations=0)

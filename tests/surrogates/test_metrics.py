@@ -116,3 +116,16 @@ def test_wrong_arguments_are_refused():
         metrics.calibration_curve(_posterior([0], [1]), [0], levels=[0.5, 95])
     with pytest.raises(ValueError, match="one length"):
         metrics.calibration_error(_posterior([0], [1]), [0, 1])
+    with pytest.raises(ValueError, match="one length"):
+        metrics.nlpd(_posterior([0, 1], [1]), [0, 1])
+
+
+def test_what_is_no_number_is_refused_and_nan_stays_nan():
+    masked = np.ma.masked_array([1.0, 2.0, 99.0], mask=[False, False, True])
+    for wrong in (masked, ["1", "2", "3"], [1j, 2j, 3j]):
+        for measure in (metrics.rmse, metrics.kendall_tau, metrics.spearman):
+            with pytest.raises(ValueError, match="measurements must"):
+                measure([1.0, 2.0, 3.0], wrong)
+    posterior = _posterior([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+    for measure in (metrics.coverage, metrics.nlpd, metrics.crps, metrics.calibration_error):
+        assert np.isnan(measure(posterior, [0.0, np.nan, 0.0]))

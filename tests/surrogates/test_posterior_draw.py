@@ -183,3 +183,12 @@ def test_known_noise_is_refused():
     x, y = _data()
     with pytest.raises(ValueError, match="noise_std must come with hyperparameters='optimised'"):
         DRAWN.fit(jax.random.key(0), x, y, noise_std=0.1 * np.ones(len(y)))
+
+
+def test_unscaled_inputs_far_from_zero_are_refused():
+    x, y = _data()
+    unscaled = GaussianProcess(scale_inputs=False, num_starts=1)
+    with pytest.raises(ValueError, match=r"x must be at most 1e\+06 in magnitude where it is not scaled"):
+        unscaled.fit(jax.random.key(0), 2e6 + x, y)
+    with pytest.raises(ValueError, match=r"x must be at most 1e\+06 in magnitude where it is not scaled"):
+        unscaled.condition_on(2e6 + x, y, lengthscales=1.0, signal_std=1.0, noise_std=0.1)

@@ -78,8 +78,39 @@ def test_a_kernel_that_is_an_instance_is_asked_for(tmp_path):
             load(tmp_path / "gp.npz", kernel=wrong)
 
 
+@pytest.mark.parametrize("gp", [GaussianProcess(), GaussianProcess(warp="identity")], ids=["default", "identity"])
+def test_a_state_from_gpjax_comes_back(gp, tmp_path):
+    """Its targets are warped by no warp, or by that of the state whose scaling it was given, whatever the settings."""
+    x, y = _data()
+    state = GaussianProcess(num_starts=1).fit(KEY, x, y)
+    model = GaussianProcess(num_starts=1).as_gpjax(state)
+    for made in (gp.from_gpjax(model, *_scaled(state)), gp.from_gpjax(model, x, y, scaling=state.scaling)):
+        save(tmp_path / "gp.npz", gp, made)
+        loaded, again = load(tmp_path / "gp.npz")
+        assert again.scaling.warp == made.scaling.warp
+        np.testing.assert_array_equal(loaded.predict(again, x).mean, gp.predict(made, x).mean)
+
+
+def _scaled(state):
+    return state.x, state.scaling.targets(_data()[1])
+
+
+@pytest.mark.usefixtures("as_users_call")
+def test_settings_of_numpys_types_are_written(tmp_path):
+    gp = GaussianProcess(num_starts=np.int64(2), warp="log_distance", upper_bound=np.float32(9.0))
+    save(tmp_path / "gp.npz", gp, gp.fit(KEY, *_data()))
+    assert load(tmp_path / "gp.npz")[0] == gp
+
+
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "gp.npz"
+    for header in ("[1]", '{"a": 1}'):
+        np.savez(path, header=np.array(header))
+        with pytest.raises(ValueError, match=r"must be a file that save\(\) wrote"):
+            load(path)
+    np.save(tmp_path / "gp.npy", np.ones(3))
+    with pytest.raises(ValueError, match=r"must be a file that save\(\) wrote"):
+        load(tmp_path / "gp.npy")
     for content in (b"", b"text", pickle.dumps({"a": 1})):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"must be a file that save\(\) wrote"):

@@ -49,6 +49,19 @@ def test_a_wrong_setting_is_refused(section, message):
         surrogate_of(section)
 
 
+@pytest.mark.usefixtures("as_users_call")
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"name": "random_forest", "num_trees": "500"}, "surrogate 'random_forest', .*'500'.*: '<' not supported"),
+        ({"name": "svm", "costs": 10.0}, "surrogate 'svm', .*10.0.* has no len"),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(section, message):
+    with pytest.raises(ValueError, match=message):
+        surrogate_of(section)
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [

@@ -25,8 +25,9 @@ from nas_jax.errors import UserError
 from nas_jax.importance.ablation import Ablation, ablate
 from nas_jax.importance.measures import Importance, measure_importance
 from nas_jax.importance.of_run import study_of
-from nas_jax.importance.study import UNITS, Study
+from nas_jax.importance.study import Study, units_of_effects
 from nas_jax.importance.tables import COLUMNS, ablation_table, csv_rows, effects_table, importance_table
+from nas_jax.objectives import Objective
 from nas_jax.parts import Parts
 from nas_jax.record import Record, find_best, find_winner, read_record
 from nas_jax.run import Run, recorded_parts
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
         importances[objective.metric] = found
         if len(parts.objectives) > 1:
             console.print(Text(objective.metric))
-        _show(console, study, found)
+        _show(console, study, found, objective)
     ablations = _ablate(console, record, parts, options.ablate) if options.ablate else []
     path = workdir / "importance.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -60,9 +61,9 @@ def main(argv: Sequence[str]) -> None:
     print(path)
 
 
-def _show(console: Console, study: Study, importance: Importance) -> None:
+def _show(console: Console, study: Study, importance: Importance, objective: Objective) -> None:
     console.print(importance_table(importance), effects_table(importance))
-    console.print(f"Effects are in {UNITS[study.learner.kind_of(study.history)]}.")
+    console.print(f"Effects are in {units_of_effects(study.learner.kind_of(study.history), objective)}.")
     console.print(f"R² of held-out trials, which is what all this rests on: {importance.r2:.3f}")
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from nas_jax.errors import UserError
 from nas_jax.importance.points import ChoicePoints, FeaturePoints, points_for
+from nas_jax.objectives import Objective
 from nas_jax.spaces.base import GeneSpace
 from nas_jax.strategies.learner import Learner, is_by_spread
 from nas_jax.strategies.pools import Scale, scale_over_space
@@ -22,13 +23,18 @@ from nas_jax.trial import History
 
 MIN_TRIALS = 10  # with a score, of which importance can be asked at all
 
-# Of what is learned, by the kind of targets.
-UNITS = {
+_UNITS = {  # of what is learned, by the kind of targets
     "ranks": "deviations of normal scores (ranks)",
-    "scores": "units of the score",
+    "scores": "units of {metric}",
     "log_errors": "units of minus the logarithm of the error",
     "logarithms": "units of the logarithm",
 }
+
+
+def units_of_effects(kind: str, objective: Objective) -> str:
+    """In what effects are told, and which sign is good where less of the metric is better; `kind` is of targets."""
+    unit = _UNITS[kind].format(metric=objective.metric)
+    return unit if objective.maximize else f"{unit}, where + is an improvement: less {objective.metric}"
 
 
 class Fitted(NamedTuple):
@@ -130,7 +136,7 @@ class Study:
         return folds
 
     def _fit(self, key: jax.Array, rows: Int[np.ndarray, " s"]) -> Fitted:
-        surrogate = self.learner.surrogate
+        surrogate = self.learner.told_of_genes
         try:
             return Fitted(surrogate, surrogate.fit(key, self.x[rows], self.targets[rows]), self.scale)
         except ValueError as error:

@@ -5,7 +5,7 @@ As the report it is written from files alone. Headings follow Mitchell et al., "
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,7 +19,7 @@ from nas_jax.record import Record, read_record
 from nas_jax.report.markdown import escape, table, yaml
 from nas_jax.report.noise import noise_of
 from nas_jax.tasks.base import Task
-from nas_jax.trial import BASELINES
+from nas_jax.trial import BASELINES, CONTENDERS, Trial
 from nas_jax.units import number, percent
 
 _PROGRAM = Template("""\
@@ -151,7 +151,7 @@ def write_card(workdir: Path, task: Task, folder: Path | None = None) -> Path:
         remarks=_remarks(run, task, is_searched),
         normalized=_NORMALIZED if is_image else "",
         recipe=_fenced(yaml(_training(best, exported)), "yaml"),
-        search=_search(run) if is_searched else "The architecture was given, not searched for.",
+        search=how_it_was_found(run) if is_searched else "The architecture was given, not searched for.",
         provenance=table(("", ""), _provenance(run)),
         command=_fenced(run.environment.get("command", "unknown"), "sh"),
         limits="\n".join(f"- {escape(limit)}" for limit in words.limits),
@@ -221,15 +221,29 @@ def _remarks(run: Record, task: Task, is_searched: bool) -> str:
     return " ".join(remarks)
 
 
-def _search(run: Record) -> str:
-    num_searched, num_finals = (sum(t.metrics is not None for t in run.of(stage)) for stage in ("search", "final"))
+def how_it_was_found(run: Record) -> str:
+    """How the architecture was found, as far as the files tell: what was tried, what chose the finalists, and the best.
+
+    An architecture that was measured with several budgets is one.
+    """
+    tried, in_full = (_num_measured(run.of(*stages)) for stages in (("search",), CONTENDERS))
     names = {part: escape(str(run.config[part]["name"])) for part in ("space", "strategy", "surrogate")}
-    return (
-        f"The strategy {names['strategy']} tried {num_searched:,} architectures of the space {names['space']}. A "
-        f"surrogate ({names['surrogate']}) then ranked those and {number(run.config['finalists']['num_candidates'])} "
-        f"untried ones by what it expected. The first {num_finals:,} had the full training, and this one the "
-        f"best {escape(' and '.join(run.objectives.metrics))}."
-    )
+    metrics = escape(" and ".join(run.objectives.metrics))
+    text = f"The strategy {names['strategy']} tried {tried:,} architectures of the space {names['space']}. "
+    if run.config["finalists"].get("pick") == "incumbent":
+        text += "The best of them had the full training. "
+    else:
+        text += (
+            f"A surrogate ({names['surrogate']}) then chose, by what it expected of those and of up to "
+            f"{number(run.config['finalists']['num_candidates'])} untried ones, which had the full training. "
+        )
+    if len(run.objectives) == 1:
+        return f"{text}Of {in_full:,} with the full training this one had the best {metrics}."
+    return f"{text}Of {in_full:,} with the full training no other one beat this one in {metrics} together."
+
+
+def _num_measured(trials: Iterable[Trial]) -> int:
+    return len({trial.genome for trial in trials if trial.metrics is not None})
 
 
 def _provenance(run: Record) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nas_jax.errors import UserError
 from nas_jax.importance.measures import Importance, measure_importance
-from nas_jax.importance.study import MIN_TRIALS, UNITS, Study
+from nas_jax.importance.study import MIN_TRIALS, Study, units_of_effects
 from nas_jax.objectives import Objective
 from nas_jax.report.page import Picture, Section, Table
 from nas_jax.report.plots import BLUE, INK, finish, new_axes, styled
@@ -97,13 +97,11 @@ def _effects(importance: Importance, genes: Sequence[str], objective: Objective,
         sign = "+" if mean >= 0 else "-"
         return gene, str(choice), f"{sign}{units(abs(mean))}" + ("" if math.isnan(std) else f" ± {units(std)}")
 
-    unit = f"units of {objective.metric}" if is_score else UNITS[targets]
-    if is_score and not objective.maximize:
-        unit += ", where + is an improvement"
     return Table(
         ("Gene", "Choice", "Effect"),
         tuple(row(*effect) for effect in shown),
-        f"What a choice adds to the mean over all choices of its gene, in {unit}; ± is one standard deviation.",
+        f"What a choice adds to the mean over all choices of its gene, in {units_of_effects(targets, objective)}; ± is "
+        "one standard deviation.",
         numeric=("Effect",),
     )
 

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nas_jax.objectives import Objective
-from nas_jax.record import is_in_full
+from nas_jax.record import is_in_full, score
 from nas_jax.report.subject import Subject
+from nas_jax.trial import Trial
 
 _MIN_RANDOM = 4  # random trials without which there is no reference
 
@@ -15,7 +16,7 @@ _MIN_RANDOM = 4  # random trials without which there is no reference
 class Reference(NamedTuple):
     """The values of the trials that stand for random search, and what these trials are."""
 
-    scores: Float[np.ndarray, " m"]
+    scores: Float[np.ndarray, " m"]  # NaN of one that failed or broke a constraint: a draw of nothing
     description: str
 
 
@@ -26,21 +27,32 @@ class Expectation(NamedTuple):
     is_extrapolated: Bool[np.ndarray, " n"]
 
 
-def random_reference(subject: Subject, objective: Objective) -> Reference | None:
-    """The trials of the search that owe nothing to earlier ones; None where they are not known, or too few.
+def random_draws(subject: Subject) -> list[Trial]:
+    """The trials of the search that owe nothing to earlier ones and have ended; none where they are not known.
 
-    None as well where some trials had less than the largest budget.
+    None as well where some trials had less than the largest budget: those that were trained in full were chosen.
     """
-    num = min(subject.num_random, len(subject.searched))
-    if not all(is_in_full(subject.searched)):  # those that were trained in full were chosen
+    if not all(is_in_full(subject.searched)):
+        return []
+    first = subject.searched[: int(min(subject.num_random, len(subject.searched)))]
+    return [trial for trial in first if trial.status != "pending"]
+
+
+def random_reference(subject: Subject, objective: Objective) -> Reference | None:
+    """The random draws by one objective; None where fewer than four of them have a value and keep the constraints."""
+    draws = random_draws(subject)
+    kept = [subject.objectives.is_feasible(trial) for trial in draws]
+    scores = np.array([score(trial, objective) for trial in draws], np.float64)
+    scores = np.where(kept, scores, np.nan)
+    num_lost = int(np.isnan(scores).sum())
+    if len(scores) - num_lost < _MIN_RANDOM:
         return None
-    scores = subject.feasible_scores(objective)[: int(num)]
-    scores = scores[~np.isnan(scores)]
-    if num == len(subject.searched):
+    if subject.num_random >= len(subject.searched):
         description = "all trials of this search, which are random"
     else:
         description = "the initial trials, which the strategy drew at random before it asked the surrogate"
-    return Reference(scores, f"{description} ({len(scores)})") if len(scores) >= _MIN_RANDOM else None
+    lost = f", {num_lost} of them without a score that counts" if num_lost else ""
+    return Reference(scores, f"{description} ({len(scores)}{lost})")
 
 
 def expected_best(scores: Float[np.ndarray, " m"], num: int) -> Float[np.ndarray, " num"]:
@@ -49,11 +61,14 @@ def expected_best(scores: Float[np.ndarray, " m"], num: int) -> Float[np.ndarray
     The sum over i of x_i ((i/m)^n - ((i-1)/m)^n), where x_1 <= ... <= x_m (Dodge et al., "Show Your Work: Improved
     Reporting of Experimental Results", EMNLP 2019, eq. 2-4). Never above the largest of `scores`, and biased downwards,
     the more so the more draws there are for each score.
+
+    Some scores may be NaN: a draw of such a one brings nothing. What is expected is then the maximum of draws that have
+    brought something, and the sum runs over the others, divided by the probability of that, 1 - (f/m)^n.
     """
-    m = len(scores)
-    below = np.arange(m + 1) / m  # [m + 1]
-    powers = below[None] ** np.arange(1, num + 1)[:, None]  # [num, m + 1]
-    return np.diff(powers, axis=1) @ np.sort(scores)
+    m, known = len(scores), np.sort(scores[~np.isnan(scores)])
+    below = np.arange(m - len(known), m + 1) / m  # [k + 1]
+    powers = below[None] ** np.arange(1, num + 1)[:, None]  # [num, k + 1]
+    return np.diff(powers, axis=1) @ known / (1 - powers[:, 0])
 
 
 def expectation_of(reference: Reference, num: int) -> Expectation:

@@ -14,6 +14,7 @@ from nas_jax.metrics import title_of
 from nas_jax.objectives import Objective
 from nas_jax.report.page import Picture, Plane, Point, Section, Table, Tick
 from nas_jax.report.plots import BLUE, ORANGE, count_trials, finish, new_axes, styled
+from nas_jax.report.random_search import random_draws
 from nas_jax.report.subject import Subject
 from nas_jax.trial import CONTENDERS, Trial
 from nas_jax.units import in_units, number, sentence
@@ -153,12 +154,9 @@ def _growth(subject: Subject) -> tuple[Picture, ...]:
     volumes = np.array([volume for _, volume in hypervolumes(objectives, subject.searched)])
     if not len(volumes):
         return ()
-    history = objectives.history(subject.searched)
-    reference = objectives.reference(history)
-    is_random = [place < subject.num_random for place in history.places]
-    is_kept = np.asarray(np.all(history.violations <= 0, axis=1))
-    random = history.values[is_random]
-    random[~is_kept[is_random]] = reference
+    reference = objectives.reference(objectives.history(subject.searched))
+    drawn = [(objectives.values(trial), objectives.is_feasible(trial)) for trial in random_draws(subject)]
+    random = np.array([values if values is not None and is_kept else reference for values, is_kept in drawn])
     signed = zip(objectives, reference.tolist(), strict=True)
     where = ", ".join(f"{title_of(each.metric)} {in_units(each.sign * value, each.metric)}" for each, value in signed)
     caption = f"Counted from {where}; the last one is {number(float(volumes[-1]))}."
@@ -166,7 +164,7 @@ def _growth(subject: Subject) -> tuple[Picture, ...]:
     if len(knots):
         caption += (
             f" Random search is the mean of {_NUM_RESAMPLES} draws, with replacement, from the {len(random)} trials "
-            "that are known to be random; beyond so many it says too little."
+            "that are known to be random, failures among them; beyond so many it says too little."
         )
     return (Picture(_draw(volumes, knots, expected), "Hypervolume of the front so far", caption),)
 

@@ -44,7 +44,7 @@ class Bayesopt:
         acquisition: One of ACQUISITIONS, for one objective without constraints that have to be learned; others have the
             expected improvement of the hypervolume. "thompson" draws the function at all candidates together where the
             surrogate can (has `sample`) and they are at most 1,000, else point by point.
-        targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
+        targets: What the surrogate learns of scores: one of the kinds of `targets.py`.
         beta: Optimism of "upper_confidence_bound", squared deviations.
         num_candidates: Candidates of a proposal where the space is too large to be enumerated.
         max_enumerated: The largest number of genomes that are enumerated.
@@ -139,7 +139,7 @@ class Bayesopt:
         if condition is not None:  # keeps the hyperparameters
             return learned._replace(state=condition(pending, fantasies))
         values = np.append(learned.targets.values, fantasies)
-        return learned._replace(state=self.surrogate.fit(key, pool.known, values))
+        return learned._replace(state=self.learner.told_of_genes.fit(key, pool.known, values))
 
     def _values(self, rng: np.random.Generator, learned: Learned, pool: Pool, posterior: Posterior) -> np.ndarray:
         """The acquisition of each candidate; higher is better."""

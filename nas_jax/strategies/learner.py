@@ -42,7 +42,7 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True)
 class Learner:
-    """The surrogate, and whether it learns the "ranks" of scores or the "scores" themselves (`targets.py`).
+    """The surrogate, and which kind of targets it makes of scores: one of `TARGETS` (`targets.py`).
 
     Raises:
         ValueError: an unknown kind of targets.
@@ -83,7 +83,7 @@ class Learner:
         """
         try:
             targets = self.targets_of(history)
-            state = self._told_of_genes().fit(key, x[: len(targets.values)], targets.values)
+            state = self.told_of_genes.fit(key, x[: len(targets.values)], targets.values)
         except ValueError as error:
             raise UserError(
                 f"surrogate: {error}; targets={self.targets!r} are what it was given: set another --config.targets, or "
@@ -91,7 +91,8 @@ class Learner:
             ) from error
         return Learned(state, targets)
 
-    def _told_of_genes(self) -> Surrogate:
+    @property
+    def told_of_genes(self) -> Surrogate:
         """The surrogate, told which gene decides each feature if it has a use for that."""
         return (
             grouped(self.surrogate, self.space.feature_genes) if isinstance(self.space, GeneSpace) else self.surrogate

@@ -28,7 +28,7 @@ class OneShot:
 
     Args:
         surrogate: The recommended one, unless another is given (`recommended.py`).
-        targets: The surrogate learns the "ranks" of scores, or the "scores" themselves.
+        targets: What the surrogate learns of scores: one of the kinds of `targets.py`.
         objectives: What the values are of.
 
     Raises:

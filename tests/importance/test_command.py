@@ -55,7 +55,7 @@ def test_command_prints_tables_and_leaves_them_in_the_workdir(tmp_path):
     workdir = run_of_a_table(tmp_path / "run", 40)
     done = command(workdir, "--ablate=3", "--targets=scores")
     assert done.returncode == 0, done.stderr
-    assert "units of the score" in done.stdout
+    assert "units of accuracy" in done.stdout
     with (workdir / "importance.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["measure"] for row in rows} == {"sobol first", "sobol total", "permutation", "effect", "ablation"}

@@ -113,7 +113,7 @@ def test_every_trial_is_held_out_once_and_seen_by_all_other_folds():
 
 
 def test_a_study_learns_as_the_search_did():
-    """From ranks, on the learner's features, and from failures as the worst."""
+    """From ranks, on the learner's features, from failures as the worst, and told which features are of one gene."""
     genomes, y = measured(0, num=30)
     study = study_of(genomes[:25], y[:25])
     history = study.history._replace(failed=tuple(genomes[25:]))
@@ -123,6 +123,8 @@ def test_a_study_learns_as_the_search_did():
     np.testing.assert_array_equal(study.targets, learner.targets_of(history).values)
     assert set(study.targets[25:]) == {study.targets.min()}
     assert len(study.y) == len(study.trials) == 25
+    learned = learner.fit(study.key, study.x, history)
+    np.testing.assert_array_equal(study.fitted.state.lengthscales, learned.state.lengthscales)
 
 
 def test_relevance_sums_inverse_squared_lengthscales_of_what_varied():

@@ -68,6 +68,24 @@ def test_random_search_is_the_expected_maximum_of_draws():
     assert expected_best(scores, 1000)[-1] == pytest.approx(0.9)
 
 
+def test_draws_that_bring_nothing_count_as_draws():
+    """What is expected is the best where there is one: here one draw in three brings something."""
+    scores = np.array([0.3, np.nan, 0.9, np.nan, np.nan, np.nan])
+    draws = np.random.default_rng(0).choice(np.where(np.isnan(scores), -np.inf, scores), (200_000, 4))
+    best = np.maximum.accumulate(draws, axis=1)
+    simulated = [column[column > 0].mean() for column in best.T]
+    np.testing.assert_allclose(expected_best(scores, 4), simulated, atol=4e-3)
+    assert expected_best(scores, 1) == pytest.approx(0.6)
+
+
+def test_random_trials_that_failed_are_counted(tmp_path):
+    records = [*search_records(5), *(failed(id, "out of memory") for id in range(5, 12))]
+    text = report(write(tmp_path / "run", records), num_random=12).text("progress")
+    assert "which are random (12, 7 of them without a score that counts)" in text
+    text = report(write(tmp_path / "few", records[2:]), num_random=12).text("progress")
+    assert "fewer than 4 trials" in text
+
+
 def test_random_search_is_made_of_the_trials_that_are_known_to_be_random(tmp_path):
     workdir = write(tmp_path / "run", search_records(20))
     text = report(workdir, num_random=6).text("progress")

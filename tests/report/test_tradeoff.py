@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from report_page import add, report
-from run_files import CONFIG, finished, write
+from report_page import add, report, subject
+from run_files import CONFIG, failed, finished, write
 
 from nas_jax.constraints import Constraint
 from nas_jax.fronts import hypervolume
 from nas_jax.objectives import Objective
+from nas_jax.report import tradeoff
 from nas_jax.report.tradeoff import random_growth
 
 BOTH = (Objective(), Objective("num_params", maximize=False))
@@ -71,6 +72,29 @@ def test_random_search_grows_as_draws_do():
     assert (np.diff(expected) >= -1e-12).all()
     assert expected[-1] == pytest.approx(hypervolume(values, reference), rel=0.02)
     assert len(random_growth(values[:4], reference, 10)[0]) == 0
+
+
+def curves_of(run, constraints=()):
+    (picture,) = tradeoff.section(subject(run, *BOTH, constraints=constraints, num_random=20)).pictures
+    (axes,) = picture.figure.axes
+    return {line.get_label(): line.get_ydata() for line in axes.lines}, picture.caption
+
+
+def test_random_trials_that_bring_nothing_are_draws_as_well(tmp_path):
+    records = [finished(id, [1 + id, 1, 1, 1], 0.5 + id / 100) for id in range(6)]
+    alone, _ = curves_of(write(tmp_path / "alone", records))
+    lost = [failed(6, "out of memory"), failed(7, "out of memory")]
+    among, caption = curves_of(write(tmp_path / "among", [*records, *lost]))
+    assert "from the 8 trials that are known to be random" in caption
+    assert among["random search"][0] < alone["random search"][0]
+
+
+def test_parts_of_trainings_do_not_stand_for_random_search(tmp_path):
+    records = [finished(id, [1 + id, 1, 1, 1], 0.5 + id / 100, budget={"epochs": 1}) for id in range(8)]
+    records.append(finished(8, [8, 1, 1, 1], 0.7, budget={"epochs": 3}, continues=7))
+    curves, caption = curves_of(write(tmp_path / "run", records))
+    assert list(curves) == ["this search"]
+    assert "Random search" not in caption
 
 
 def test_the_best_keeps_the_constraints_everywhere(workdir):

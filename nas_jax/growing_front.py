@@ -65,7 +65,11 @@ class GrowingFront:
 
 
 class GrowingVolume:
-    """The hypervolume of a growing front: known as soon as the reference is, with the first eight finished trials."""
+    """The hypervolume of a growing front, known from the eighth finished trial on.
+
+    It keeps the reference that these eight have, where `Objectives.reference` takes the eight lowest ids: with several
+    workers they may be others.
+    """
 
     def __init__(self, objectives: Objectives) -> None:
         self._objectives = objectives

@@ -13,6 +13,7 @@ DEPLOYED = (*LATENCIES, "size_bytes", "peak_memory_bytes")
 CURVE = "curve"  # the metric that is a mapping: of other metrics to their values at each budget
 
 _LARGEST_WITH_DECIMALS = 1e12
+_COSTS = {"loss", "losses", "error", "errors", "perplexity", "latency", "seconds", "flops", "params", "bytes"}
 
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 
@@ -39,6 +40,13 @@ def is_accuracy(metric: str) -> bool:
 def is_fraction(metric: str) -> bool:
     """Whether a metric of a split lies between 0 and 1 and is printed in percent: accuracy, overlap, F1, precision."""
     return re.fullmatch(r"(train|val|test)_(\w+_)?(accuracy|iou|f1|m?ap(_\d+)?)(_of_.+)?", metric) is not None
+
+
+def is_smaller_better(metric: str) -> bool | None:
+    """Whether less of a metric is better, as far as its name tells: None where it does not."""
+    if is_fraction(metric) or metric == "throughput":
+        return False
+    return True if metric in DEPLOYED or _COSTS & {*re.split(r"[^a-z]+", metric.lower())} else None
 
 
 def title_of(metric: str) -> str:

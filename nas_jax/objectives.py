@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.hints import check_finite, check_type, python_value
-from nas_jax.metrics import check_name, curves_of, digits, is_of_test_split
+from nas_jax.metrics import check_name, curves_of, digits, is_of_test_split, is_smaller_better
 from nas_jax.trial import Genome, History, Trial
 
 NUM_FIRST = 8  # trials from which a reference point is inferred
@@ -100,6 +100,8 @@ class Objectives:
     def of(cls, given: Any, constraints: Sequence[Constraint] = ()) -> "Objectives":
         """The objectives for which the name of a metric to make large stands, an `Objective`, or a list of such.
 
+        Those of `Objectives` stay; constraints join its own.
+
         Raises:
             ValueError: anything else, a metric of the test split, none, or one that is there twice.
         """
@@ -107,7 +109,7 @@ class Objectives:
             if not isinstance(constraint, Constraint):
                 raise ValueError(f"constraints: {constraint!r} is no Constraint")
         if isinstance(given, Objectives):
-            return given
+            return replace(given, constraints=(*given.constraints, *constraints))
         listed = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
         for one in listed:
             if not isinstance(one, str | Objective):
@@ -119,6 +121,16 @@ class Objectives:
 
     def __len__(self) -> int:
         return len(self.each)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which metrics, by their names, are made large or small though the opposite is wanted (`nas_jax.notes`)."""
+        return tuple(
+            f"the search looks for the {'largest' if each.maximize else 'smallest'} {each.metric}; else set "
+            f"--config.objective.maximize={not each.maximize}, or maximize={not each.maximize} in --config.objectives"
+            for each in self.each
+            if each.maximize is is_smaller_better(each.metric)
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -170,8 +182,8 @@ class Objectives:
     def reference(self, history: History) -> np.ndarray:
         """The point `[k]`, in values, from which the hypervolume is counted.
 
-        What no objective gives is inferred from the first eight trials that finished, so it stays what it is from then
-        on; of no trials it is zero.
+        What no objective gives is inferred from the finished trials with the eight lowest ids: from then on it stays
+        what it is, once those that began with them have ended. Of no trials it is zero.
         """
         first = history.values[:NUM_FIRST]
         inferred = inferred_reference(first) if len(first) else np.zeros(len(self.each))
@@ -181,12 +193,15 @@ class Objectives:
     def history(self, trials: Iterable[Trial]) -> History:
         """The trials as a strategy may see them.
 
-        A finished trial without finite values, or with a constraint of which nothing finite is known, counts as failed.
+        A finished trial without finite values, or with a constraint of which nothing finite is known, counts as failed;
+        so does one that was not trained because it breaks a limit, of whose other limits nothing is known.
         """
         ordered = sorted(trials, key=lambda trial: trial.id)
         broken = [self.violations(trial) for trial in ordered]
+        num_limits = sum(constraint.num_limits for constraint in self.constraints)
+        is_measured = [of_trial is not None and len(of_trial) == num_limits for of_trial in broken]
         valued = [
-            (place, trial, None if broken[place] is None else self.values(trial)) for place, trial in enumerate(ordered)
+            (place, trial, self.values(trial) if is_measured[place] else None) for place, trial in enumerate(ordered)
         ]
         finished = [(place, trial, values) for place, trial, values in valued if values is not None]
         return History(
@@ -195,7 +210,7 @@ class Objectives:
             genomes=tuple(trial.genome for _, trial, _ in finished),
             values=np.array([values for _, _, values in finished], np.float64).reshape(-1, len(self.each)),
             violations=np.array([broken[place] for place, _, _ in finished], np.float64).reshape(
-                len(finished), sum(constraint.num_limits for constraint in self.constraints)
+                len(finished), num_limits
             ),
             budgets=tuple(trial.budget for _, trial, _ in finished),
             curves=tuple(self.curve(trial) for _, trial, _ in finished),

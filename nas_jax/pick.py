@@ -4,8 +4,8 @@
     python -m nas_jax.pick --workdir=runs/latency --rule="max val_accuracy"
 
 A metric by its name is a limit: at most so much of one that should be small, at least so much of one that should be
-large. Of the points within the limits the best one by the first objective without a limit is taken. Exit codes: 0 done,
-2 bad input.
+large; of a metric that is no objective its name has to tell which. Of the points within the limits the best one by the
+first objective without a limit is taken. Exit codes: 0 done, 2 bad input.
 """
 
 if __name__ == "__main__":  # first of all: the other imports take seconds
@@ -25,6 +25,7 @@ from nas_jax.choice import Rule, choose, keeps, parse_rule
 from nas_jax.cli import define_path, refuse_arguments, start
 from nas_jax.errors import UserError
 from nas_jax.json_files import read_json
+from nas_jax.metrics import is_smaller_better
 from nas_jax.objectives import Objectives
 from nas_jax.record import Record, read_record
 from nas_jax.trial import CONTENDERS, Trial
@@ -61,9 +62,15 @@ def points_of(record: Record) -> list[Trial]:
 
 def _within(objectives: Objectives, front: Sequence[Trial], metric: str, limit: float) -> list[Trial]:
     """The points that keep a limit of a metric."""
-    is_large = any(each.metric == metric and each.maximize for each in objectives)
-    rule = Rule("at", metric, is_at_most=not is_large, limit=limit)
+    wanted_small = {each.metric: not each.maximize for each in objectives}
+    is_at_most = wanted_small.get(metric, is_smaller_better(metric))
+    rule = Rule("at", metric, is_at_most=is_at_most is not False, limit=limit)
     choose(rule, objectives, front)  # refuses what no point has, or keeps
+    if is_at_most is None:
+        raise UserError(
+            f"--{metric}: {metric} is no objective, and its name does not tell whether less of it is better; say "
+            f"--rule='at {metric} <= {limit:g}', or >="
+        )
     return [trial for trial in front if keeps(rule, trial)]
 
 

@@ -47,7 +47,7 @@ class Trial:
     splits the time into "compile" and "train". `seed` is all the randomness of the measurement. `predictions` has one
     for each objective, or none. `num_attempts` counts how often the trial was begun in the process that ended it: more
     than once where machines failed. `continues` is the id of the trial whose training it takes further; its seed is the
-    same.
+    same, and `start` is the budget of that one.
     """
 
     id: int
@@ -64,6 +64,7 @@ class Trial:
     num_attempts: int = 1
     budget: Budget | None = None
     continues: int | None = None
+    start: Budget | None = None
 
 
 def copy_of(trial: Trial) -> Trial:
@@ -136,24 +137,25 @@ TRIAL_HINTS: dict[str, Any] = {
     "metrics": dict[str, float | str | bool | list[Any] | dict[str, Any] | None] | None,
     "predictions": list[dict[str, float | None]],
     "budget": dict[str, int] | None,
+    "start": dict[str, int] | None,
     "time": float,
 }
 
 
 def trial_to_json(trial: Trial) -> dict[str, Any]:
-    budget = trial.budget and trial.budget._asdict()
-    return {**vars(trial), "predictions": [each._asdict() for each in trial.predictions], "budget": budget}
+    budgets = {name: value and value._asdict() for name, value in (("budget", trial.budget), ("start", trial.start))}
+    return {**vars(trial), "predictions": [each._asdict() for each in trial.predictions], **budgets}
 
 
 def trial_from_json(record: dict[str, Any]) -> Trial:
     """The trial of a record. Keys that this version does not know are left out."""
     known = {name: record[name] for name in Trial.__dataclass_fields__ if name in record}
-    budget = known.get("budget")
+    budgets = {name: value and Budget(**value) for name in ("budget", "start") for value in [known.get(name)]}
     return Trial(
         **{
             **known,
             "genome": freeze(known["genome"]),
             "predictions": tuple(Prediction(**each) for each in known.get("predictions", ())),
-            "budget": budget and Budget(**budget),
+            **budgets,
         }
     )

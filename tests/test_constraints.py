@@ -84,6 +84,37 @@ def test_what_has_no_finite_constraint_has_failed():
     assert history.violations.shape == (0, 1)
 
 
+def test_what_broke_a_limit_before_its_training_has_failed_whatever_else_is_wanted():
+    """Its objective may be known before any training, and of its other limits nothing is."""
+    limits = (Constraint("size_bytes", at_most=1000), Constraint("val_accuracy", at_least=0.9))
+    objectives = Objectives((Objective("num_params", maximize=False),), limits)
+    known = {"num_params": 9000, "size_bytes": 36_000}
+    trials = [
+        Trial(0, (0,), "", "search", 0, "finished", {**known, "is_infeasible": True}),
+        Trial(1, (1,), "", "search", 0, "finished", {**known, "size_bytes": 900, "val_accuracy": 0.8}),
+    ]
+    history = objectives.history(trials)
+    assert (history.genomes, history.failed) == (((1,),), ((0,),))
+    np.testing.assert_allclose(history.violations, [[-0.1, 0.1 / 0.9]])
+    assert objectives.front(trials) == []
+
+
+def test_constraints_join_those_of_objectives():
+    small, large = Constraint("num_params", at_most=10), Constraint("val_accuracy", at_least=0.5)
+    assert Objectives.of(Objectives((Objective(),), (small,)), [large]).constraints == (small, large)
+
+
+def test_a_metric_that_is_made_large_though_less_of_it_is_better_is_noted():
+    each = tuple(map(Objective, ("val_loss", "latency_ms", "throughput", "val_accuracy", "gain")))
+    noted = Objectives(each).notes
+    assert [note.split("; ")[0] for note in noted] == [
+        f"the search looks for the largest {metric}" for metric in ("val_loss", "latency_ms")
+    ]
+    assert "--config.objective.maximize=False" in noted[0]
+    (small,) = Objectives((Objective("val_accuracy", maximize=False), Objective("val_loss", maximize=False))).notes
+    assert small.startswith("the search looks for the smallest val_accuracy")
+
+
 def test_a_minimised_objective_does_not_turn_the_hypervolume_to_zero():
     objectives = Objectives((Objective(), Objective("latency_ms", maximize=False)))
     rng = np.random.default_rng(0)

@@ -5,6 +5,7 @@ from run_files import CONFIG, finished, write
 
 from nas_jax import pick
 from nas_jax.errors import UserError
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.record import Record
 from nas_jax.trial import Trial
 
@@ -15,6 +16,17 @@ def test_a_limit_may_be_of_a_metric_of_any_name():
     with pytest.raises(UserError, match="--val-acc: a number is wanted"):
         pick.take_limits(["--val-acc=high"])
     pick.take_limits([])
+
+
+def test_a_limit_of_what_is_no_objective_goes_by_its_name():
+    objectives = Objectives((Objective("val_mean_iou"), Objective("num_params", maximize=False)))
+    metrics = [{"val_accuracy": a, "loss": 1 - a, "gain": a, "val_mean_iou": a, "num_params": a} for a in (0.9, 0.6)]
+    front = [Trial(id, (id,), "", "final", 0, "finished", each) for id, each in enumerate(metrics)]
+    for metric, limit in {"val_accuracy": 0.8, "loss": 0.2, "val_mean_iou": 0.8}.items():
+        assert [trial.id for trial in pick._within(objectives, front, metric, limit)] == [0]
+    assert [trial.id for trial in pick._within(objectives, front, "num_params", 0.7)] == [1]
+    with pytest.raises(UserError, match=r"say --rule='at gain <= 0\.8', or >="):
+        pick._within(objectives, front, "gain", 0.8)
 
 
 def test_a_run_whose_front_has_no_point_is_refused_in_one_line(tmp_path):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.tables import Table, name_of
-from nas_jax.trial import Budget, Trial
+from nas_jax.trial import Budget
 
 
 class TableCurve(NamedTuple):
@@ -49,17 +49,3 @@ def curve_of(table: Table, pattern: str) -> TableCurve:
         "give the table a column for another budget, name another curve, as --config.evaluator.curve=val_loss_{}"
     )
     return TableCurve(name_of(pattern), tuple(columns.values()), Budgets(tuple(columns), if_one))
-
-
-class Costs:
-    """What trials cost, of which some continue others that were asked for before."""
-
-    def __init__(self, budgets: Budgets) -> None:
-        self._budgets = budgets
-        self._given: dict[int, Budget] = {}  # by id
-
-    def of(self, trial: Trial) -> float:
-        """In full measurements; of a trial that continues another one, what it adds."""
-        self._given[trial.id] = trial.budget or self._budgets.full
-        start = None if trial.continues is None else self._given.get(trial.continues)
-        return self._budgets.cost(trial.budget, start)

@@ -60,3 +60,21 @@ def gaps(table: Table, column: str) -> list[int]:
 def is_in_percent(table: Table, column: str) -> bool:
     """Whether a column of accuracies has any above 1."""
     return any(value is not None and value > 1 for values in numbers_of(table, column) for value in values)
+
+
+def named_columns(metrics: Any, besides: str) -> tuple[tuple[str, str], ...]:
+    """Names of metrics with their columns, of any of the forms that `Tabular.metrics` can have; without one metric.
+
+    Raises:
+        ValueError: it has none of these forms.
+    """
+    if isinstance(metrics, str):
+        metrics = [name.strip() for name in metrics.split(",") if name.strip()]
+    items = list(metrics.items()) if isinstance(metrics, Mapping) else metrics
+    pairs: list[tuple[str, str]] = []
+    for item in items if isinstance(items, list | tuple) else [items]:
+        pair = (item, item) if isinstance(item, str) else item
+        if not isinstance(pair, list | tuple) or [type(part) for part in pair] != [str, str]:
+            raise ValueError(f"metrics: names of columns are wanted, or pairs (name, column), not {pair!r}")
+        pairs.append((pair[0], pair[1]))
+    return tuple(pair for pair in pairs if pair[0] != besides)

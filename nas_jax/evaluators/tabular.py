@@ -14,8 +14,17 @@ import numpy as np
 from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Report, attempt, ignore
-from nas_jax.evaluators.table_curves import Costs, TableCurve, curve_of
-from nas_jax.evaluators.table_rows import Row, gaps, is_in_percent, num_merged, numbers_of, rows_by_keys, rows_by_name
+from nas_jax.evaluators.table_curves import TableCurve, curve_of
+from nas_jax.evaluators.table_rows import (
+    Row,
+    gaps,
+    is_in_percent,
+    named_columns,
+    num_merged,
+    numbers_of,
+    rows_by_keys,
+    rows_by_name,
+)
 from nas_jax.metrics import CURVE, check_name, is_accuracy, is_of_test_split
 from nas_jax.spaces.base import NetworkSpace, Space
 from nas_jax.spaces.columns import read_column, text_of
@@ -75,7 +84,7 @@ class Tabular:
     table: Table = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metrics", _pairs(self.metrics, besides=name_of(self.curve)))
+        object.__setattr__(self, "metrics", named_columns(self.metrics, besides=name_of(self.curve)))
         object.__setattr__(self, "seconds", self.seconds or 0.0)
         if not self.key and not self.genes and isinstance(self.space, TableSpace):
             object.__setattr__(self, "genes", self.space.gene_names)
@@ -110,7 +119,7 @@ class Tabular:
                 if negative := [value for value in values if value is not None and value < 0]:
                     raise UserError(
                         f"evaluator: the column {column!r} of {self.path} has {negative[0]} seconds in "
-                        f"{self.table.place(place)}; leave the cell empty if they are not known"
+                        f"{self.table.place(place)}; correct it, or name no column: --config.evaluator.seconds="
                     )
 
     @property
@@ -178,22 +187,22 @@ class Tabular:
     def measure(self, trial: Trial, report: Report = ignore) -> Measurement:
         """The metrics of the table, and `num_params` and `flops` if the space knows them.
 
-        Seconds are those of a new training; `evaluate` knows how far one that is continued has come.
+        Seconds of a trial that continues another one are those of what it adds.
 
         Raises:
             LookupError: the table has no row for the genome.
             FloatingPointError: the training has diverged before its budget.
             ValueError: a cell is no number.
         """
-        return self._measure(trial, self.budgets.cost(trial.budget))
-
-    def _measure(self, trial: Trial, cost: float) -> Measurement:
         known = self.space.cost(trial.genome)._asdict() if isinstance(self.space, NetworkSpace) else {}
         cells = self._cells(trial)
         curve = self._curve_metrics(self._curve, cells, trial) if self._curve else {}
         listed = [(name, column) for name, column in self.metrics if not is_of_test_split(name)]
         metrics = {name: self._value(cells, name, column) for name, column in listed}
-        return Measurement({**known, **curve, **metrics}, {"train": cost * self._seconds(cells)})
+        return Measurement({**known, **curve, **metrics}, {"train": self._cost(trial) * self._seconds(cells)})
+
+    def _cost(self, trial: Trial) -> float:
+        return self.budgets.cost(trial.budget, trial.start)
 
     def _curve_metrics(self, curve: TableCurve, cells: Row, trial: Trial) -> dict[str, Any]:
         columns = curve.up_to(trial.budget)
@@ -218,22 +227,21 @@ class Tabular:
 
         A trial without a row takes no time; one that diverges takes that of its budget, if none are in the table.
         """
-        clock, costs = 0.0, Costs(self.budgets)
+        clock = 0.0
         running: list[tuple[float, int, Trial]] = []  # a heap: when it ends, id, trial
         while True:
             while len(running) < self.num_workers and (trial := next(requests, None)) is not None:
-                cost = costs.of(trial)
-                ended = attempt(lambda trial, _: self._measure(trial, cost), trial, report)  # noqa: B023 (called here)
-                heapq.heappush(running, (clock + self._duration(ended, cost), trial.id, ended))
+                ended = attempt(self.measure, trial, report)
+                heapq.heappush(running, (clock + self._duration(ended), trial.id, ended))
             if not running:
                 return
             clock, _, ended = heapq.heappop(running)
             yield ended
 
-    def _duration(self, ended: Trial, cost: float) -> float:
+    def _duration(self, ended: Trial) -> float:
         """By the simulated clock: seconds or, of a table with a curve that has none, whole trainings."""
         if self.curve and not self.seconds and ended.failure in (None, "non_finite"):
-            return cost
+            return self._cost(ended)
         return (ended.seconds or {}).get("train", 0.0)
 
     def rows(self, genome: Genome) -> list[Row]:
@@ -280,15 +288,6 @@ class Tabular:
         if value is None:
             raise ValueError(f"{self.path} has no number in the column {column!r} of this row, but {cells[column]!r}")
         return value
-
-
-def _pairs(metrics: Any, besides: str) -> tuple[tuple[str, str], ...]:
-    """Names of metrics with their columns, of any of the forms that `Tabular.metrics` can have; without one metric."""
-    if isinstance(metrics, str):
-        metrics = [name.strip() for name in metrics.split(",") if name.strip()]
-    items = metrics.items() if isinstance(metrics, Mapping) else metrics
-    pairs = ((item, item) if isinstance(item, str) else tuple(item) for item in items)
-    return tuple(pair for pair in pairs if pair[0] != besides)
 
 
 make = Tabular

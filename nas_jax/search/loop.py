@@ -89,23 +89,24 @@ def _propose(parts: Proposing, history: History, num_searched: int, num: int) ->
 def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Proposal]) -> list[Trial]:
     """The proposals as pending trials of the search, which the store has when this returns.
 
-    One that continues another has its seed: both are one training.
+    One that continues another has its seed, and starts where it ended: both are one training.
     """
     first = store.next_id()
     trials = [new_trial(parts, first + place, proposal, "search") for place, proposal in enumerate(proposals)]
-    trials = [
-        trial if trial.continues is None else dataclasses.replace(trial, seed=store.trial(trial.continues).seed)
-        for trial in trials
-    ]
+    trials = [trial if trial.continues is None else _going_on(trial, store.trial(trial.continues)) for trial in trials]
     if trials:
         store.put(*trials)
     return trials
 
 
+def _going_on(trial: Trial, earlier: Trial) -> Trial:
+    return dataclasses.replace(trial, seed=earlier.seed, start=earlier.budget)
+
+
 def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Trial:
     """A pending trial. Its own seed depends on that of the run and on its id alone.
 
-    `store_pending` gives one that continues another the seed of that.
+    `store_pending` gives one that continues another what it has of that.
     """
     genome, budget, continues, predictions, _ = proposal
     seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)

@@ -145,11 +145,13 @@ class Categorical:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out of the table, and columns of numbers that are read as text."""
+        """What was left out of the table, patterns that leave nothing out, and columns of numbers read as text."""
         if self.table is None:
             return ()
         unnamed = [] if self.genes else [name for name in _others(self) if is_nameless(name)]
         notes = [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in unnamed]
+        patterns = [name for name in self.exclude if PLACEHOLDER in name and not self.table.numbered(name)]
+        notes += [f"{self.path}: no column is {name!r} with a number, so exclude leaves none out" for name in patterns]
         read = (name for name, choices in _given_genes(self) if choices is None)
         return (*self.table.notes, *notes, *(note for name in read for note in column_notes(self.table, name)))
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nas_jax.metrics import is_of_test_split
 from nas_jax.spaces.alike import Alike, alike_genes, shares
 from nas_jax.spaces.by_value import is_numeric, rows_of_genomes
 from nas_jax.spaces.columns import column_of, read_column
@@ -106,11 +107,16 @@ def check_genes(table: Table, names: Sequence[str], *, may_be_numbers: bool = Fa
     """Refuses what is taken for a gene only because nobody has excluded it; `may_be_numbers` lets numbers pass.
 
     Raises:
-        ValueError: no genes are left, or one has another value in every row.
+        ValueError: no genes are left, one is of the test split by its name, or has another value in every row.
     """
     if not names:
         raise ValueError(f"every column of {table.path} is excluded, which leaves no gene")
     for name in names:
+        if is_of_test_split(name):
+            raise ValueError(
+                f"the column {name!r} of {table.path} is of the test split by its name, which no search may see: "
+                "exclude it, or list the genes if it is one"
+            )
         column = read_column(table, name)
         if may_be_numbers and column.is_numeric:
             continue

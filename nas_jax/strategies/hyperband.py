@@ -62,7 +62,8 @@ class Hyperband:
         each = rung_budgets(self.budgets, self.eta, self.smallest)
         largest = len(each)  # s_max + 1
         nums = [-(-largest * self.eta**s // (s + 1)) for s in range(largest - 1, -1, -1)]
-        return [Bracket(num, each[first:], self.eta) for first, num in enumerate(nums)]
+        most = self.space.num_genomes
+        return [Bracket(min(num, most), each[first:], self.eta) for first, num in enumerate(nums)]
 
 
 make = Hyperband

@@ -56,15 +56,22 @@ class LocalSearch:
         return [history.genomes[row] for row in rows]
 
     def _current(self, history: History) -> Genome:
-        """Where the search stands, by going again through all that was measured."""
+        """Where the search stands, by going again through all that was measured.
+
+        It restarts where all neighbours have been tried. Any other genome that is no neighbour was one of an earlier
+        genome: it was proposed before the search moved on, by another worker or in the same batch.
+        """
         first = min(self.num_initial, len(history.genomes))
         position = int(np.argmax(history.scores[:first]))
         current, score = history.genomes[position], history.scores[position]
         neighbors = set(self.space.neighbors(current))
+        tried = {*history.genomes[:first], *history.failed, *history.pending}
         for genome, found in zip(history.genomes[first:], history.scores[first:], strict=True):
-            if genome not in neighbors or found > score:  # a restart, or a better neighbour
+            is_restart = genome not in neighbors and neighbors <= tried
+            if is_restart or found > score:
                 current, score = genome, found
                 neighbors = set(self.space.neighbors(current))
+            tried.add(genome)
         return current
 
 

@@ -71,14 +71,14 @@ def rung_budgets(budgets: Budgets, eta: int, smallest: int | None) -> tuple[Budg
             f"this strategy stops trainings early, and {budgets.if_one}, or take a strategy that trains in full, as "
             "--config.strategy=bayesopt"
         )
-    epochs = smallest or budgets.each[0]
-    if not 1 <= epochs < budgets.full.epochs:
-        raise ValueError(f"smallest has to be at least 1 and below the full budget, {budgets.full.epochs}: {epochs}")
-    found: list[Budget] = []
-    while epochs * math.sqrt(eta) <= budgets.full.epochs:
-        found.append(budgets.at_least(epochs))
-        epochs *= eta
-    return tuple(dict.fromkeys([*found, budgets.full]))
+    first = budgets.each[0] if smallest is None else smallest
+    if not 1 <= first < budgets.full.epochs:
+        raise ValueError(f"smallest has to be at least 1 and below the full budget, {budgets.full.epochs}: {first}")
+    budget, found = budgets.at_least(first), list[Budget]()
+    while budget.epochs * math.sqrt(eta) <= budgets.full.epochs:
+        found.append(budget)
+        budget = budgets.at_least(budget.epochs * eta)
+    return (*found, budgets.full)
 
 
 def describe_rungs(rungs: Sequence[Rung]) -> list[str]:
@@ -96,7 +96,8 @@ def propose_in_turn(
 ) -> list[Proposal]:
     """The next proposals of brackets that follow each other; none while a rung that is full has pending trials.
 
-    It replays the schedule: `place` runs over all trials in the order in which they were proposed.
+    It replays the schedule: `place` runs over all trials in the order in which they were proposed. A bracket for which
+    the space has too few genomes left is one of as many as there are.
     """
     row_at = {place: row for row, place in enumerate(history.places)}
     known = history.known
@@ -113,7 +114,8 @@ def propose_in_turn(
         num_started += num_new
         rows = [row_at[each] for each in range(place, place + num_new) if each in row_at]
         place += num_new
-        for budget, size in zip(bracket.budgets[1:], bracket.sizes()[1:], strict=True):
+        sizes = bracket._replace(num_configs=num_new).sizes()
+        for budget, size in zip(bracket.budgets[1:], sizes[1:], strict=True):
             if place == num_trials and history.pending:
                 return []  # until the last of the rung has ended
             best = best_first(history, rows)[:size].tolist()

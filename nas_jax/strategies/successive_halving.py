@@ -62,7 +62,8 @@ class SuccessiveHalving:
     @property
     def _bracket(self) -> Bracket:
         each: tuple[Budget, ...] = rung_budgets(self.budgets, self.eta, self.smallest)
-        return Bracket(self.num_configs or self.eta ** (len(each) - 1), each, self.eta)
+        num_configs = self.num_configs or self.eta ** (len(each) - 1)
+        return Bracket(min(num_configs, self.space.num_genomes), each, self.eta)
 
 
 make = SuccessiveHalving

@@ -24,8 +24,9 @@ def tabular(tmp_path):
     return Tabular(Numbers(), str(path), key="name", curve="val_accuracy_{}", seconds="time")
 
 
-def trial(number, id=0, epochs=None, continues=None):
-    return Trial(id, (number,), "", "search", 0, budget=epochs and Budget(epochs), continues=continues)
+def trial(number, id=0, epochs=None, continues=None, start=None):
+    budget, start = epochs and Budget(epochs), start and Budget(start)
+    return Trial(id, (number,), "", "search", 0, budget=budget, continues=continues, start=start)
 
 
 def test_a_budget_is_a_column_and_the_curve_ends_there(tabular):
@@ -40,15 +41,18 @@ def test_a_budget_is_a_column_and_the_curve_ends_there(tabular):
 
 
 def test_a_training_fails_from_where_it_diverges(tabular):
-    finished, diverged = tabular.evaluate(iter([trial(1, epochs=3), trial(1, 1, 10, continues=0)]))
+    finished, diverged = tabular.evaluate(iter([trial(1, epochs=3), trial(1, 1, 10, continues=0, start=3)]))
     assert finished.status == "finished"
     assert (diverged.status, diverged.failure) == ("failed", "non_finite")
     assert any("diverged" in note for note in tabular.notes)
 
 
 def test_what_is_continued_takes_only_what_is_added(tabular):
-    ended = list(tabular.evaluate(iter([trial(0, 0, 1), trial(0, 1, 3, 0), trial(0, 2, 10, 1)])))
+    """Also where what it continues was measured by another process."""
+    trials = [trial(0, 0, 1), trial(0, 1, 3, 0, 1), trial(0, 2, 10, 1, 3)]
+    ended = list(tabular.evaluate(iter(trials)))
     np.testing.assert_allclose([each.seconds["train"] for each in ended], [0.8, 1.6, 5.6])
+    assert list(tabular.evaluate(iter(trials[2:]))) == ended[2:]
 
 
 def test_without_seconds_the_clock_counts_whole_trainings(tabular):

@@ -212,6 +212,9 @@ def test_a_worker_pulls_only_when_it_is_free(numbers, seconds):
         ({"key": ""}, "give one of key .* and genes"),
         ({"metrics": {"test_loss": "loss"}}, "at least one metric that is not of the test split"),
         ({"metrics": ""}, "at least one metric"),
+        ({"metrics": 5}, r"metrics: names of columns are wanted, or pairs \(name, column\), not 5"),
+        ({"metrics": ["loss", 1]}, "metrics: names of columns are wanted, .* not 1"),
+        ({"metrics": {"loss": 1}}, r"metrics: .* not \('loss', 1\)"),
         ({"num_workers": 0}, "num_workers has to be at least 1"),
     ],
 )
@@ -224,9 +227,7 @@ def test_bad_settings_are_one_clear_line(numbers, changes, message):
 
 def test_negative_seconds_are_said_with_their_line(tmp_path):
     path = write_csv(tmp_path / "numbers.csv", ("name", "loss", "time"), ("number 0", 1.0, 2), ("number 1", 0.5, -1))
-    with pytest.raises(
-        UserError, match=r"the column 'time' of .*numbers.csv has -1.0 seconds in line 3; leave the cell"
-    ):
+    with pytest.raises(UserError, match=r"the column 'time' of .*numbers.csv has -1.0 seconds in line 3; correct it"):
         Tabular(SPACE, path, "loss", key="name", seconds="time")
 
 

@@ -137,6 +137,7 @@ def test_states_are_kept_as_long_as_something_may_continue_them(calm):
     assert all(trial.status == "finished" for trial in trials)
     chains = [trial for trial in trials if trial.continues is not None]
     assert all(trial.seed == trials[trial.continues].seed for trial in chains)
+    assert all(trial.start == trials[trial.continues].budget for trial in chains)
     assert len({trial.seed for trial in trials}) == 4
     # A rung of four; two go on, each in place of what it continued once that is stored; one ends, and needs no more.
     assert sizes == [1, 2, 3, 4, 5, 5, 4]

@@ -290,6 +290,21 @@ def test_settings_that_a_table_contradicts_are_refused(write, settings, error, m
         assert Categorical(path=path, genes="width, loss").num_genomes == 12
 
 
+def test_columns_of_the_test_split_are_no_genes_unless_somebody_says_so(write):
+    path = write(("width", "test_loss_1", "test_loss_2"), (16, 1, 2), (32, 1, 3))
+    for exclude in ((), "tset_loss_{}"):
+        with pytest.raises(ValueError, match=r"'test_loss_1' of .* is of the test split by its name"):
+            Categorical(path=path, exclude=exclude)
+    assert Categorical(path=path, exclude="test_loss_{}").gene_names == ("width",)
+    assert Categorical(path=path, genes="width,test_loss_1").gene_names == ("width", "test_loss_1")
+
+
+def test_a_pattern_that_leaves_nothing_out_is_noted(write):
+    space = Categorical(path=write(("width", "loss_1"), (16, 1), (32, 1)), exclude="loss_{},los_{}")
+    (note,) = space.notes
+    assert note.endswith("no column is 'los_{}' with a number, so exclude leaves none out")
+
+
 def test_a_missing_table_is_refused():
     with pytest.raises(UserError, match="cannot be read"):
         Categorical(path="no/such/table.csv")

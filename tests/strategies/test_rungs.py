@@ -73,11 +73,12 @@ def by_hand(losses, order, brackets):
     left, trials = list(order), []
     for num, rungs in brackets:
         genomes, left = left[:num], left[num:]
+        num_started = len(genomes)
         for rung, epochs in enumerate(rungs):
             trials += [(genome, epochs) for genome in genomes]
             alive = [genome for genome in genomes if np.isfinite(finished(losses, genome, epochs))]
             alive.sort(key=lambda genome, epochs=epochs: finished(losses, genome, epochs))
-            genomes = alive[: max(num // 3 ** (rung + 1), 1)]
+            genomes = alive[: max(num_started // 3 ** (rung + 1), 1)]
     return trials
 
 
@@ -159,12 +160,17 @@ def test_asha_with_workers_never_waits_and_promotes_nothing_twice(path):
 
 def test_the_rung_table_and_what_brackets_cost():
     budgets = Budgets(tuple(range(1, 51)))
-    rungs = SuccessiveHalving(Numbers(), budgets).rungs
+    rungs = SuccessiveHalving(Numbers(200), budgets).rungs
     assert [(rung.budget.epochs, rung.num_trials) for rung in rungs] == [(1, 81), (3, 27), (9, 9), (27, 3), (50, 1)]
     assert sum(rung.cost for rung in rungs) == pytest.approx((81 + 27 * 2 + 9 * 6 + 3 * 18 + 23) / 50)
-    starts = [rung.num_trials for rung in Hyperband(Numbers(), budgets).rungs if rung.bracket == 1]
+    starts = [rung.num_trials for rung in Hyperband(Numbers(200), budgets).rungs if rung.bracket == 1]
     assert starts == [34, 11, 3, 1]
     assert describe_rungs(rungs)[1].split() == ["1", "1", "81", "1.62"]
+
+
+def test_of_a_space_that_is_smaller_than_a_bracket_a_third_goes_on_as_well():
+    rungs = SuccessiveHalving(Numbers(30), Budgets((1, 3, 9, 27, 81))).rungs
+    assert [rung.num_trials for rung in rungs] == [30, 10, 3, 1, 1]
 
 
 def test_rungs_round_up_and_keep_their_distance_from_the_full_budget():
@@ -175,6 +181,10 @@ def test_rungs_round_up_and_keep_their_distance_from_the_full_budget():
     assert epochs((200, 400, 600, 2000, 10000)) == [200, 600, 2000, 10000]
     assert epochs((1, 3, 9, 10)) == [1, 3, 10]
     assert epochs((1, 2, 5, 50), smallest=2) == [2, 50]
+    assert epochs((1, 2, 90, 100)) == [1, 100]
+    assert epochs((1, 8, 9, 27, 81)) == [1, 8, 27, 81]
+    with pytest.raises(ValueError, match="smallest has to be at least 1"):
+        epochs((1, 2, 4, 8), smallest=0)
 
 
 @pytest.mark.parametrize("make", [Asha, Hyperband, SuccessiveHalving])

@@ -13,7 +13,7 @@
 #   --workdir=DIR  holds the working directories (default: runs/CONFIG, or runs/CONFIG-VARIANT)
 #
 # PYTHON is the interpreter (default: the one in the project's environment, else python3).
-# Exit code: 0 when all points have finished, 1 when one failed, 2 for bad input, 130 when interrupted.
+# Exit code: 0 when all points have finished, 1 when one failed, 2 for bad input, 130 when interrupted, 143 by SIGTERM.
 set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/run.sh" # die, venv, unset_memory_settings
@@ -70,12 +70,29 @@ run() { # WORKDIR [FLAG...]
   if $dry_run; then quote "$@" && return; fi
   started=$((started + 1))
   echo "[$started/${#workdirs[@]}] $workdir" >&2
-  "$@" || code=$?
-  [[ $code != 130 ]] || die "interrupted; the same command goes on from here" 130
-  [[ $code != 2 || $started != 1 ]] || exit 2 # bad input, most likely for every point; main has said what is wrong
+  finish "$@" || code=$?
+  [[ $code != 130 && $code != 143 ]] || die "interrupted; the same command goes on from here" "$code"
+  # Bad input of the first point, before it had a working directory, most likely is that of every point; main has said
+  # what is wrong.
+  [[ $code != 2 || $started != 1 || -e $workdir/config.json ]] || exit 2
   [[ $code == 0 ]] || failed+=("$workdir (exit code $code)")
   # A point that failed early left nothing to compare.
   [[ $code != 0 && ! -e $workdir/config.json ]] || comparable+=("$workdir")
+}
+
+finish() { # COMMAND [ARGUMENT...]; waits for it to end, whatever signal comes: Ctrl-C reaches it, SIGTERM is passed on
+  local child code=0
+  (trap - INT && exec "$@") <&0 &
+  child=$!
+  trap : INT
+  trap 'kill -TERM "$child" 2>/dev/null || true' TERM
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do # a signal had ended the waiting
+    code=0
+    wait "$child" || code=$?
+  done
+  trap - INT TERM
+  return "$code"
 }
 
 quote() { # prints a line for a shell

@@ -139,9 +139,16 @@ def _leave_out(section: ConfigDict, *names: str) -> None:
             del section[name]
 
 
-def listed(names: Sequence[str]) -> list[str]:
-    """The names of a field; a flag gives several of them as one, with commas between them."""
-    return [name.strip() for entry in names for name in entry.split(",")]
+def listed(names: Any, title: str) -> list[str]:
+    """The names of a field; a flag gives several of them as one, with commas between them.
+
+    Raises:
+        UserError: anything else than names; the message begins with `title`.
+    """
+    entries = [names] if isinstance(names, str) else names
+    if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+        raise UserError(f"{title}: names with commas between them are wanted, not {names!r}")
+    return [name.strip() for entry in entries for name in entry.split(",")]
 
 
 def _replace(config: ConfigDict, section: str, part: str) -> bool:

@@ -48,14 +48,20 @@ class ConfigFlag:
     def take_parts(self, arguments: Sequence[str]) -> list[str]:
         """Notes the flags that name a part, in either spelling, and returns the other arguments.
 
-        `--config.strategy=evolution` and `--config.strategy.name=evolution` are the same.
+        `--config.strategy=evolution` and `--config.strategy.name=evolution` are the same. Noted are also the fields
+        that a flag sets to None, as absl reads text for a number alone.
         """
-        self._parser.named, left = {}, []
+        self._parser.named, self._parser.emptied = {}, []
+        left: list[str] = []
         words = iter(arguments)
         for word in words:
             match = re.fullmatch(rf"--?config\.({'|'.join(PARTS)})(\.name)?(=(.*))?", word, re.DOTALL)
             if match is None:
-                left.append(word)
+                emptied = re.fullmatch(r"--?config\.([\w.[\]]+)=None", word)
+                if emptied:
+                    self._parser.emptied.append(emptied[1])
+                else:
+                    left.append(word)
             else:
                 self._parser.named[match[1]] = match[4] if match[3] else next(words, "")
         self._arguments[:] = left
@@ -65,10 +71,11 @@ class ConfigFlag:
 class _PartsParser(ConfigFileFlagParser):
     """Reads a config file, takes the parts that flags name, and completes the config.
 
-    `arguments` are those that override its fields then.
+    `emptied` are fields that become None, and `arguments` are those that override fields then.
     """
 
     named: dict[str, str]
+    emptied: list[str]
     arguments: Sequence[str] = ()
 
     def parse(self, path: str) -> ConfigDict:
@@ -79,8 +86,10 @@ class _PartsParser(ConfigFileFlagParser):
         """
         try:
             config = complete(_load_config(path), self.named)
-            for field in _paths_of(self.arguments):
+            for field in (*_paths_of(self.arguments), *self.emptied):
                 _check_field(config, field)
+            for field in self.emptied:
+                _empty(config, field)
             return config
         except Exception as error:
             mendable = user_error_of(error)
@@ -134,6 +143,16 @@ def _check_field(config: ConfigDict, path: str) -> None:
             raise UserError(f"the config has no such field: {name!r}; {there}")
         kind = section.get_type(name) if isinstance(section, ConfigDict) else object
         section = section[name]
+
+
+def _empty(config: ConfigDict, path: str) -> None:
+    """Sets a field to None, or one of text to this word."""
+    *above, name = re.findall(r"\w+", path)
+    section: Any = config
+    for each in above:
+        section = section[int(each) if isinstance(section, list) else each]
+    is_text = isinstance(section, ConfigDict) and section.get_type(name) is str
+    section[name] = "None" if is_text else None
 
 
 def _taken(kind: type, name: str) -> str:

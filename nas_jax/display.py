@@ -1,5 +1,7 @@
 """What a person sees while a run goes on: a live panel on a terminal, plain lines elsewhere."""
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -26,12 +28,20 @@ _MAX_FRONT = 5  # trials of the front that are shown
 _PLAIN_WIDTH = 160  # of tables that go to a file or a pipe
 
 
+class _Output(Console):
+    """Standard output. Where its reader has gone, as of a pipe to `head`, what is left is shown to nobody."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Display:
     """Shows the stage, a bar with the time left, the last trial and the best one, of several objectives the front."""
 
     def __init__(self, objectives: Objectives, console: Console | None = None) -> None:
         self._objectives = objectives
-        self._console = console or Console()
+        self._console = console or _Output()
         if not self._console.is_terminal:
             self._console.width = _PLAIN_WIDTH
         self._progress = bars.Progress(

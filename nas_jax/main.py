@@ -42,7 +42,7 @@ STAGES: dict[str, Callable[[Run], None]] = {
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """The whole job, from the config to the best network, stage by stage."""
-    stages = [find_function("stages", name, STAGES) for name in listed(config.stages)]
+    stages = [find_function("stages", name, STAGES) for name in listed(config.stages, "stages")]
     with open_run(config.to_dict(), workdir) as run:
         for stage in stages:
             stage(run)

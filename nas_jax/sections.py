@@ -22,7 +22,8 @@ def check_sections(config: Mapping[str, Any]) -> None:
         if not isinstance(value, Mapping):
             raise UserError(f"finalists.{name}: has to be a section of the config, but is {reprlib.repr(value)}")
     sections = {name for name, value in config.items() if isinstance(value, Mapping)}
-    unknown = sections - {*PARTS, *SETTINGS, "objectives", "constraints"}  # of which a single one needs no list
+    lists = {"objectives", "constraints", "trackers"}  # of which a single section needs none
+    unknown = sections - {*PARTS, *SETTINGS} - lists
     missing = {"seed", "targets", *PARTS, *SETTINGS} - {*TRAINING, *OPTIONAL, *config}
     if wrong := unknown | missing:
         raise UserError(

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import time
+import weakref
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
@@ -18,12 +19,14 @@ from nas_jax.trial import TRIAL_HINTS, Stage, Trial, trial_from_json, trial_to_j
 
 _REQUIRED = ("id", "genome", "description", "stage", "seed")
 FORMAT = 2  # of this log and of the files beside it; those of format 1 do not name it
+_LOCKED: weakref.WeakSet[FileIO] = weakref.WeakSet()  # logs that this process holds
 
 
 class TrialStore:
     """Trials by id, in memory, and in the log at `path` if there is one.
 
-    Opening a log reads it and locks it. `repaired` says what was cut off its end, None if nothing was.
+    Opening a log reads it and locks it. `repaired` says what was cut off its end, None if nothing was. The lock is not
+    handed on to forked processes, which may outlive this one.
 
     Raises:
         UserError: the log cannot be written, another process holds it, or a line within it is damaged.
@@ -80,6 +83,8 @@ class TrialStore:
             UserError: the disk is full, or fails, or the log is no longer at its path. It is then as it was before.
         """
         if self._file is not None:
+            if self._file.closed:
+                raise UserError(f"{self._file.name} is closed, or belongs to the process that this one was forked from")
             now = round(time.time(), 3)
             lines = [json.dumps({**trial_to_json(trial), "time": now}) + "\n" for trial in trials]
             _append("".join(lines).encode(), self._file)
@@ -104,16 +109,27 @@ def _open_locked(path: Path) -> FileIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = FileIO(path.absolute(), "a+")
     except OSError as error:
-        raise UserError(f"cannot write to {path.parent}: {error.strerror}; choose another --workdir") from error
+        text = f"cannot write to {path.parent}: {error.strerror}; choose another folder (--workdir)"
+        raise UserError(text) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         raise UserError(
-            f"another process is working in {path.parent}; wait until it ends, or choose another --workdir"
+            f"another process is working in {path.parent}; wait until it ends, or choose another folder (--workdir)"
         ) from None
     file.seek(0)
+    _LOCKED.add(file)
     return file
+
+
+def _let_go() -> None:
+    """Closes the logs of the process of which this one was forked; their locks stay with that one."""
+    for file in list(_LOCKED):
+        file.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _append(content: bytes, file: FileIO) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from nas_jax.errors import UserError
 from nas_jax.executors.devices import device_names
 from nas_jax.json_files import read_json
+from nas_jax.on_disk import to_disk
 from nas_jax.record import ENVIRONMENT_HINTS, NOTES
 from nas_jax.store import FORMAT
 
@@ -33,14 +34,42 @@ def claim_workdir(
 ) -> None:
     """Writes `config.json` and `environment.json`, and `files.json` where the run reads files.
 
-    A later start adds its environment to the first one's, under "later", where it differs. A file, or the folder of a
-    data set, may have moved, but what it holds has to be the same.
+    A later start adds its environment to the first one's, under "later", where it differs.
+
+    Args:
+        command: by which this process was started, if not that of a run.
+        changeable, digests, completed: as of `check_claim`.
+
+    Raises:
+        UserError: as `check_claim`.
+    """
+    check_claim(workdir, config, changeable, digests, completed)
+    _write(workdir / "config.json", json.loads(json.dumps(config)))
+    if digests:
+        _write(workdir / _FILES, digests)
+    path, now = workdir / "environment.json", environment(command)
+    if path.exists():
+        first = read_json(path, ENVIRONMENT_HINTS)
+        later = first.pop("later", [])
+        if now not in (first, *later):
+            later.append(now)
+        now = {**first, "later": later} if later else first
+    _write(path, now)
+
+
+def check_claim(
+    workdir: Path,
+    config: Mapping[str, Any],
+    changeable: Collection[str] = (),
+    digests: Mapping[str, str] = MappingProxyType({}),
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> None:
+    """Refuses a workdir that holds another run. A file, or the folder of a data set, may have moved.
 
     Args:
         changeable: sections, and fields by their dotted names, on which nothing in the workdir depends yet.
         digests: of what results depend on, a file or the examples of a data set, by the field of the config that names
             it.
-        command: by which this process was started, if not that of a run.
         completed: what a config of an earlier version is with the fields that it lacks; they have their defaults.
 
     Raises:
@@ -60,21 +89,10 @@ def claim_workdir(
         if changes:
             raise UserError(
                 f"{workdir} holds a run with other settings ({'; '.join(changes)}); "
-                "choose another --workdir, or remove the old one"
+                "choose another folder (--workdir), or remove the old one"
             )
         fixed = {name: digest for name, digest in digests.items() if name.partition(".")[0] not in changeable}
         check_files(workdir, plain, fixed)
-    _write(path, plain)
-    if digests:
-        _write(workdir / _FILES, digests)
-    path, now = workdir / "environment.json", environment(command)
-    if path.exists():
-        first = read_json(path, ENVIRONMENT_HINTS)
-        later = first.pop("later", [])
-        if now not in (first, *later):
-            later.append(now)
-        now = {**first, "later": later} if later else first
-    _write(path, now)
 
 
 def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, str]) -> None:
@@ -92,7 +110,7 @@ def check_files(workdir: Path, config: Mapping[str, Any], digests: Mapping[str, 
         if first_digests.get(name, digest) != digest:
             raise UserError(
                 f"{_at(config, name)} has changed since the run in {workdir} began with it; bring back what it was, or "
-                "choose another --workdir"
+                "choose another folder (--workdir)"
             )
 
 
@@ -122,7 +140,7 @@ def _write(path: Path, value: Any) -> None:
     """Writes JSON so that the file is complete or not there."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    to_disk(partial).replace(path)
 
 
 def _differences(before: Any, now: Any, defaults: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from run_configs import PATHS, load_config
 
 from nas_jax.build import find
-from nas_jax.config import PARTS, SETTINGS, STAGES, complete
+from nas_jax.config import PARTS, SETTINGS, STAGES, complete, listed
 from nas_jax.config_flag import ConfigFlag
 from nas_jax.errors import UserError
 
@@ -131,6 +131,23 @@ def test_flags_name_a_part_and_set_its_fields_in_any_order(arguments):
 def test_a_flag_sets_a_field_that_the_config_does_not_name(flag, section, field, value):
     config = parse(flag)
     assert (config[section] if section else config)[field] == value
+
+
+def test_a_flag_may_leave_a_field_empty():
+    config = parse("--config.search.num_trials=None", "--config.search.max_cost=3", "--config.data.num_train=None")
+    assert config.data.num_train is None
+    assert config.search.num_trials is None
+    assert config.search.max_cost == 3.0
+    assert parse("--config.targets=None").targets == "None"
+    assert parse("--config.search.max_cost=None", "--config.search.max_cost=2").search.max_cost == 2.0
+    with pytest.raises(UserError, match="no such field: 'num_trails'"):
+        parse("--config.search.num_trails=None")
+
+
+@pytest.mark.parametrize("stages", [5, (5,), None])
+def test_what_are_no_names_is_refused_in_one_line(stages):
+    with pytest.raises(UserError, match="stages: names with commas between them are wanted, not"):
+        listed(stages, "stages")
 
 
 def test_finalists_have_what_differs_from_the_search():

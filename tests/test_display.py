@@ -1,6 +1,8 @@
 """What a person sees: plain lines in a file, a live panel on a terminal."""
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -31,6 +33,21 @@ def shown(is_terminal, use, objectives=ACCURACY):
         assert isinstance(display, Listener)
         use(display)
     return file.getvalue()
+
+
+def test_it_goes_on_where_the_reader_of_a_pipe_has_gone():
+    program = (
+        "import sys\nfrom nas_jax.display import Display\nfrom nas_jax.objectives import Objective, Objectives\n"
+        "sys.stdin.read()\nwith Display(Objectives((Objective(),))) as display:\n"
+        "    for _ in range(3):\n        display.note('a line')\n        print('another')\n"
+        "print('it went on', file=sys.stderr)\n"
+    )
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    process = subprocess.Popen([sys.executable, "-c", program], text=True, **pipes)
+    process.stdout.close()
+    process.stdin.close()
+    assert (process.stderr.read(), process.wait()) == ("it went on\n", 0)
+    process.stderr.close()
 
 
 def test_each_trial_is_a_plain_line_when_nobody_watches():

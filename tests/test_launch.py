@@ -11,20 +11,22 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import is_running
 
 LAUNCH = Path(__file__).parent.parent / "launch.sh"
 
 # Records its arguments and leaves what every run leaves. The exit code is the one that $STAND_IN_CODES has for a
-# part of the working directory's name, "wait" being a run that goes on until it is interrupted.
+# part of the working directory's name, "wait" being a run that goes on until it is interrupted; bad input leaves no
+# config, unless it is found "late".
 STAND_IN = """
 import json, os, pathlib, sys, time
 with open(os.environ["STAND_IN_LOG"], "a") as log:
-    log.write(json.dumps([sys.argv[1:], os.environ.get("MALLOC_TOP_PAD_")]) + "\\n")
+    log.write(json.dumps([sys.argv[1:], os.environ.get("MALLOC_TOP_PAD_"), os.getpid()]) + "\\n")
 if sys.argv[2] == "nas_jax.main":
     workdir = pathlib.Path(sys.argv[-1].partition("=")[2])
     codes = json.loads(os.environ.get("STAND_IN_CODES", "{}"))
     code = next((code for part, code in codes.items() if part in workdir.name), 0)
-    if code != 2:
+    if code != 2 or "late" in workdir.name:
         workdir.mkdir(parents=True, exist_ok=True)
         (workdir / "config.json").touch()
     if code == "wait":
@@ -189,14 +191,24 @@ def test_goes_on_after_a_failure_and_reports_it(home):
     assert "runs/quick/seed=1 (exit code 1)\n  runs/quick/seed=2 (exit code 2)" in done.stderr
 
 
-@pytest.mark.parametrize("code", [2, 130])
+def test_a_first_point_that_ran_and_found_nothing_stops_no_sweep(home):
+    done = launch(home, "configs/quick.py", "x=late,1", codes={"late": 2})
+    assert done.returncode == 1
+    assert workdirs(recorded(home)[:2]) == ["runs/quick/x=late", "runs/quick/x=1"]
+
+
+@pytest.mark.parametrize("code", [2, 130, 143])
 def test_stops_at_once(home, code):
     done = launch(home, "configs/quick.py", "seed=0,1", codes={"seed=0": code})
     assert done.returncode == code
     assert len(recorded(home)) == 1
 
 
-def test_an_interrupt_stops_the_sweep(home):
+@pytest.mark.parametrize(
+    ("send", "number", "code"),
+    [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143), (os.killpg, signal.SIGTERM, 143)],
+)
+def test_a_signal_stops_the_sweep_and_the_run(home, send, number, code):
     process = subprocess.Popen(
         ["bash", str(LAUNCH), "configs/quick.py", "seed=0,1"],
         cwd=home,
@@ -208,6 +220,7 @@ def test_an_interrupt_stops_the_sweep(home):
     while not (home / "runs/quick/seed=0/config.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.2)  # from the file to the sleep
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    send(process.pid, number)
+    assert process.wait(30) == code
     assert len(recorded(home)) == 1
+    assert not is_running(json.loads((home / "log").read_text())[2])

@@ -31,7 +31,7 @@ ROWS = (
     "data objectives build cpu event_files",
     "json_files pictures table_files constraints",
     "hints budgets fronts metrics",
-    "trial errors notes scratch signals timed_calls",
+    "trial errors notes scratch signals timed_calls on_disk",
 )
 LEVELS = {name: level for level, row in enumerate(reversed(ROWS)) for name in row.split()}
 

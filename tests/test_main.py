@@ -177,7 +177,7 @@ def test_killed_and_started_again_it_ends_as_if_undisturbed(finished, tmp_path, 
         ([NB201, "--config.evaluator=training"], "trains networks, which needs the sections data and recipe"),
         ([*TWO, "--config.finalists.choice=max acc"], "finalists.choice: no 'acc'; choose from accuracy, params"),
         ([COLUMNS, "--config.target=test_loss"], "is of the test split, which no search may see"),
-        ([SMOKE, "--workdir=/dev/null/run"], "choose another --workdir"),
+        ([SMOKE, "--workdir=/dev/null/run"], "choose another folder (--workdir)"),
         (["--config=configs/cifar10.py:smoke", "--config.data.data_dir=/nowhere"], "preparing it needs TensorFlow"),
     ],
 )

@@ -110,7 +110,7 @@ else:
 
 def test_a_workdir_that_cannot_be_written_is_a_user_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="choose another --workdir"):
+    with pytest.raises(UserError, match="choose another folder"):
         TrialStore(tmp_path / "file" / "trials.jsonl")
 
 

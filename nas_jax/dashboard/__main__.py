@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.InMemoryStorage()
-    followers = follow([Path(workdir) for workdir in options.workdir], storage)
+    followers = follow(list(dict.fromkeys(map(Path, options.workdir))), storage)
     threading.Thread(target=_keep_updating, args=[followers], daemon=True).start()
     print(f"http://{options.host}:{options.port}/ shows {', '.join(options.workdir)}; Ctrl-C ends it", flush=True)
     try:

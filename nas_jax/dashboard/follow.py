@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ def follow(workdirs: Sequence[Path], storage: "BaseStorage") -> list[Follower]:
 
 
 def _times(log: Path) -> Iterator[tuple[int, tuple[float, float]]]:
-    """When each trial was first and last written, by id."""
+    """When each trial was first and last written, by id; the last line may not be whole yet."""
     begun: dict[int, float] = {}
-    lines = log.read_bytes().splitlines(keepends=True) if log.exists() else []
-    for record in (json.loads(line) for line in lines if line.endswith(b"\n")):
-        yield record["id"], (begun.setdefault(record["id"], record["time"]), record["time"])
+    for line in log.read_bytes().splitlines() if log.exists() else []:
+        with suppress(ValueError):
+            record = json.loads(line)
+            yield record["id"], (begun.setdefault(record["id"], record["time"]), record["time"])

@@ -30,7 +30,7 @@ from nas_jax.search.loop import propose, store_pending
 from nas_jax.spaces.allowed import known_metrics
 from nas_jax.store import TrialStore
 from nas_jax.trial import History, Trial, copy_of
-from nas_jax.workdir import claim_workdir
+from nas_jax.workdir import check_claim, claim_workdir
 
 
 class Search:
@@ -178,9 +178,12 @@ class Search:
 
     def _open(self, folder: Path) -> TrialStore:
         """The store in a folder, of which this process has no other search that is open."""
+        config = config_of(self._parts)
         with _LOCK:
             earlier = _OPEN[folder]() if folder in _OPEN else None
             if earlier is not None:
+                # What is refused leaves the earlier search open.
+                check_claim(folder, config, changeable(earlier._store, config, self._parts.strategy))
                 earlier.close()
             try:
                 check_workdir(folder)
@@ -188,7 +191,6 @@ class Search:
             except OSError as error:
                 raise UserError(f"path: {error.filename}: {error.strerror}; choose another folder") from error
             try:
-                config = config_of(self._parts)
                 fixed = changeable(store, config, self._parts.strategy)
                 claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv))
             except BaseException:

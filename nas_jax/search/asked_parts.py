@@ -50,7 +50,10 @@ def folder_of(path: Any) -> Path:
     if isinstance(path, str) and not path.strip():
         raise UserError(f"path: a folder is wanted, not {path!r}, as of a variable that is not set")
     try:
-        return Path(os.path.expanduser(path)).resolve()
+        folder = Path(os.path.expanduser(path)).resolve()
+        if folder.is_file():
+            raise UserError(f"path: a folder is wanted, and {str(path)!r} is a file")
+        return folder
     except (OSError, ValueError, RuntimeError) as error:  # too long, a character 0, a loop of links
         raise UserError(f"path: {str(path)!r} is no folder: {error}") from error
 

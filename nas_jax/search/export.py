@@ -15,6 +15,7 @@ from nas_jax.data.arrays import num_examples, spec_to_json
 from nas_jax.evaluators.base import Evaluator, HasTestMetrics
 from nas_jax.export import load_best
 from nas_jax.metrics import metric_per_seed, seeds_in
+from nas_jax.on_disk import to_disk
 from nas_jax.portable import make_shipped
 from nas_jax.search.examples import write_examples
 from nas_jax.spaces.base import NetworkSpace
@@ -100,7 +101,7 @@ def export_network(
     predictor = load_best(unfinished, allow=own)
     predictor.save_program(unfinished / "program.bin")
     write_examples(unfinished, predictor.predict, trained.problem, validated)
-    unfinished.rename(directory)
+    to_disk(unfinished).rename(directory)
     return written
 
 
@@ -171,7 +172,7 @@ def export_genome(
     unfinished.mkdir()
     _write_json(unfinished / "genome.json", _genome(winner, space_section))
     _write_json(unfinished / "metrics.json", written)
-    unfinished.rename(directory)
+    to_disk(unfinished).rename(directory)
     return written
 
 

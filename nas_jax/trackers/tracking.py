@@ -15,6 +15,7 @@ from typing import Any
 
 from nas_jax.assessment import Assessment
 from nas_jax.build import build
+from nas_jax.config import listed
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Progress
 from nas_jax.front_files import read_front
@@ -31,14 +32,15 @@ def build_trackers(config: Mapping[str, Any]) -> dict[str, Tracker]:
     They are no parts of the run: a report of it is written where their packages are not installed, too.
 
     Raises:
-        UserError: a setting that is unknown or impossible, a package that is not installed, or a name that is there
-            twice.
+        UserError: what is neither a name nor a section, a setting that is unknown or impossible, a package that is not
+            installed, or a name that is there twice.
     """
     trackers: dict[str, Tracker] = {}
     given = config.get("trackers") or ()
-    for entry in [given] if isinstance(given, str) else given:
-        # A flag may give several names with commas between them.
-        sections = [entry] if isinstance(entry, Mapping) else [{"name": name.strip()} for name in str(entry).split(",")]
+    if not isinstance(given, str | Mapping | list | tuple):
+        raise UserError(f"trackers: names or sections are wanted, not {given!r}")
+    for entry in [given] if isinstance(given, str | Mapping) else given:
+        sections = [entry] if isinstance(entry, Mapping) else [{"name": name} for name in listed([entry], "trackers")]
         for section in sections:
             name = str(section.get("name"))
             if name in trackers:

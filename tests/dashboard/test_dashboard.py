@@ -105,6 +105,18 @@ def test_what_was_there_before_is_the_same_and_has_its_times(workdir):
     assert followed[3].datetime_start.timestamp() == 1.7e9 + 3
 
 
+def test_a_last_line_without_its_end_is_a_trial_where_nothing_else_is_missing(workdir):
+    log = workdir / "trials.jsonl"
+    with TrialStore(log) as store:
+        store.put(*TRIALS[:2])
+    whole = log.read_bytes()
+    for missing, num in ((1, 2), (5, 1)):
+        log.write_bytes(whole[:-missing])
+        storage = optuna.storages.InMemoryStorage()
+        follow([workdir], storage)
+        assert len(study(storage, workdir).trials) == num
+
+
 def test_the_dashboard_serves_it(workdir):
     dashboard = pytest.importorskip("optuna_dashboard")
     with TrialStore(workdir / "trials.jsonl") as store:

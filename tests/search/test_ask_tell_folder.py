@@ -3,6 +3,8 @@
 import gc
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import programs
 import pytest
 from asked import SPACE, measure, random_search, run_all
 from fakes import Numbers
+from waiting import is_running
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
@@ -179,6 +182,37 @@ def test_numbers_of_numpy_in_objectives_and_constraints_are_stored(tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["objective"][0] == {"metric": "loss", "maximize": False, "reference": pytest.approx(0.1, rel=1e-7)}
     assert config["constraints"] == [{"metric": "size", "at_most": 0.5, "at_least": None}]
+
+
+def test_a_search_that_is_refused_leaves_the_one_before_open(tmp_path):
+    asked = random_search(path=tmp_path)
+    trial = asked.ask()[0]
+    space = Categorical(genes=SPACE.genes)
+    with pytest.raises(UserError, match="other settings"):
+        Search(space, RandomSearch(space), "val_loss", path=tmp_path)
+    assert asked.tell(trial, {"val_accuracy": 0.5}).status == "finished"
+
+
+def test_forked_processes_do_not_keep_the_folder_of_one_that_was_killed(tmp_path):
+    """As those of a pool, which wait for work that nobody sends any more."""
+    pids, program = (
+        tmp_path / "pids",
+        (
+            "import multiprocessing, os, sys, time\nfrom pathlib import Path\nfrom nas_jax.store import TrialStore\n"
+            "store = TrialStore(Path(sys.argv[1]) / 'trials.jsonl')\n"
+            "child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\nchild.start()\n"
+            "Path(sys.argv[2]).write_text(str(child.pid))\nos.kill(os.getpid(), 9)\n"
+        ),
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "run"), str(pids)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    child = int(pids.read_text())
+    assert is_running(child)
+    try:
+        with random_search(path=tmp_path / "run") as asked:
+            assert len(asked.ask(2)) == 2
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_another_process_may_not_have_the_folder_at_the_same_time(tmp_path):

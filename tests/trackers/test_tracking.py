@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fakes import Lookup, dies_at
 from made_runs import make_parts
+from run_configs import PATHS, smoke_config
 from tracked_runs import (
     ACCURACIES,
     CLASHING,
@@ -21,12 +22,14 @@ from tracked_runs import (
     write_front_of,
 )
 
+from nas_jax.config import complete
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.listeners import Listener, Listeners
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.run import Run
 from nas_jax.search.loop import search
+from nas_jax.sections import check_sections
 from nas_jax.settings import SearchSettings
 from nas_jax.store import TrialStore
 from nas_jax.trackers.base import Held, Tracker
@@ -234,6 +237,16 @@ def test_trackers_are_names_or_sections(all_installed, given):
     assert list(trackers) == ["tensorboard", "mlflow"]
     assert all(isinstance(tracker, Tracker) for tracker in trackers.values())
     assert trackers["mlflow"].experiment == "nas_jax"
+
+
+@pytest.mark.usefixtures("all_installed")
+def test_a_single_section_needs_no_list_and_what_is_none_is_refused():
+    assert list(build_trackers({"trackers": {"name": "mlflow"}})) == ["mlflow"]
+    config = complete(smoke_config(next(path for path in PATHS if path.stem == "quickstart")))
+    check_sections(config.to_dict() | {"trackers": {"name": "mlflow"}})
+    for wrong in (5, (5,)):
+        with pytest.raises(UserError, match="trackers: names"):
+            build_trackers({"trackers": wrong})
 
 
 @pytest.mark.parametrize("config", [{}, {"trackers": ()}, {"trackers": None}])

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from nas_jax.layers import ConvBlock, DenseOfPlaces, max_pool
+from nas_jax.layers import Conv, ConvBlock, DenseOfPlaces, Norm, max_pool
 from nas_jax.spaces.base import Cost
 from nas_jax.spaces.encoder_decoder_network import doubled
 from nas_jax.spaces.image_blocks import Block, Weights, conv_weights, weights_of
@@ -53,8 +53,9 @@ class PyramidNetwork(nn.Module):
     """Stages of blocks that halve the map, a feature pyramid of the last ones, and a head for each place of each map.
 
     Each place of 2 x 2 pixels is one of the first stage. As `fusion` says, a coarser map is enlarged and joins the next
-    finer one (Lin et al., "Feature Pyramid Networks", 2017). The last biases begin so that no class is likely anywhere.
-    Images whose sides cannot be halved so often are enlarged a little first, so that each map covers the image.
+    finer one (Lin et al., "Feature Pyramid Networks", 2017). A head that the maps share normalises each of them by its
+    own moments. The last biases begin so that no class is likely anywhere. Images whose sides cannot be halved so often
+    are enlarged a little first, so that each map covers the image.
     """
 
     settings: PyramidSettings
@@ -87,18 +88,18 @@ class PyramidNetwork(nn.Module):
         return fused
 
     def _heads(self, maps: list[jax.Array], train: bool) -> tuple[jax.Array, ...]:
-        chosen = self.settings
-        num = 1 if chosen.head == "shared" else chosen.num_maps
-        hidden = [
-            [ConvBlock(chosen.map_width, 3, self.dtype, name=f"head{n}_{depth}") for depth in range(chosen.head_depth)]
-            for n in range(num)
-        ]
+        chosen, is_shared = self.settings, self.settings.head == "shared"
+        depths, num = range(chosen.head_depth), 1 if is_shared else chosen.num_maps
+        kernels = [Conv(chosen.map_width, 3, dtype=self.dtype, name=f"head_{depth}") for depth in depths if is_shared]
         last = [DenseOfPlaces(self.num_outputs, bias_init=unlikely, name=f"outputs{n}") for n in range(num)]
         outputs = []
         for level, each in enumerate(maps):
             x = each
-            for layer in hidden[level % num]:
-                x = layer(x, train)
+            for depth in depths:
+                if is_shared:  # but for the moments, in which maps of different levels differ
+                    x = nn.relu(Norm(self.dtype, name=f"norm{level}_{depth}")(kernels[depth](x), train))
+                else:
+                    x = ConvBlock(chosen.map_width, 3, self.dtype, name=f"head{level}_{depth}")(x, train)
             outputs.append(last[level % num](x.astype(jnp.float32)))
         return tuple(outputs)
 
@@ -146,6 +147,7 @@ def pyramid_cost(chosen: PyramidSettings, image_shape: tuple[int, ...], num_outp
             is_new = chosen.head == "separate" or stage == chosen.first_map
             for _ in range(chosen.head_depth):
                 add(conv_weights(3, chosen.map_width, chosen.map_width), stage, is_new)
+                num_params += 0 if is_new else 2 * chosen.map_width  # the scales and shifts of its own
             kernel = chosen.map_width * num_outputs
             add(Weights(kernel + num_outputs, kernel), stage, is_new)
     return Cost(num_params, flops)

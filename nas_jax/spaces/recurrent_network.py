@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 import jax.typing
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.layers import DenseOfPlaces
 from nas_jax.spaces.base import Cost
@@ -53,6 +53,8 @@ class RecurrentNetwork(nn.Module):
         mask = is_token(tokens)
         lengths = mask.sum(axis=1)
         x = nn.Embed(self.num_tokens, chosen.embedding, dtype=self.dtype, name="embedding")(tokens)
+        # Flax's simple cell hands on its state in the type in which it computes, the others in float32.
+        carry = jnp.zeros((len(tokens), chosen.width), self.dtype) if chosen.cell == "simple" else None
         for number in range(chosen.num_layers):
             x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
             ways: list[Any] = [
@@ -60,14 +62,22 @@ class RecurrentNetwork(nn.Module):
                     CELLS[chosen.cell][0](chosen.width, dtype=self.dtype, name=f"{way}_{number}"),
                     reverse=way == "backward",
                     keep_order=True,
-                )(x, seq_lengths=lengths)
+                )(x, initial_carry=carry, seq_lengths=lengths)
                 for way in ("forward", "backward")[: chosen.num_directions]
             ]
             x = jnp.concatenate(ways, axis=-1)
         x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
         if chosen.pool:
-            x = pool(x, mask, chosen.pool)
+            x = _pooled(x, mask, chosen)
         return DenseOfPlaces(self.num_outputs, name="outputs")(x.astype(jnp.float32))
+
+
+def _pooled(x: Float[Array, "b length d"], mask: Bool[Array, "b length"], chosen: RecurrentSettings) -> Any:
+    """Of each text. The last state of what reads backwards is that of the first place."""
+    if chosen.pool == "last" and chosen.direction == "both":
+        forward, backward = jnp.split(x, 2, axis=-1)
+        return jnp.concatenate([pool(forward, mask, "last"), pool(backward, mask, "first")], axis=-1)
+    return pool(x, mask, chosen.pool)
 
 
 def recurrent_cost(chosen: RecurrentSettings, length: int, num_tokens: int, num_outputs: int) -> Cost:

@@ -44,7 +44,7 @@ class TextCnn(ProductSpace):
             if not all(size.isdecimal() and int(size) for size in sizes.split("-")):
                 raise ValueError(f"kernel_sizes: {sizes!r} has to be numbers of tokens with '-' between them: '3-4-5'")
         check_known(self, activations=ACTIVATIONS, pools=POOLS, signature=self.signatures)
-        check_least(self, num_layers=0, widths=1, embeddings=1)
+        check_least(self, num_layers=1, widths=1, embeddings=1)
         check_dropouts(self.dropouts)
         self.check_genes()
 

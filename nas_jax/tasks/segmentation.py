@@ -38,8 +38,9 @@ class Segmentation:
     """Names the class of each pixel: arrays "image", and "mask", uint8 [n, h, w] with places in `class_names`.
 
     Pixels of 255 count nowhere. The loss of an example is the mean cross entropy of its pixels in nats, and `dice`
-    times the soft Dice loss, 1 less the mean over classes of 2 sum(p t) / (sum(p) + sum(t)) (Milletari et al., "V-Net",
-    2016, section 3, without their squares); `loss` among the metrics is the cross entropy alone.
+    times the soft Dice loss, 1 less the mean over the classes that an example has of 2 sum(p t) / (sum(p) + sum(t))
+    (Milletari et al., "V-Net", 2016, section 3, without their squares); `loss` among the metrics is the cross entropy
+    alone.
 
     `mean_iou` is the mean over classes of intersection over union, each over all pixels of a split; a class that
     neither is there nor was said to be is left out. `foreground_iou` tells the first class, the background, from all

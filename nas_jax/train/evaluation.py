@@ -5,6 +5,7 @@ by one, as it does in training.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,14 +87,11 @@ def compile_validation(
         variables: What the step takes of the network: an example, or the shapes.
         is_scanned: Whether one call takes all batches.
     """
-    task, dataset = problem.task, problem.dataset
+    dataset = problem.dataset
     num, size = num_examples(dataset.val), evaluation_batch_size(problem)
 
     def all_steps(variables: Any, batches: Batch, is_real: jax.Array) -> Any:
-        sums = jax.lax.map(lambda batch: eval_step(variables, *batch), (batches, is_real))
-        if isinstance(task, Gathering):
-            return jax.tree.map(lambda rows: rows.reshape(-1, *rows.shape[2:]), sums)
-        return jax.tree.map(lambda values: values.sum(axis=0), sums)
+        return jax.lax.map(lambda batch: eval_step(variables, *batch), (batches, is_real))
 
     batch_shape = (-(-num // size), size) if is_scanned else (size,)
     sharding = placement.spread(size, len(batch_shape) - 1)
@@ -106,7 +104,8 @@ def compile_validation(
     def evaluate(variables: Any) -> dict[str, float]:
         variables = jax.device_put(variables, placement.replicated)
         if is_scanned:
-            sums = [compiled(variables, *validation_batches(dataset, size, sharding))]
+            rows = jax.device_get(compiled(variables, *validation_batches(dataset, size, sharding)))
+            sums = [jax.tree.map(operator.itemgetter(row), rows) for row in range(batch_shape[0])]
         else:
             sums = [compiled(variables, *batch) for batch in padded_batches(dataset.val, size)]
         return metrics_of(problem, jax.device_get(sums), num, "val")
@@ -160,10 +159,17 @@ def class_metrics_of(problem: Problem, sums: Sequence[Any], num: int, part: str)
 
 
 def total_of(task: Task, sums: Sequence[Any], num: int) -> Any:
-    """What `Task.metrics` takes of `num` examples, of `Task.metric_sums` of all batches."""
+    """What `Task.metrics` takes of `num` examples, of `Task.metric_sums` of all batches.
+
+    Whole numbers add up in 64 bits: a split can have more pixels than 32 bits count.
+    """
     if isinstance(task, Gathering):
         return task.gather(sums, num)
-    return jax.tree.map(lambda *values: sum(values), *sums)
+    return jax.tree.map(lambda *values: sum(map(_widened, values)), *sums)
+
+
+def _widened(values: Any) -> Any:
+    return np.asarray(values, np.int64) if np.issubdtype(values.dtype, np.integer) else values
 
 
 def padded_batches(split: Batch, batch_size: int) -> Iterator[tuple[Batch, np.ndarray]]:

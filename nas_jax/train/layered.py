@@ -117,7 +117,7 @@ def compile_layered(network: Staged, problem: Problem, recipe: Recipe, placement
     """Compiles those layers of `network` that no earlier network of this process had.
 
     Raises:
-        ValueError: two stages of the network have one name.
+        ValueError: two stages of the network have one name, or one that has variables has none.
     """
     stages, optimizer = network.stages(), make_optimizer(recipe)
     names = [stage.name for stage in stages if stage.name]
@@ -127,6 +127,12 @@ def compile_layered(network: Staged, problem: Problem, recipe: Recipe, placement
     def compile_batches(size: int) -> _Batches:
         draw, inputs = compile_draw(problem, recipe.dtype.name, size)
         layers = compile_layers(stages, inputs, optimizer)
+        for stage, layer in zip(stages, layers, strict=True):
+            if layer.plan and not stage.name:
+                raise ValueError(
+                    f"{type(network).__name__}: a stage {type(stage).__name__} has variables and no name; give it that "
+                    "of the layer in the whole network"
+                )
         return _Batches(draw, layers, compile_loss(problem, layers[-1].outputs))
 
     num_left = num_examples(problem.dataset.train) % recipe.batch_size

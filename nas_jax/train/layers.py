@@ -5,7 +5,8 @@ compiled once a process (forward, backward with the update, evaluation), and a n
 compilation of its own. What it costs is that no operation is fused across layers, and a call a layer where one scan
 could take an epoch (`experiments/compile_time` has the measurements).
 
-The numbers are those of the whole network, up to rounding: the same draws, the same order of operations.
+The numbers are those of the whole network, up to rounding: the same draws, the same order of operations. Only what is
+dropped out is drawn anew: a layer's random keys come from its place, and in the whole network from its path.
 """
 
 from collections.abc import Callable, Hashable, Sequence

@@ -154,6 +154,16 @@ def test_cost_is_that_of_the_network(network_space):
         assert logits.shape == (2, NUM_OUTPUTS)
 
 
+def test_networks_compute_in_bfloat16(network_space):
+    """As on accelerators; what they give is float32."""
+    for genome in network_space.sample(np.random.default_rng(1), 5):
+        network = network_space.network(genome, jnp.bfloat16)
+        images = jnp.zeros((2, *IMAGE_SHAPE))
+        variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))  # noqa: B023
+        logits = jax.eval_shape(lambda v: network.apply(v, images, train=False), variables)  # noqa: B023
+        assert logits.dtype == jnp.float32
+
+
 def test_free_features_are_log_costs(spaces):
     for name in ("chain", "nb201", "macro"):
         space = spaces[name]

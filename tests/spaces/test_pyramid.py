@@ -41,6 +41,20 @@ def test_cost_is_that_of_the_network(block, fusion, head):
     assert SPACE.cost(genome) == (num_params, conv_flops(jax.make_jaxpr(network.apply)(shapes, image).jaxpr))
 
 
+def test_a_shared_head_normalises_each_map_by_its_own_moments():
+    """With the running moments of many equal steps, evaluation gives what training does."""
+    network = SPACE.network((2, 1, "conv", 3, 1, 4, 3, "none", 4, "shared", 2))
+    images = jnp.asarray(np.random.default_rng(0).normal(size=(4, 64, 64, 3)), jnp.float32)
+    variables = draw_variables(plan_variables(network, images), 0)
+    step = jax.jit(lambda variables: network.apply(variables, images, True, mutable=["batch_stats"]))
+    for _ in range(150):
+        trained, statistics = step(variables)
+        variables = {**variables, **statistics}
+    evaluated = jax.jit(network.apply)(variables, images)
+    for first, second in zip(trained, evaluated, strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-3)
+
+
 def test_separable_blocks_have_the_parameters_that_are_said():
     genome = (4, 1, "separable", 5, 1, 8, 2, "add", 4, "shared", 0)
     params = variable_shapes(SPACE.network(genome), jnp.zeros((1, 64, 64, 3)))["params"]

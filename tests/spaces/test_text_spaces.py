@@ -96,6 +96,35 @@ def test_padding_changes_nothing(space):
         assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: f"{type(space).__name__} {space.signature}")
+def test_networks_compute_in_bfloat16_whatever_they_are_of(space):
+    """As on accelerators; each choice of each gene once."""
+    left = {(name, choice) for name, choices in space.gene_choices.items() for choice in choices}
+    tokens = jnp.ones((2, LENGTH), jnp.int32)
+    for genome in space.sample(np.random.default_rng(3), 300):
+        genes = {*space.genes_of(genome).items()}
+        if genes & left:
+            left -= genes
+            network = space.network(genome, jnp.bfloat16)
+            outputs = jax.eval_shape(network.apply, variable_shapes(network, tokens), tokens)
+            assert outputs.dtype == jnp.float32
+    assert not left
+
+
+def test_the_last_state_of_what_reads_backwards_has_seen_the_whole_text():
+    """Of two texts that share the last token alone, one of them padded."""
+    settings = {"num_layers": (1,), "widths": (8,), "dropouts": (0.0,), "directions": ("both",), "pools": ("last",)}
+    space = Recurrent(LENGTH, NUM_TOKENS, 5, VECTOR, cells=("gru",), **settings)
+    network = space.network(next(iter(space.genomes())), jnp.float32)
+    tokens = jnp.array([[3, 4, 5, 6, 7, 8], [2, 9, 2, 8, 0, 0]])
+    variables = draw_variables(plan_variables(network, tokens[:1]), 0)
+    kernel = variables["params"]["outputs"]["kernel"]
+    for half in (slice(8), slice(8, None)):
+        changed = {**variables["params"]["outputs"], "kernel": jnp.zeros_like(kernel).at[half].set(kernel[half])}
+        outputs = network.apply({"params": {**variables["params"], "outputs": changed}}, tokens)
+        assert float(jnp.abs(outputs[0] - outputs[1]).max()) > 0.01
+
+
 def test_pools_are_over_what_is_no_padding():
     rng = np.random.default_rng(0)
     x, lengths = rng.normal(size=(3, 5, 2)).astype(np.float32), (5, 2, 1)
@@ -137,6 +166,7 @@ def test_a_tied_embedding_has_no_layer_of_outputs():
         (lambda: TextCnn(6, 11, 5, VECTOR, widths=(0,)), "widths: 0 is too small, each has to be at least 1"),
         (lambda: Transformer(6, 11, 5, VECTOR, num_heads=(0, 1)), "num_heads: 0 is too small"),
         (lambda: Transformer(6, 11, 5, VECTOR, num_layers=(-1,)), "num_layers: -1 is too small"),
+        (lambda: TextCnn(6, 11, 5, VECTOR, num_layers=(0, 1)), "num_layers: 0 is too small"),
         (lambda: TextCnn(6, 11, 11, SEQUENCE), "signature: there is no 'tokens -> sequence'"),
     ],
 )

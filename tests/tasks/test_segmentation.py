@@ -9,6 +9,7 @@ import sklearn.metrics
 from nas_jax.data.arrays import Augmentation, Dataset
 from nas_jax.tasks.base import Classwise, Problem, Showing
 from nas_jax.tasks.segmentation import IGNORED, Segmentation, soft_dice
+from nas_jax.train.evaluation import total_of
 
 NAMES = ("background", "cell", "edge")
 SHAPE = (6, 5)
@@ -56,6 +57,15 @@ def test_overlaps_are_those_of_scikit_learn():
         for mask, each in zip(masks, probabilities, strict=True)
     ]
     assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_more_pixels_than_32_bits_count_add_up():
+    task = Segmentation()
+    sums = measured(task, *random_outputs(np.random.default_rng(0), 2, 3))
+    large = sums._replace(confusion=np.array([[2**30, 0, 0], [0, 2**20, 0], [0, 2**20, 0]], np.int32))
+    metrics = task.metrics(total_of(task, [large] * 3, 6), 6)
+    assert metrics["mean_iou"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert metrics["pixel_accuracy"] > 0.99
 
 
 def test_a_class_that_is_nowhere_is_left_out_of_the_mean():

@@ -117,6 +117,14 @@ class Twice(nn.Module):
         )
 
 
+class Nameless(nn.Module):
+    """One layer that learns has no name."""
+
+    @nn.nowrap
+    def stages(self):
+        return ConvBlock(4, 3, name="a"), PoolAndFlatten(4), Dense(4, is_activated=False)
+
+
 def test_layers_that_cannot_be_had_are_refused():
     with pytest.raises(UserError, match="Unstaged has no method stages"):
         prepare(Unstaged(), PROBLEM, RECIPE)
@@ -124,6 +132,8 @@ def test_layers_that_cannot_be_had_are_refused():
         prepare(POOLED, PROBLEM, replace(RECIPE, parallel="jit", num_devices=1))
     with pytest.raises(ValueError, match="Twice: two stages have one name"):
         prepare(Twice(), PROBLEM, RECIPE)
+    with pytest.raises(ValueError, match="Nameless: a stage Dense has variables and no name"):
+        prepare(Nameless(), PROBLEM, RECIPE)
     assert isinstance(prepare(Unstaged(), PROBLEM, replace(RECIPE, compilation="auto")).program, WholeNetwork)
 
 

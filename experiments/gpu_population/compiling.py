@@ -23,10 +23,10 @@ from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Genome
 
 COMPILED = "/jax/core/compile/backend_compile_duration"  # JAX's event of a program that XLA has compiled
+_SECONDS = 40.0  # of a candidate
 CACHE = "--xla_gpu_per_fusion_autotune_cache_dir={out}/autotune"
 CANDIDATES = {
     "plain": "",
-    "autotune level 0": "--xla_gpu_autotune_level=0",
     "no Triton products": "--xla_gpu_enable_triton_gemm=false",
     "autotune cache, empty": CACHE,
     "autotune cache, filled": CACHE,
@@ -34,6 +34,7 @@ CANDIDATES = {
     "4 compile threads": "--xla_gpu_force_compilation_parallelism=4",
     "no command buffers": "--xla_gpu_enable_command_buffer=",
     "LLVM in parallel": "--xla_gpu_enable_llvm_module_compilation_parallelism=true",
+    "autotune level 0": "--xla_gpu_autotune_level=0",  # the last one: on an H200 nothing had come of it after 40 s
 }
 
 
@@ -50,7 +51,12 @@ def options(scale: Scale) -> None:
         flags = f"{os.environ.get('XLA_FLAGS', '')} {flag.format(out=scale.out)}".strip()
         command = [sys.executable, __file__, "with_option", *sys.argv[2:], name]
         environment = {**os.environ, "XLA_FLAGS": flags}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        limit = _SECONDS * scale.patience
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=limit)
+        except subprocess.TimeoutExpired:
+            emit(option=name, skipped=f"ended after {limit:.0f} s")
+            continue
         print(done.stdout, end="", flush=True)
         if done.returncode != 0:
             unknown = next((line for line in done.stderr.splitlines() if "Unknown flag" in line), None)

@@ -64,7 +64,7 @@ STEPS = {  # the first ones fit into `TOTAL_SECONDS` on a GPU
     "ahead_4": _search(1, "4"),
     "ahead_8": _search(1, "8"),
     "ahead_15": _search(1, "15"),
-    "options": Step("compiling.py", ("options",), 120),
+    "options": Step("compiling.py", ("options",), 240),
 }
 
 
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--steps", default=",".join(STEPS), help="which, in this order; names with commas between")
     parser.add_argument("--total_seconds", type=float, help="after which no step goes on; 350 unless given")
     parser.add_argument("--search_seconds", type=float, help="of each search; 40 unless given")
+    parser.add_argument("--patience", type=float, help="by which the limits of the steps are multiplied")
     parser.add_argument("--tiny", action="store_true", help="a little of everything")
     arguments = parser.parse_args()
     names = arguments.steps.split(",")
@@ -101,6 +102,8 @@ def main() -> None:
     scale = Scale(str(data), str(out), **(TINY if arguments.tiny else {}))
     if arguments.search_seconds is not None:
         scale = dataclasses.replace(scale, search_seconds=arguments.search_seconds)
+    if arguments.patience is not None:
+        scale = dataclasses.replace(scale, patience=arguments.patience)
     total_seconds = TOTAL_SECONDS * scale.patience if arguments.total_seconds is None else arguments.total_seconds
     end, outcomes = time.monotonic() + total_seconds, []
     for name in names:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def killed(scale: Scale) -> None:
     process.kill()
     process.wait()
     start = time.monotonic()
-    while (left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]) and time.monotonic() - start < 10:
+    while (left := list(filter(_is_running, workers))) and time.monotonic() - start < 10:
         time.sleep(0.05)
     emit(ended_before_the_kill=_num_ended(workdir), workers=len(workers), workers_left_after_10_s=len(left))
     exit_code = _start(workdir, flags).wait()
@@ -141,18 +142,31 @@ def _num_ended(workdir: Path) -> int:
 
 def _num_gpu_files(pid: int) -> int:
     """How many files of GPUs a process has open. In a container nvidia-smi may not know its processes; this does."""
-    links = [file.readlink() for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()]
-    return sum(str(link).startswith("/dev/nvidia") for link in links)
+    num = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            num += str(file.readlink()).startswith("/dev/nvidia")
+    return num
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process has not ended; an ended one is listed until its parent asks of it, which may be never."""
+    try:
+        return _status(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
+def _status(pid: int) -> list[str]:
+    """What the system says of a process, from its state and its parent on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _descendants(pid: int) -> list[int]:
     parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            continue  # it has ended meanwhile
-        parents[int(status.parent.name)] = int(fields[1])
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parents[int(folder.name)] = int(_status(int(folder.name))[1])
     found = [pid]
     for parent in found:  # it grows
         found += [child for child, of in parents.items() if of == parent]

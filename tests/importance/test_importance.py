@@ -39,7 +39,7 @@ def test_genes_that_are_far_apart_are_ordered_by_every_measure(measure):
 
 
 def test_relevance_tells_the_half_of_close_genes_that_matters_more():
-    """No more than that: it orders all four as in the function in fewer than half of the seeds."""
+    """No more than that: it orders all four as in the function in half of the seeds."""
     halves = [set(ranked(importance(seed).measures["relevance"])[:2]) for seed in SEEDS]
     assert sum(half == {"most", "much"} for half in halves) >= 9
 

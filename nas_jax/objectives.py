@@ -126,7 +126,7 @@ class Objectives:
     def notes(self) -> tuple[str, ...]:
         """Which metrics, by their names, are made large or small though the opposite is wanted (`nas_jax.notes`)."""
         return tuple(
-            f"the search looks for the {'largest' if each.maximize else 'smallest'} {each.metric}; else set "
+            f"the search looks for the {'largest' if each.maximize else 'smallest'} {each.metric}; if wrong, set "
             f"--config.objective.maximize={not each.maximize}, or maximize={not each.maximize} in --config.objectives"
             for each in self.each
             if each.maximize is is_smaller_better(each.metric)

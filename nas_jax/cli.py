@@ -23,6 +23,7 @@ from nas_jax.signals import INTERRUPTED, NUMBERS, end_at_once
 BAD_INPUT = 2  # exit code
 
 flags.DEFINE_bool("debug", False, "Whether the traceback is printed too when bad input is reported.")
+flags.disclaim_key_flags()  # what `define_path` defines belongs to the command that calls it, in whose help it stands
 
 
 class Interrupted(KeyboardInterrupt):
@@ -132,9 +133,10 @@ def refuse_arguments(argv: Sequence[str]) -> None:
 def _parse(argv: Sequence[str], before: Callable[[Sequence[str]], list[str]]) -> Sequence[str]:
     """As absl's parser, with errors of a config's fields reported like those of any other flag."""
     try:
-        if {"--help", "-h", "--helpshort", "--helpfull"} & set(argv):
-            return app.parse_flags_with_usage(list(argv))
-        return parse_strictly(before(argv))
+        left = before(argv)
+        if {"--help", "-h", "--helpshort", "--helpfull"} & set(left):
+            return app.parse_flags_with_usage(list(left))
+        return parse_strictly(left)
     except Exception as error:
         sys.exit(_fail(error))
 

@@ -20,13 +20,15 @@ from nas_jax.errors import UserError, user_error_of, wanted
 from nas_jax.hints import describe_type
 from nas_jax.stated import objectives_of
 
+flags.disclaim_key_flags()  # the flag belongs to the command that makes a ConfigFlag, in whose help it stands
+
 
 class ConfigFlag:
     """The flag `--config`, and those of its fields."""
 
     def __init__(self, flag_values: flags.FlagValues = flags.FLAGS) -> None:
         self._arguments: list[str] = []
-        text = "Path of a config, with :variant behind it if it has any."
+        text = "Path of a config, with :variant behind it if it has any; --config.FIELD=VALUE sets one of its fields."
         self._holder = config_flags.DEFINE_config_file(
             "config", None, text, flag_values=flag_values, sys_argv=self._arguments
         )

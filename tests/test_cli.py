@@ -39,6 +39,22 @@ def only_line(done):
 
 
 @pytest.mark.parametrize(
+    ("module", "arguments", "described"),
+    [
+        ("main", [], ["config", "workdir"]),
+        ("main", ["--config=configs/quickstart.py", "--config.strategy=evolution"], ["config", "workdir"]),
+        ("train_one", [], ["config", "workdir", "genome", "[no]final"]),
+        ("pick", [], ["workdir", "rule"]),
+    ],
+)
+def test_help_describes_the_flags_of_the_command_whatever_else_is_given(module, arguments, described):
+    done = command(*arguments, "--help", module=module)
+    assert not done.stderr
+    for name in described:
+        assert f"  --{name}: " in done.stdout
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("def get_config(: pass\n", "config.py, line 1: SyntaxError: invalid syntax; .*has to be a Python file with"),

@@ -60,13 +60,8 @@ def by_process(
     process = CurveProcess()
     state = process.fit(Curves(ranks[training], share, training), np.minimum(y, limit))
     stopped = np.flatnonzero(is_stopped)
-    found = process.predict(state, Curves(ranks[stopped], np.ones(len(stopped)), stopped))
-    noise = state.y_std * np.exp(-3.0 + state.coordinates[10])
-    return (
-        np.asarray(found.mean),
-        np.hypot(np.asarray(found.std), noise),
-        np.minimum(curves[stopped, -1], limit),
-    )
+    found = process.predict(state, Curves(ranks[stopped], np.ones(len(stopped)), stopped), with_noise=True)
+    return np.asarray(found.mean), np.asarray(found.std), np.minimum(curves[stopped, -1], limit)
 
 
 def main() -> None:
@@ -85,7 +80,7 @@ def main() -> None:
                     answers.append((*extrapolated(curves[group[is_stopped]]), curves[group[is_stopped], -1]))
             mean, std, end = np.concatenate(answers, axis=1)
             rows = zip(mean, std, end, strict=True)
-            written += [(name, f"{m:.5f}", f"{s:.5f}", f"{e:.5f}") for m, s, e in rows]
+            written += [(name, *(f"{number:.6g}" for number in row)) for row in rows]
             summarise(f"{name} {method}", mean, std, end)
         with (Path(__file__).parent / f"{method}.csv").open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(written)

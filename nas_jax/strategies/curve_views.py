@@ -51,7 +51,8 @@ class View(NamedTuple):
     def prediction(self, choices: Choices, place: int, each: tuple[Budget, ...]) -> Prediction:
         """What a choice measures with its next budget, in units of scores."""
         shares = _shares([choices.budgets[place]], each)
-        posterior = self.process.predict(self.state, Curves(choices.x[[place]], shares, choices.training[[place]]))
+        asked = Curves(choices.x[[place]], shares, choices.training[[place]])
+        posterior = self.process.predict(self.state, asked, with_noise=True)
         return self.targets.prediction(float(posterior.mean[0]), float(posterior.std[0]))
 
 

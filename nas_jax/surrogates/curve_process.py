@@ -142,21 +142,21 @@ class CurveProcess:
         weights = cho_solve((factor, True), (y - mean) / std)
         return CurveState(curves, beginnings, coordinates, factor, weights, mean, std)
 
-    def predict(self, state: CurveState, curves: Curves) -> Posterior:
-        """What the curves come to at m points, without noise, in units of the targets."""
+    def predict(self, state: CurveState, curves: Curves, *, with_noise: bool = False) -> Posterior:
+        """What the curves come to at m points, or with `with_noise` what is measured there, in units of the targets."""
         queries = _as_arrays(curves)
         num, num_known = len(queries.share), len(state.weights)
         group = self._group(state.curves.x.shape[1])
         padded, _ = _pad(_points(state.curves, state.beginnings), np.zeros(num_known))
         asked, _ = _pad(_points(queries, state.beginnings), np.zeros(num))
         varying = _num_varying(state.curves.x)
-        between, _ = in_double_precision(
+        between, noise = in_double_precision(
             _covariance_and_noise, _kernel(), state.coordinates, padded, asked, group, varying
         )
         between = between[:num_known, :num]
         explained = solve_triangular(state.factor, between, lower=True)
         prior = in_double_precision(_variances, state.coordinates, asked.share)[:num]
-        variance = np.maximum(prior - np.sum(explained**2, axis=0), 1e-12)
+        variance = np.maximum(prior - np.sum(explained**2, axis=0), 1e-12) + with_noise * float(noise)
         return as_posterior(
             state.y_mean + state.y_std * (state.weights @ between), state.y_std * np.sqrt(variance), np.float64
         )

@@ -9,6 +9,7 @@ from nas_jax.spaces.categorical import Categorical
 from nas_jax.strategies.choices import choices_of
 from nas_jax.strategies.curve_views import views_of
 from nas_jax.strategies.pools import Pool
+from nas_jax.surrogates.curve_process import Curves
 from nas_jax.trial import Budget
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -81,7 +82,7 @@ def test_the_lead_is_counted_from_the_incumbents_mean_in_deviations_of_the_targe
         assert len(view.lead(0.0)) == len(view.log_improvement()) == len(choices.genomes)
 
 
-def test_a_prediction_is_of_the_next_rung_in_units_of_scores():
+def test_a_prediction_is_of_what_the_next_rung_measures_in_units_of_scores():
     """The best of what has ended a rung goes on to a better value than the worst, as all have done so far."""
     values = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.15, 0.35, 0.65])
     history = make_history((*GENOMES[:6], GENOMES[0], GENOMES[2], GENOMES[5]), values)
@@ -91,3 +92,8 @@ def test_a_prediction_is_of_the_next_rung_in_units_of_scores():
         low, high = (view.prediction(choices, choices.genomes.index(GENOMES[place]), EACH) for place in (1, 4))
         assert 0.1 < low.mean < high.mean < 0.7
         assert low.std > 0
+    _, by_value = views
+    place = choices.genomes.index(GENOMES[4])
+    second = Curves(choices.x[[place]], np.array([np.log(2) / np.log(8)]), choices.training[[place]])
+    mean, std = by_value.process.predict(by_value.state, second, with_noise=True)
+    np.testing.assert_allclose(by_value.prediction(choices, place, EACH), [mean[0], std[0]], rtol=1e-6)

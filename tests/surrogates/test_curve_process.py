@@ -86,7 +86,8 @@ def test_predictions_follow_the_formula(groups):
     y = 5 + 2 * rng.normal(size=len(curves.share))
     asked = Curves(np.append(features, rng.uniform(size=(1, 3)), axis=0), rng.uniform(size=7), np.arange(7))
     process = CurveProcess(groups=groups)
-    found = process.predict(process.condition(curves, y, coordinates), asked)
+    state = process.condition(curves, y, coordinates)
+    found, measured = process.predict(state, asked), process.predict(state, asked, with_noise=True)
 
     known = beginnings_of(curves, y)
     of_y = covariance(curves, curves, coordinates, group, 2, known)
@@ -97,6 +98,9 @@ def test_predictions_follow_the_formula(groups):
     variance = np.diag(of_asked - between.T @ np.linalg.solve(of_y, between))
     np.testing.assert_allclose(found.mean, mean, rtol=1e-6)
     np.testing.assert_allclose(found.std, y.std() * np.sqrt(variance), rtol=1e-5)
+    noise = hyperparameters(coordinates)["noise_std"]
+    np.testing.assert_allclose(measured.mean, mean, rtol=1e-6)
+    np.testing.assert_allclose(measured.std, y.std() * np.sqrt(variance + noise**2), rtol=1e-5)
 
 
 def test_optimising_raises_the_posterior_density():

@@ -55,9 +55,8 @@ def regrets(table: Table, ended: Sequence[Trial], costs: Sequence[float]) -> lis
     """The regret at each of the costs, which ascend, of trials in the order in which they ended, one at a time."""
     spent, incumbent = 0.0, None
     found, left = [], list(costs)
-    given = {trial.id: trial.budget or table.budgets.full for trial in ended}
-    for trial in ended:
-        spent += table.budgets.cost(trial.budget, None if trial.continues is None else given[trial.continues])
+    for trial, cost in zip(ended, table.budgets.costs(ended), strict=True):
+        spent += cost
         while left and spent > left[0] + 1e-9:
             found.append(table.regret(incumbent))
             left.pop(0)

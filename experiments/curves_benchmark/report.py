@@ -1,4 +1,7 @@
-"""Prints the tables of the README: mean regret ± standard error at the cost of so many full trainings."""
+"""Prints the tables of the README: mean regret ± standard error at the cost of so many full trainings.
+
+Trials and seconds are medians over the runs that could spend most.
+"""
 
 import argparse
 from pathlib import Path
@@ -8,7 +11,7 @@ from results import COSTS, read
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, nargs="+", default=[Path(__file__).parent / "results.csv"])
     arguments = parser.parse_args()
     runs = [run for path in arguments.results for run in read(path)]
@@ -23,7 +26,9 @@ def main() -> None:
 
 def cells(runs: list) -> list[str]:
     at_cost = [[run.regrets[place] for run in runs if len(run.regrets) > place] for place in range(len(COSTS))]
-    trials, seconds = (np.median([getattr(run, name) for run in runs]) for name in ("num_trials", "seconds"))
+    largest = max(run.label.max_cost for run in runs)
+    longest = [run for run in runs if run.label.max_cost == largest]
+    trials, seconds = (np.median([getattr(run, name) for run in longest]) for name in ("num_trials", "seconds"))
     return [*(mean(values) for values in at_cost), f"{trials:g}", f"{seconds:.2g}"]
 
 

@@ -8,7 +8,8 @@
 
 A method is a strategy of the library by its name, with settings behind a colon. It goes through
 `nas_jax.search.loop.search`, with a store in memory. Every run is appended to results.csv beside this file when it
-ends, and no run that is there is measured again; several processes can share the file.
+ends, and no run that is there is measured again; several processes can share the file. Which columns of a table are
+genes and which are the curve is not kept: a table that is read in two ways needs a file of its own for each (`--results`).
 """
 
 import argparse
@@ -36,7 +37,8 @@ from nas_jax.store import TrialStore
 from nas_jax.trial import Trial
 
 HERE = Path(__file__).parent
-METHODS = ("random_search", "successive_halving", "successive_halving:num_configs=27", "asha", "hyperband")
+METHODS = ("random_search", "successive_halving", "asha", "hyperband")
+SCORE_COLUMNS = "synflow,nwot,jacov,grad_norm"
 SPACES: dict[str, dict[str, Any]] = {
     "categorical": {"space": {"continuous": True}, "evaluator": {}},
     "nb201": {"space": {"image_shape": (32, 32, 3), "num_outputs": 10}, "evaluator": {"key": "architecture"}},
@@ -50,7 +52,7 @@ def main() -> None:
     for path in arguments.path:
         for method in arguments.methods:
             seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-            name = f"{method}, with scores" if arguments.scores else method
+            name = name_of(method, arguments)
             labels = [Label(Path(path).stem, name, seed, arguments.max_cost) for seed in seeds]
             known = {run.label for run in results.read(arguments.results)}
             if left := [label for label in labels if label not in known]:
@@ -70,13 +72,21 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=METHODS, help="strategies: asha, asha:eta=4,num_brackets=2")
     parser.add_argument("--surrogate", default="", help="of methods with one, in place of the recommended one")
     parser.add_argument("--scores", default="", help="a table of zero-cost scores, which the surrogate sees too")
-    parser.add_argument("--score_columns", default="synflow,nwot,jacov,grad_norm", help="its columns")
+    parser.add_argument("--score_columns", default=SCORE_COLUMNS, help="its columns")
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--max_cost", type=float, default=50.0, help="of a run, in full trainings")
     parser.add_argument("--core", type=int, help="of the processor, for the process to keep to")
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     return parser.parse_args()
+
+
+def name_of(method: str, arguments: argparse.Namespace) -> str:
+    """By which a method is known in the results, with all that its settings are."""
+    name = method
+    if arguments.scores:
+        name += ", with scores" if arguments.score_columns == SCORE_COLUMNS else f", with {arguments.score_columns}"
+    return f"{name}, {arguments.surrogate}" if arguments.surrogate else name
 
 
 def parts_of(path: str, method: str, arguments: argparse.Namespace) -> Parts:

@@ -44,6 +44,8 @@ def main() -> None:
     if arguments.report:
         print(report(arguments.results))
         return
+    if not arguments.path:
+        parser.error("say which table is searched: --path; or --report")
     cells = read_cells(arguments.path)
     with tempfile.TemporaryDirectory() as folder:
         operations = Path(folder) / "operations.csv"

@@ -23,7 +23,7 @@ def fuzz_pictures(num: int, seed: int, folder: Path, outcomes: Outcomes) -> None
         content = damaged_bytes(rng, rng.choice(originals)) if rng.random() < 0.9 else rng.randbytes(rng.randint(0, 99))
         path.write_bytes(content)
         shape = rng.choice(SHAPES)
-        outcomes.add(partial(_read, path, shape), f"picture {content[:300]!r}")
+        outcomes.add(partial(_read, path, shape), f"picture of shape {shape}: {content!r}")
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> None:

@@ -16,9 +16,10 @@ from tables import fuzz_tables
 
 from nas_jax.scratch import scratch_folder
 
+KINDS = ("tables", "runs", "flags", "genomes", "pictures")
 NUM = flags.DEFINE_integer("num", 10_000, "How many inputs, a fifth of each kind.", lower_bound=5)
 SEED = flags.DEFINE_integer("seed", 0, "Where the random numbers begin.")
-ONLY = flags.DEFINE_list("only", [], "Kinds to try; all unless given.")
+ONLY = flags.DEFINE_multi_enum("only", [], KINDS, "A kind to try, once or more often; all unless given.")
 
 
 def main(argv: list[str]) -> None:
@@ -27,13 +28,13 @@ def main(argv: list[str]) -> None:
     num, seed, violations = NUM.value // 5, SEED.value, []
     with scratch_folder("fuzz") as folder:
         kinds = {
-            "tables": lambda outcomes: outcomes.counts.update(fuzz_tables(num, seed)),
+            "tables": lambda outcomes: fuzz_tables(num, seed, folder, outcomes),
             "runs": lambda outcomes: fuzz_runs(num, seed, folder, outcomes),
             "flags": lambda outcomes: fuzz_overrides(num, seed, outcomes),
             "genomes": lambda outcomes: fuzz_genomes(num, seed, outcomes),
             "pictures": lambda outcomes: fuzz_pictures(num, seed, folder, outcomes),
         }
-        for name in ONLY.value or kinds:
+        for name in ONLY.value or KINDS:
             started, outcomes = time.perf_counter(), Outcomes()
             kinds[name](outcomes)
             counts = ", ".join(f"{outcome}: {count:,}" for outcome, count in sorted(outcomes.counts.items()))

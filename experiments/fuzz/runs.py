@@ -36,7 +36,7 @@ def fuzz_runs(num: int, seed: int, folder: Path, outcomes: Outcomes) -> None:
         content = _damaged(rng, whole[name])
         (workdir / name).write_bytes(content)
         action = _go_on if position % 4 == 0 else _read
-        outcomes.add(partial(action, config, workdir), f"{name} {content[:2000]!r}")
+        outcomes.add(partial(action, config, workdir), f"{action.__name__} of {name}: {content!r}")
         for path, before in whole.items():
             (workdir / path).write_bytes(before)
 

@@ -10,9 +10,10 @@ import gzip
 import io
 import json
 import random
-import tempfile
-from collections import Counter
+from functools import partial
 from pathlib import Path
+
+from outcomes import Outcomes
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import Tabular
@@ -29,22 +30,16 @@ CELLS = (
 FRAGMENTS = (b'"', b",", b"\n", b"\r", b";", b"\t", b"\0", b"\xff", b"{", b"#", b" ", b"\xe2\x80\xa8", b"9" * 40, b"[")
 
 
-def fuzz_tables(num: int, seed: int) -> dict[str, int]:
-    """Tries `num` files; returns how many came out in which way.
-
-    Raises:
-        AssertionError: a file was misread, or refused in more than one line; says which one.
-    """
-    rng = random.Random(seed)
-    counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="nas_jax_fuzz_") as folder:
-        for position in range(num):
-            kind = (_try_written, _try_damaged, _try_bytes)[position % 3]
-            counts[kind(rng, Path(folder) / str(position))] += 1
-    return dict(counts)
+def fuzz_tables(num: int, seed: int, folder: Path, outcomes: Outcomes) -> None:
+    """Tries `num` files in `folder`, each with random numbers of its own."""
+    for position in range(num):
+        kind = (_try_written, _try_damaged, _try_bytes)[position % 3]
+        stem = folder / f"table-{position}"
+        shown = f"table {position} of --seed={seed}: {kind.__name__}(random.Random('{seed} {position}'), stem)"
+        outcomes.add(partial(kind, random.Random(f"{seed} {position}"), stem), shown)
 
 
-def _try_written(rng: random.Random, stem: Path) -> str:
+def _try_written(rng: random.Random, stem: Path) -> None:
     names, rows = _random_rows(rng)
     path = _write(rng, stem, names, rows)
     try:
@@ -65,7 +60,6 @@ def _try_written(rng: random.Random, stem: Path) -> str:
         measured = tabular.measure(Trial(0, genome, "", "search", seed=rng.randrange(2**32)))
         assert measured.metrics["score"] in scores[known], (rows, genome, measured)
     path.unlink()
-    return "read and looked up"
 
 
 def _write(rng: random.Random, stem: Path, names: tuple[str, ...], rows: list[list[str]]) -> Path:
@@ -95,7 +89,7 @@ def _write(rng: random.Random, stem: Path, names: tuple[str, ...], rows: list[li
     return path
 
 
-def _try_damaged(rng: random.Random, stem: Path) -> str:
+def _try_damaged(rng: random.Random, stem: Path) -> None:
     names, rows = _random_rows(rng)
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n").writerows([names, *rows])
@@ -106,27 +100,27 @@ def _try_damaged(rng: random.Random, stem: Path) -> str:
             content[place:place] = rng.choice(FRAGMENTS)
         else:
             del content[place : place + rng.randint(1, 8)]
-    return _read_or_refused(stem.with_name(stem.name + ".csv"), bytes(content))
+    _read_or_refused(stem.with_name(stem.name + ".csv"), bytes(content))
 
 
-def _try_bytes(rng: random.Random, stem: Path) -> str:
+def _try_bytes(rng: random.Random, stem: Path) -> None:
     suffix = rng.choice((".csv", ".tsv", ".json", ".jsonl", ".csv.gz", ".parquet", ""))
     content = rng.choice((rng.randbytes(rng.randint(0, 80)), b"".join(rng.choices([*FRAGMENTS, b"a", b"1"], k=30))))
     content = rng.choice((b"", b"PAR1", b"\x1f\x8b", b"\xff\xfe", b"\xef\xbb\xbf", b"[", b'{"a":')) + content
-    return _read_or_refused(stem.with_name(stem.name + suffix), content)
+    _read_or_refused(stem.with_name(stem.name + suffix), content)
 
 
-def _read_or_refused(path: Path, content: bytes) -> str:
+def _read_or_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
         table = read_table(str(path))
     except UserError as error:
-        return _refused(error)
+        assert "\n" not in str(error), f"more than one line: {error}"
+        raise
     finally:
         path.unlink()
     if path.suffix == ".csv":
         assert _agrees(table, content), (content, table.columns, table.rows)
-    return "read"
 
 
 def _agrees(table: Table, content: bytes) -> bool:
@@ -153,8 +147,3 @@ def _random_rows(rng: random.Random) -> tuple[tuple[str, ...], list[list[str]]]:
     pools = [rng.sample(CELLS, rng.randint(1, 8)) for _ in names[1:]]
     rows = [[*map(rng.choice, pools), repr(place / 7)] for place in range(rng.randint(1, 12))]
     return names, rows
-
-
-def _refused(error: Exception) -> str:
-    assert "\n" not in str(error), f"more than one line: {error}"
-    return "refused in one line"

@@ -167,8 +167,21 @@ def _read(process: subprocess.Popen, name: str, rows: list[dict[str, Any]]) -> N
     assert process.stdout is not None
     with process.stdout as lines:
         for line in lines:
-            rows.append(json.loads(line))
-            print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+            row = _row_of(line)
+            if row is None:
+                print(f"{name} printed: {line.rstrip()}", flush=True)
+                continue
+            rows.append(row)
+            print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+
+
+def _row_of(line: str) -> dict[str, Any] | None:
+    """What a step has measured; None for a line of some library."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _reported(outcome: Outcome) -> Outcome:

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def read(name: str) -> list[dict[str, str]]:
-    """The rows with the default setting: run.py appends those with others to the same file."""
+    """The rows with the default setting: run.py writes those with others to the same file."""
     default = {"batch_size": str(Setting.batch_size), "num_train": str(Setting.num_train)}
     with (HERE / name).open(newline="") as file:
         return [row for row in csv.DictReader(file) if default.items() <= row.items()]

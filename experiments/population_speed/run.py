@@ -2,7 +2,8 @@
 
     python experiments/population_speed/run.py --methods ours_2 plain_flax torch --data_dir=...
 
-Each method is a process of its own. Appends to trials.csv and runs.csv beside this file; report.py reads them.
+Each method is a process of its own. Writes trials.csv and runs.csv beside this file, where a run takes the place of an
+earlier one of its method and setting; report.py reads them.
 """
 
 import argparse
@@ -52,9 +53,9 @@ def run(method: str, setting: Setting) -> None:
     wall_seconds = time.perf_counter() - start
     shared = {"method": method, "batch_size": setting.batch_size, "num_train": setting.num_train}
     trials = [json.loads(line) for line in done.stdout.splitlines()]
-    append(HERE / "trials.csv", [{**shared, **rounded(trial)} for trial in trials])
+    put(HERE / "trials.csv", shared, [rounded(trial) for trial in trials])
     totals = {"wall_seconds": wall_seconds, "load_before": load_before, "load_after": os.getloadavg()[0]}
-    append(HERE / "runs.csv", [{**shared, "num_architectures": len(trials), **rounded(totals)}])
+    put(HERE / "runs.csv", shared, [{"num_architectures": len(trials), **rounded(totals)}])
     print(method, rounded(totals), flush=True)
 
 
@@ -62,13 +63,17 @@ def rounded(row: dict) -> dict:
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def append(path: Path, rows: list[dict]) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows)
+def put(path: Path, shared: dict, rows: list[dict]) -> None:
+    """Writes rows that have `shared` in common, in place of those that have it in the file."""
+    others = []
+    if path.exists():
+        with path.open(newline="") as file:
+            common = {name: str(value) for name, value in shared.items()}
+            others = [row for row in csv.DictReader(file) if not common.items() <= row.items()]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*shared, *rows[0]], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*others, *({**shared, **row} for row in rows)])
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python experiments/scaling/run.py
 
-Writes results.csv beside this file: one row a measurement, with the load of the machine when it began.
+Writes results.csv beside this file: one row a measurement when it is known, with the load of the machine when it began.
 """
 
 import argparse
 import csv
+import importlib.util
 import itertools
 import os
 import tempfile
@@ -29,6 +30,7 @@ from nas_jax.train.recipe import Recipe
 from nas_jax.trial import Trial
 
 WAIT = ("wait",)
+RESULTS = Path(__file__).with_name("results.csv")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def main() -> None:
     parser.add_argument("--num_workers", type=int, nargs="+", default=[1, 10, 100], help="processes")
     parser.add_argument("--num_ray_workers", type=int, nargs="+", default=[1, 10])
     arguments = parser.parse_args()
+    if lacking := [name for name in ("ray", "submitit") if importlib.util.find_spec(name) is None]:
+        parser.error(f'{", ".join(lacking)} not installed: pip install -e ".[ray,slurm]"')
     space = Chain((8, 8, 1), 10, conv_filters=(16, 32), fc_units=(64,), max_feature_layers=2)
     recipe = Recipe(num_epochs=8, batch_size=64, learning_rate=0.05, warmup_epochs=1.0)
     training = Training(space, Digits(), Classification(), recipe)
@@ -118,6 +122,10 @@ def main() -> None:
         what = type(evaluator).__name__.lower()
         rows.append({"trials": what, "engine": engine, "num_workers": num_workers, "load": load, **measured})
         print(*rows[-1].values(), sep="  ", flush=True)
+        with RESULTS.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
 
     for _ in range(arguments.num_rounds):
         for engine, numbers in (("workers", arguments.num_workers), ("ray", arguments.num_ray_workers)):
@@ -127,10 +135,6 @@ def main() -> None:
                 record(Nothing(), engine, num_workers)
         for num_workers in (1, 10):
             record(Nothing(), "slurm, local", num_workers)
-    with Path(__file__).with_name("results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def any_table(path: str, target: str, exclude: str, seconds: str) -> Benchmark:
     """A table of one's own: all its columns but the target and `exclude` are genes."""
     space = {"name": "categorical", "path": path, "exclude": f"{target},{exclude},{seconds}"}
     evaluator = {"name": "tabular", "path": path, "metrics": {"score": target}, "seconds": seconds or 1.0}
-    return Benchmark(Path(path).stem, space, evaluator, space, evaluator)
+    name = f"{Path(path).stem}, {target}"
+    name += "".join(f", {what} {columns}" for what, columns in (("without", exclude), ("in", seconds)) if columns)
+    return Benchmark(name, space, evaluator, space, evaluator)
 
 
 def grid_of(benchmark: Benchmark) -> Grid:
@@ -64,17 +66,23 @@ def grid_of(benchmark: Benchmark) -> Grid:
     Raises:
         UserError: the table has not every combination of its genes' values.
     """
-    space = build("nas_jax.spaces", benchmark.raw_space)
-    evaluator = build("nas_jax.evaluators", benchmark.raw_evaluator, space=space)
-    genomes = list(space.genomes())
-    choices = [sorted(set(column)) for column in zip(*genomes, strict=True)]
+    known = scores_of(benchmark)
+    choices = [sorted(set(column)) for column in zip(*known, strict=True)]
     scores = np.full([len(values) for values in choices], np.nan)
-    for genome in genomes:
+    for genome, score in known.items():
         place = tuple(values.index(value) for values, value in zip(choices, genome, strict=True))
-        scores[place] = evaluator.measure(Trial(0, genome, "", "search", seed=0)).metrics["score"]
+        scores[place] = score
     if np.isnan(scores).any():
         raise UserError(f"{benchmark.name}: peers ask for any combination of genes, and the table lacks some")
-    return Grid(space.gene_names, scores)
+    return Grid(build("nas_jax.spaces", benchmark.raw_space).gene_names, scores)
+
+
+def scores_of(benchmark: Benchmark) -> dict[Genome, float]:
+    """Of every genome of the raw form."""
+    space = build("nas_jax.spaces", benchmark.raw_space)
+    evaluator = build("nas_jax.evaluators", benchmark.raw_evaluator, space=space)
+    trials = [Trial(0, genome, "", "search", seed=0) for genome in space.genomes()]
+    return {trial.genome: evaluator.measure(trial).metrics["score"] for trial in trials}
 
 
 def _with_raw_form(

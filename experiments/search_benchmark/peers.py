@@ -101,4 +101,5 @@ PEERS: dict[str, Callable[[Grid, int, int], list[float]]] = {
     "smac": smac,
     "sklearn_gp_ei": sklearn_gp_ei,
 }
+MODULES = {"optuna_tpe": "optuna", "optuna_gp": "optuna", "smac": "smac"}  # which extra packages they are of
 BATCH_SIZES = dict.fromkeys(PEERS, 1) | {"sklearn_gp_ei": BATCH_SIZE}

@@ -5,7 +5,7 @@
     python experiments/search_benchmark/predictions.py --report
 
 The strategy asks one fit, the choice of finalists a mixture of at least four; predictions are in units of the score,
-noise included. Each measurement is a row of predictions.csv when it ends.
+noise included. Each measurement is a row of predictions.csv when it ends, and none that is there is made again.
 """
 
 import argparse
@@ -63,7 +63,10 @@ def run(benchmark: Benchmark, seeds: range, path: Path) -> None:
         genomes = list(space.genomes())
         trials = (Trial(0, genome, "", "search", seed=0) for genome in genomes)
         scores = np.array([evaluator.measure(trial).metrics["score"] for trial in trials])
+        done = {row["seed"] for row in read(path) if (row["table"], row["genes"]) == (benchmark.name, genes)}
         for seed in seeds:
+            if str(seed) in done:
+                continue
             for fits, posterior, others in predictions(Bayesopt(space), genomes, scores, seed):
                 row = dict(zip(LABEL, (benchmark.name, genes, fits), strict=True)) | {"seed": seed}
                 add(path, row | measures(posterior, scores[others], np.std(scores)))
@@ -98,6 +101,13 @@ def measures(posterior: Posterior, scores: np.ndarray, unit: float) -> dict[str,
     return {"tau": kendall_tau(posterior.mean, scores), "crps": crps(posterior, scores) / unit, **held}
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def add(path: Path, row: dict[str, Any]) -> None:
     is_new = not path.exists()
     with path.open("a", newline="") as file:
@@ -114,12 +124,11 @@ def table(path: Path) -> str:
     def label(row: dict[str, str]) -> list[str]:
         return [row[name] for name in LABEL]
 
-    with path.open(newline="") as file:
-        for names, group in groupby(sorted(csv.DictReader(file), key=label), key=label):
-            values = np.array([[float(row[name]) for name in METRICS] for row in group])
-            errors = values.std(axis=0, ddof=1) / len(values) ** 0.5
-            cells = [f"{mean:.3f} ± {error:.3f}" for mean, error in zip(values.mean(axis=0), errors, strict=True)]
-            lines.append("| " + " | ".join([*names, str(len(values)), *cells]) + " |")
+    for names, group in groupby(sorted(read(path), key=label), key=label):
+        values = np.array([[float(row[name]) for name in METRICS] for row in group])
+        errors = values.std(axis=0, ddof=1) / len(values) ** 0.5
+        cells = [f"{mean:.3f} ± {error:.3f}" for mean, error in zip(values.mean(axis=0), errors, strict=True)]
+        lines.append("| " + " | ".join([*names, str(len(values)), *cells]) + " |")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ trials take as long as their networks have FLOPs, those of a table of one's own 
 import argparse
 import dataclasses
 import fnmatch
+import importlib.util
 import sys
 import tempfile
 import time
@@ -25,7 +26,7 @@ import results
 from benchmarks import Benchmark, Grid, any_table, grid_of, nas_bench_201, nas_bench_macro
 from methods import OURS, STRATEGIES
 from ml_collections import ConfigDict
-from peers import BATCH_SIZES, PEERS
+from peers import BATCH_SIZES, MODULES, PEERS
 from results import Label, Run, make_run
 
 from nas_jax.config import complete
@@ -50,14 +51,16 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         benchmark = benchmark_of(arguments, Path(folder))
-        grid, names = grid_of(benchmark), names_of(arguments.methods)
+        names = names_of(arguments.methods)
+        grid = grid_of(benchmark) if any(name in PEERS for name in names) else None
+        optimum = max(scores_of(benchmark).values())
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             for name in names:
                 batch_size = BATCH_SIZES.get(name, arguments.batch_size)
                 label = Label(benchmark.name, name, batch_size, arguments.num_workers, seed, arguments.budget)
                 if label in {run.label for run in results.read(arguments.results)}:
                     continue
-                run = run_peer(grid, label) if name in PEERS else run_ours(benchmark, grid.scores.max(), label)
+                run = run_ours(benchmark, optimum, label) if grid is None or name in OURS else run_peer(grid, label)
                 results.add(arguments.results, run)
                 print(*label, f"{run.best[-1]:.3f}", run.optimum_at, f"{run.seconds:.1f} s", flush=True)
 
@@ -98,6 +101,9 @@ def names_of(patterns: list[str]) -> list[str]:
         if not found:
             raise UserError(f"--methods: there is no {pattern!r}; choose from {', '.join([*OURS, *PEERS])}")
         names.update(dict.fromkeys(found))
+    for name in names:
+        if name in MODULES and importlib.util.find_spec(MODULES[name]) is None:
+            raise UserError(f'--methods: {name} needs {MODULES[name]}: pip install -e ".[benchmarks]"')
     return list(names)
 
 

@@ -1,4 +1,4 @@
-"""Prints the tables of the README from the runs, and writes results.csv beside this file."""
+"""Prints the table of the README from results.csv beside this file, after it has put there what runs there are."""
 
 import argparse
 import csv
@@ -9,6 +9,7 @@ import numpy as np
 
 from nas_jax.store import read_trials
 
+RESULTS = Path(__file__).parent / "results.csv"
 FIELDS = ("method", "seed", "core_minutes", "trials", "genomes", "epochs", "validation", "test", "winner")
 
 
@@ -16,19 +17,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs/search_on_cifar10"))
     arguments = parser.parse_args()
-    rows = [row_of(path.parent.parent) for path in sorted(arguments.runs.glob("*/best/metrics.json"))]
-    with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
+    rows = known_rows()
+    for path in sorted(arguments.runs.glob("*/best/metrics.json")):
+        row = {name: str(value) for name, value in row_of(path.parent.parent).items()}
+        rows[row["method"], row["seed"]] = row
+    with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(rows.values())
+    print_table(list(rows.values()))
+
+
+def known_rows() -> dict[tuple[str, str], dict[str, str]]:
+    """By method and seed."""
+    if not RESULTS.exists():
+        return {}
+    with RESULTS.open(newline="") as file:
+        return {(row["method"], row["seed"]): row for row in csv.DictReader(file)}
+
+
+def print_table(rows: list[dict[str, str]]) -> None:
     print("| method | seeds | genomes | epochs | validation, % | test, % | better than random search, points |")
     print("|---" * 7 + "|")
-    by_random = {row["seed"]: row["test"] for row in rows if row["method"] == "random_search"}
+    by_random = {row["seed"]: float(row["test"]) for row in rows if row["method"] == "random_search"}
     for method in dict.fromkeys(row["method"] for row in rows):
         own = [row for row in rows if row["method"] == method]
-        cells = [f"{np.mean([row[name] for row in own]):.0f}" for name in ("genomes", "epochs")]
-        cells += [mean_of([100 * row[name] for row in own]) for name in ("validation", "test")]
-        leads = [100 * (row["test"] - by_random[row["seed"]]) for row in own if row["seed"] in by_random]
+        cells = [f"{np.mean([float(row[name]) for row in own]):.0f}" for name in ("genomes", "epochs")]
+        cells += [mean_of([100 * float(row[name]) for row in own]) for name in ("validation", "test")]
+        leads = [100 * (float(row["test"]) - by_random[row["seed"]]) for row in own if row["seed"] in by_random]
         print(f"| {method} | {len(own)} | " + " | ".join([*cells, mean_of(leads)]) + " |")
 
 

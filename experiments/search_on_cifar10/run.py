@@ -4,7 +4,8 @@
     python experiments/search_on_cifar10/report.py
 
 Time is that of the processor cores, of the search and all its workers: 60 minutes are half an hour on two cores, and
-other work on the machine takes nothing from them. The same command again goes on where it stopped.
+other work on the machine takes nothing from them. The same command again goes on where it stopped, and one with more
+minutes lets searches that have ended go on.
 """
 
 import argparse
@@ -40,11 +41,11 @@ def main() -> None:
 
 def run_one(workdir: Path, flags: list[str], seconds: float) -> None:
     """A search of so many seconds, and then its winner in full; what an earlier call has done is not done again."""
-    if (workdir / "report.html").exists():
-        return
     workdir.mkdir(parents=True, exist_ok=True)
     spent = workdir / "core_seconds.json"
     before = json.loads(spent.read_text()) if spent.exists() else 0.0
+    if before >= seconds and (workdir / "report.html").exists():
+        return
     if before < seconds:
         command = [sys.executable, "-m", "nas_jax.main", *flags, "--config.stages=search"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""How well short trainings rank networks: those of the random searches of `run.py`, all of which were trained in full.
+"""How well short trainings rank networks: those of the random searches of `run.py`, which were trained in full.
 
     python experiments/search_on_cifar10/short_trainings.py --data_dir=FOLDER
 
@@ -41,7 +41,10 @@ def main() -> None:
     space = Chain((32, 32, 3), 10, min_feature_layers=2, max_feature_layers=5)
     paths = sorted(arguments.runs.glob("random_search-*/trials.jsonl"))
     trials = [trial for path in paths for trial in read_trials(path) if trial.stage == "search" and trial.metrics]
-    for trial in trials[len(rows) :]:
+    known = {row["network"] for row in rows}
+    for trial in trials:
+        if trial.description in known:
+            continue
         network = space.network(trial.genome, np.dtype("float32"))
         full = trial.metrics or {}
         row = {"network": trial.description, "flops": full["flops"], "full": full["val_accuracy"]}

@@ -118,6 +118,8 @@ STYLES = {  # of the methods in the figure: Okabe-Ito colours, and a marker each
     "random forest": ("#8C8C8C", "X"),
 }
 
+ACCURACY = "val_accuracy_200"  # the usual column of NAS-Bench-201
+
 
 def read_nb201(path: Path, accuracy: str) -> tuple[np.ndarray, np.ndarray]:
     """The operations of the six edges `[n, 6]`, and accuracies in percent `[n]`."""
@@ -241,17 +243,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nb201", type=Path, help="the table of NAS-Bench-201")
     parser.add_argument("--macro", type=Path, help="the table of NAS-Bench-Macro")
-    parser.add_argument("--nb201_accuracy", default="val_accuracy_200", help="its column of accuracies")
+    parser.add_argument("--nb201_accuracy", default=ACCURACY, help="its column of accuracies")
     parser.add_argument("--num_seeds", type=int, default=10)
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     parser.add_argument("--plot", action="store_true", help="tables and figure from results.csv")
     arguments = parser.parse_args()
     if arguments.nb201:
+        of = "" if arguments.nb201_accuracy == ACCURACY else f" {arguments.nb201_accuracy}"
         table = encode(*read_nb201(arguments.nb201, arguments.nb201_accuracy))
-        run("NAS-Bench-201", table, ONE_HOT, arguments.num_seeds, arguments.results)
+        run(f"NAS-Bench-201{of}", table, ONE_HOT, arguments.num_seeds, arguments.results)
         for free_features, title in OWN_TITLES.items():
             table = encode_as_space(arguments.nb201, arguments.nb201_accuracy, free_features)
-            run(title, table, OWN_ENCODING, arguments.num_seeds, arguments.results)
+            run(f"{title}{of}", table, OWN_ENCODING, arguments.num_seeds, arguments.results)
     if arguments.macro:
         table = encode(*read_macro(arguments.macro, "mean_acc"))
         run("NAS-Bench-Macro", table, ONE_HOT, arguments.num_seeds, arguments.results)

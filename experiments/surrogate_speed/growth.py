@@ -1,9 +1,9 @@
 """What a long search asks of the surrogate: memory and compilations while data grow row by row.
 
-    python experiments/surrogate_speed/growth.py                      # hyperparameters drawn, as in the configs
+    python experiments/surrogate_speed/growth.py                      # hyperparameters drawn
     python experiments/surrogate_speed/growth.py --hyperparameters optimised --last 500
 
-For each number of rows from 20 on: a fit, a fantasy that it is conditioned on, predictions of 1,000 points, a joint
+The process has one lengthscale and no warp. For each number of rows from 20 on: a fit, a fantasy that it is conditioned on, predictions of 1,000 points, a joint
 draw at 100 of them, and leave one out. Prints a row of Markdown at every hundredth number of rows.
 """
 

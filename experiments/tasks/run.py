@@ -5,8 +5,8 @@
 
 Without a variant, the four defaults are searched, which need no data. Only the search runs, and only validation counts.
 Both methods begin with the same random trials, which are trained once and count for both, and train with one recipe.
-The same command again goes on where it stopped. Writes the runs in the folder to results.csv beside this file, which
-keeps the others that it has, and prints the README's table.
+The same command again goes on where it stopped, and one with more trials goes on from there. Writes the runs in the
+folder to results.csv beside this file, which keeps the others that it has, and prints a table of all.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,8 +47,15 @@ def main() -> None:
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             workdir = arguments.runs / f"{variant.replace(':', '.')}-{seed}"
             compare(variant, workdir, arguments.trials, [f"--config.seed={seed}", *data])
-    ended = [path.parent for method in METHODS for path in arguments.runs.glob(f"*-{method}/core_seconds.json")]
-    record([row_of(workdir) for workdir in sorted(ended)])
+    folders = [path for method in METHODS for path in arguments.runs.glob(f"*-{method}")]
+    record([row_of(folder) for folder in sorted(folders) if spent_in(folder).ended])
+
+
+class Spent(NamedTuple):
+    """What a search has cost so far."""
+
+    seconds: float = 0.0  # of a core
+    ended: list[str] | None = None  # the flags with which it came to its end
 
 
 def compare(variant: str, workdir: Path, num_trials: int, flags: list[str]) -> None:
@@ -57,8 +65,6 @@ def compare(variant: str, workdir: Path, num_trials: int, flags: list[str]) -> N
         workdir: the beginning of the names of their folders.
     """
     folders = {method: workdir.with_name(f"{workdir.name}-{method}") for method in METHODS}
-    if all((folder / "core_seconds.json").exists() for folder in folders.values()):
-        return
     random = "--config.strategy=random_search"
     begun = workdir.with_name(f"{workdir.name}-beginning")
     search(variant, begun, [*flags, random, f"--config.search.num_trials={num_initial(variant)}"])
@@ -66,9 +72,9 @@ def compare(variant: str, workdir: Path, num_trials: int, flags: list[str]) -> N
         if not folder.exists():
             folder.mkdir()
             shutil.copy(begun / "trials.jsonl", folder)
+            write_spent(folder, Spent(spent_in(begun).seconds))
         chosen = [random] if method == "random_search" else []
-        spent = json.loads((begun / "core_seconds.json").read_text())
-        search(variant, folder, [*flags, *chosen, f"--config.search.num_trials={num_trials}"], spent)
+        search(variant, folder, [*flags, *chosen, f"--config.search.num_trials={num_trials}"])
 
 
 def num_initial(variant: str) -> int:
@@ -78,17 +84,30 @@ def num_initial(variant: str) -> int:
     return config.strategy.num_initial
 
 
-def search(variant: str, workdir: Path, flags: list[str], spent: float = 0.0) -> None:
-    """One search; nothing where it has ended before. `spent` seconds of a core have gone before it."""
-    core_seconds = workdir / "core_seconds.json"
-    if core_seconds.exists():
+def search(variant: str, workdir: Path, flags: list[str]) -> None:
+    """One search; nothing where it has ended before with these flags."""
+    spent = spent_in(workdir)
+    if spent.ended == flags:
         return
     name, _, kind = variant.partition(":")
     config = f"--config={CONFIGS / name}.py" + (f":{kind}" if kind else "")
     command = [sys.executable, "-m", "nas_jax.main", config, *flags, "--config.stages=search", f"--workdir={workdir}"]
-    before = cpu_seconds()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    core_seconds.write_text(json.dumps(round(spent + cpu_seconds() - before, 1)))
+    before, ended = cpu_seconds(), None
+    try:
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        ended = flags
+    finally:
+        write_spent(workdir, Spent(round(spent.seconds + cpu_seconds() - before, 1), ended))
+
+
+def spent_in(workdir: Path) -> Spent:
+    path = workdir / "spent.json"
+    return Spent(**json.loads(path.read_text())) if path.exists() else Spent()
+
+
+def write_spent(workdir: Path, spent: Spent) -> None:
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / "spent.json").write_text(json.dumps(spent._asdict()))
 
 
 def cpu_seconds() -> float:
@@ -112,7 +131,7 @@ def row_of(workdir: Path) -> dict:
         "maximize": objective.maximize,
         "trials": len(known),
         "best": round(objective.sign * best, 5),
-        "core_seconds": json.loads((workdir / "core_seconds.json").read_text()),
+        "core_seconds": spent_in(workdir).seconds,
         "genome": description,
     }
 

@@ -4,7 +4,8 @@
         --columns=nas_bench_201_zero_cost_cifar10.csv
 
 The surrogate is the one that searches have, its targets ranks, its space our own of the benchmark. Columns are given as
-they are, as logarithms (the sign kept), or as ranks in the table; each row is written as soon as it is known.
+they are, as logarithms (the sign kept), or as ranks in the table; each row is written as soon as it is known, and none
+that is there is made again. At the end, or without tables, the table of the README is printed.
 """
 
 import argparse
@@ -33,6 +34,7 @@ FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 SETS = {"none": (), "scores": SCORES, "synflow": ("synflow",), "nwot": ("nwot",), "jacov": ("jacov",)}
 RESULTS = Path(__file__).parent / "surrogate.csv"
+LABEL = ("features", "form", "num_trials", "seed")
 
 
 @dataclass(frozen=True)
@@ -48,29 +50,72 @@ class Given:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--table", required=True)
-    parser.add_argument("--columns", required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", help="the table of NAS-Bench-201")
+    parser.add_argument("--columns", help="that of its zero-cost columns")
     parser.add_argument("--num_seeds", type=int, default=10)
     parser.add_argument("--forms", default=",".join((*FORMS, "evened")))
     parser.add_argument("--sets", default=",".join(SETS))
     options = parser.parse_args()
-    genomes, accuracy, columns = read(options.table, options.columns)
+    if options.table and options.columns:
+        names, forms = options.sets.split(","), options.forms.split(",")
+        wanted = [
+            (name, form, num, seed)
+            for seed in range(options.num_seeds)
+            for num in (32, 100)
+            for name in names
+            for form in (forms if SETS[name] else [""])
+        ]
+        done = {tuple(row[part] for part in LABEL) for row in known_rows()}
+        measure(
+            [label for label in wanted if tuple(map(str, label)) not in done], *read(options.table, options.columns)
+        )
+    print_table(known_rows())
+
+
+def known_rows() -> list[dict[str, str]]:
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def measure(
+    labels: Sequence[tuple[str, str, int, int]], genomes: list, accuracy: np.ndarray, columns: dict[str, np.ndarray]
+) -> None:
+    """Appends a row for each label."""
     x = SPACE.encode(genomes)
     with RESULTS.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         if not file.tell():
-            writer.writerow(("features", "form", "num_trials", "seed", "tau"))
-        for seed in range(options.num_seeds):
-            for num in (32, 100):
-                for name in options.sets.split(","):
-                    for form in options.forms.split(",") if SETS[name] else ("",):
-                        extra = [in_form(form, each, columns[each]) for each in SETS[name]]
-                        features = np.column_stack([x, *extra, np.zeros(len(x))]).astype(np.float32)
-                        writer.writerow(
-                            (name, form, num, seed, f"{tau(genomes, SETS[name], features, accuracy, num, seed):.4f}")
-                        )
-                        file.flush()
+            writer.writerow((*LABEL, "tau"))
+        for name, form, num, seed in labels:
+            extra = [in_form(form, each, columns[each]) for each in SETS[name]]
+            features = np.column_stack([x, *extra, np.zeros(len(x))]).astype(np.float32)
+            found = tau(genomes, SETS[name], features, accuracy, num, seed)
+            writer.writerow((name, form, num, seed, f"{found:.4f}"))
+            file.flush()
+
+
+def print_table(rows: list[dict[str, str]]) -> None:
+    """Means over seeds ± their standard errors, and in brackets those of the gains over no features, seed by seed."""
+    nums = list(dict.fromkeys(row["num_trials"] for row in rows))
+    found = {tuple(row[part] for part in LABEL): float(row["tau"]) for row in rows}
+    print(
+        "| features beside | " + " | ".join(f"{num} trials" for num in nums) + " |\n" + "|---" * (len(nums) + 1) + "|"
+    )
+    for name, form in dict.fromkeys((row["features"], row["form"]) for row in rows):
+        cells = []
+        for num in nums:
+            seeds = [label[3] for label in found if label[:3] == (name, form, num)]
+            taus = np.array([found[name, form, num, seed] for seed in seeds])
+            gains = taus - [found["none", "", num, seed] for seed in seeds]
+            cells.append(mean_of(taus) + (f" ({mean_of(gains)})" if name != "none" else ""))
+        print(f"| {name}{form and ', '}{form} | " + " | ".join(cells) + " |")
+
+
+def mean_of(values: np.ndarray) -> str:
+    return f"{values.mean():.3f} ± {values.std(ddof=1) / len(values) ** 0.5:.3f}"
 
 
 def in_form(form: str, name: str, column: np.ndarray) -> np.ndarray:

@@ -108,6 +108,8 @@ def test_a_step_that_hangs_is_ended_with_its_children_and_keeps_what_it_has_prin
     (tmp_path / "hangs.py").write_text(
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print('a library says: 7', flush=True)\n"
+        "print(7, flush=True)\n"
         """print('{"child": %d}' % child.pid, flush=True)\n"""
         "time.sleep(600)\n"
     )
@@ -123,7 +125,9 @@ def test_a_step_that_hangs_is_ended_with_its_children_and_keeps_what_it_has_prin
     assert failed.error == "out of luck"
     late = run.run_step("late", run.Step("fails.py", ("",), 60.0), Small(str(tmp_path)), 1.0)
     assert late.error == "not begun, as the time is over: --steps=late runs it alone"
-    assert f"hangs: child {row['child']}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"hangs: child {row['child']}" in printed
+    assert "hangs printed: a library says: 7\nhangs printed: 7\n" in printed
 
 
 def test_the_gpu_is_sampled_from_the_moment_that_counts(tmp_path, monkeypatch):
@@ -142,8 +146,7 @@ def test_the_gpu_is_sampled_from_the_moment_that_counts(tmp_path, monkeypatch):
     machine = imported("machine")
     monkeypatch.setattr(machine, "_INTERVAL_SECONDS", 0.05)
     with machine.Usage() as usage:
-        while len(usage._samples) < 6:
-            time.sleep(0.01)
+        wait_for(lambda: len(usage._samples) >= 6)
     busy = [sample for sample in usage._samples if sample[1] == 90]
     everything, later = usage.of_gpu(0.0), usage.of_gpu(busy[0][0])
     assert later["gpu_percent"] == 90

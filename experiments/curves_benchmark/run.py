@@ -9,7 +9,7 @@
 A method is a strategy of the library by its name, with settings behind a colon. It goes through
 `nas_jax.search.loop.search`, with a store in memory. Every run is appended to results.csv beside this file when it
 ends, and no run that is there is measured again; several processes can share the file. Which columns of a table are
-genes and which are the curve is not kept: a table that is read in two ways needs a file of its own for each (`--results`).
+genes and which are the curve is not kept: a table that is read in two ways needs a file for each (`--results`).
 """
 
 import argparse

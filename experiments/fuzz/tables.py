@@ -115,7 +115,8 @@ def _read_or_refused(path: Path, content: bytes) -> None:
     try:
         table = read_table(str(path))
     except UserError as error:
-        assert "\n" not in str(error), f"more than one line: {error}"
+        if "\n" in str(error):
+            raise AssertionError(f"more than one line: {error}") from error
         raise
     finally:
         path.unlink()

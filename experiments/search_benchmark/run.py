@@ -23,7 +23,7 @@ from typing import Any
 
 import report
 import results
-from benchmarks import Benchmark, Grid, any_table, grid_of, nas_bench_201, nas_bench_macro
+from benchmarks import Benchmark, Grid, any_table, grid_of, nas_bench_201, nas_bench_macro, scores_of
 from methods import OURS, STRATEGIES
 from ml_collections import ConfigDict
 from peers import BATCH_SIZES, MODULES, PEERS

@@ -3,8 +3,9 @@
     python experiments/surrogate_speed/growth.py                      # hyperparameters drawn
     python experiments/surrogate_speed/growth.py --hyperparameters optimised --last 500
 
-The process has one lengthscale and no warp. For each number of rows from 20 on: a fit, a fantasy that it is conditioned on, predictions of 1,000 points, a joint
-draw at 100 of them, and leave one out. Prints a row of Markdown at every hundredth number of rows.
+For each number of rows from 20 on: a fit of a process with one lengthscale and no warp, a fantasy that it is
+conditioned on, predictions of 1,000 points, a joint draw at 100 of them, and leave one out. Prints a row of Markdown at
+every hundredth number of rows.
 """
 
 import argparse

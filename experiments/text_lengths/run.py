@@ -47,14 +47,11 @@ def main() -> None:
     problem = load_problem(TextClassification(), TableText(arguments.path) if arguments.path else Docstrings())
     print(f"{problem.dataset.name}: lengths {lengths_of(problem.dataset).each}")
     rows = [row for row in known_rows() if row["data"] != problem.dataset.name]
-    once, genome = NETWORKS[0]  # what a process does once is not counted
-    prepare(
-        once(**space_fields(problem.task, problem.dataset.spec)).network(genome, np.dtype("float32")), problem, SHORT
-    )
-    for kind, genome in NETWORKS:
-        space = kind(**space_fields(problem.task, problem.dataset.spec))
-        network = space.network(genome, np.dtype("float32"))
-        rows.append({"data": problem.dataset.name, "network": space.describe(genome), **compare(problem, network)})
+    spaces = [(kind(**space_fields(problem.task, problem.dataset.spec)), genome) for kind, genome in NETWORKS]
+    networks = [(space.describe(genome), space.network(genome, np.dtype("float32"))) for space, genome in spaces]
+    prepare(networks[0][1], problem, SHORT)  # what a process does once is not counted
+    for name, network in networks:
+        rows.append({"data": problem.dataset.name, "network": name, **compare(problem, network)})
         print(*rows[-1].values(), sep="  ", flush=True)
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")

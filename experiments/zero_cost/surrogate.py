@@ -67,9 +67,8 @@ def main() -> None:
             for form in (forms if SETS[name] else [""])
         ]
         done = {tuple(row[part] for part in LABEL) for row in known_rows()}
-        measure(
-            [label for label in wanted if tuple(map(str, label)) not in done], *read(options.table, options.columns)
-        )
+        left = [label for label in wanted if tuple(map(str, label)) not in done]
+        measure(left, *read(options.table, options.columns))
     print_table(known_rows())
 
 

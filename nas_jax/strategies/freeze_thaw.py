@@ -112,14 +112,13 @@ class FreezeThaw:
         if not choices.genomes:
             return None
         views = views_of(self.space, features.known, choices, history, each)
-        view = views[int(rng.integers(len(views)))]
-        improvement = view.log_improvement()
+        improvement = views[int(rng.integers(len(views)))].log_improvement()
         chosen = self._choose(rng, improvement, views, choices, history)
         return Proposal(
             choices.genomes[chosen],
             choices.budgets[chosen],
             continues=choices.continues[chosen],
-            predictions=(view.prediction(choices, chosen, each),),
+            predictions=(views[0].prediction(choices, chosen, each),),  # by ranks, which know the worst values too
             details={"acquisition": "expected_improvement", "value": float(np.exp(improvement[chosen]))},
         )
 

@@ -140,6 +140,23 @@ def test_who_catches_up_is_for_both_views_to_say(monkeypatch, one, other, catche
     assert {genomes.index(each.genome) for each in proposals if each.budget == Budget(4)} == catches_up
 
 
+def test_predictions_are_by_ranks_which_know_the_worst_values_too(monkeypatch):
+    """They come from the first view whichever says what to do: here the other one cannot tell values."""
+    history = make_history(SPACE.sample(np.random.default_rng(0), 12), np.random.default_rng(1).normal(size=12))
+    history = history._replace(budgets=(Budget(1),) * 12)
+
+    def views_of(*arguments):
+        by_rank, by_value = curve_views.views_of(*arguments)
+        assert by_rank.targets.values.sum() == pytest.approx(0)  # normal scores
+        return [by_rank, by_value._replace(targets=by_value.targets._replace(inverse=lambda values: np.nan * values))]
+
+    monkeypatch.setattr(freeze_thaw, "views_of", views_of)
+    strategy = FreezeThaw(SPACE, Budgets(EPOCHS), num_initial=5)
+    for seed in range(8):
+        (proposal,) = strategy.propose(np.random.default_rng(seed), history, 1)
+        assert np.isfinite(proposal.predictions).all()
+
+
 def test_a_training_below_the_first_rung_may_come_to_it():
     """As where a search goes on with larger rungs."""
     history = make_history(SPACE.sample(np.random.default_rng(0), 2), np.zeros(2))._replace(budgets=(Budget(1),) * 2)

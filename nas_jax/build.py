@@ -37,8 +37,10 @@ def find(package: str, section: Mapping[str, Any]) -> Any:
     path = str(name) if "." in str(name) else f"{package}.{name}"
     module = _import(path)
     if module is None or not hasattr(module, "make"):
-        more = "; a module of your own has to be in PYTHONPATH, and end with make = …" if "." in str(name) else ""
-        raise UserError(f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}{more}")
+        raise UserError(
+            f"{_kind(package)}: no part {path!r}; there are {', '.join(_choices(package))}; a module of your own lies "
+            "in a package (my_lab.stacks) in PYTHONPATH, and ends with make = …"
+        )
     with wanted(f"make of {path} has to be a frozen dataclass"):
         dataclasses.fields(module.make)
     return module.make

@@ -4,6 +4,7 @@ The file `curves.jsonl` of a run is only ever appended to. A line is an epoch of
 torn, as by a kill or a full disk, is passed over. The log of trials has the same curves once a trial has ended.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from nas_jax.evaluators.base import Progress
+from nas_jax.json_files import append_line
 from nas_jax.listeners import Outcome, Round
 from nas_jax.trial import Trial
 
@@ -33,13 +35,8 @@ class CurveLog:
             line |= {"num_epochs": progress.num_epochs, "metrics": progress.metrics}
         else:
             line["note"] = progress.note
-        try:
-            with self.path.open("ab+", buffering=0) as file:
-                file.seek(-1, 2) if file.seek(0, 2) else None
-                start = b"" if file.read(1) in (b"", b"\n") else b"\n"  # ends a torn line
-                file.write(start + json.dumps({**line, "time": round(time.time(), 3)}).encode() + b"\n")
-        except OSError:
-            return
+        with contextlib.suppress(OSError):
+            append_line(self.path, {**line, "time": round(time.time(), 3)})
 
     def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None: ...
 

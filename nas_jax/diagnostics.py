@@ -1,12 +1,12 @@
 """What a search notes of itself, round by round: how good its predictions were, and how it came to its proposals."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas_jax.evaluators.base import Progress
+from nas_jax.json_files import append_line
 from nas_jax.listeners import Outcome, Round
 from nas_jax.trial import Trial
 
@@ -29,8 +29,7 @@ class Diagnostics:
             "proposals": [dict(proposal.details) for proposal in round.proposals],
             "assessments": assessments,
         }
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.path, line)
 
     def begin(self, stage: str, num_trials: int | None, ended: Sequence[Trial]) -> None: ...
 

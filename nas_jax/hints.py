@@ -49,6 +49,11 @@ def python_value(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+def python_values(value: Any) -> Any:
+    """As `python_value`, within tuples too."""
+    return tuple(map(python_values, value)) if isinstance(value, tuple) else python_value(value)
+
+
 def check_finite(value: Any, title: str) -> None:
     """Raises ValueError, in a line that begins with `title`, where `value` is no number, infinite or NaN."""
     check_type(value, float, title)

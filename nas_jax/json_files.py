@@ -1,4 +1,4 @@
-"""Files of JSON that a run has left: read, checked against what is read of them, or refused in one line."""
+"""Files of JSON of a run: read and checked against what is read of them, or refused in one line; logs of lines."""
 
 import json
 from collections.abc import Mapping
@@ -21,6 +21,14 @@ def read_json(path: Path, hints: Mapping[str, Any] | None = None) -> dict[str, A
         raise UserError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, other fields
         raise UserError(f"{str(path)!r} is damaged: {describe_json_error(error)}; {REMEDY}") from error
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Appends a line of JSON to a log; one that is torn, as by a kill or a full disk, ends before it."""
+    with path.open("ab+", buffering=0) as file:
+        file.seek(-1, 2) if file.seek(0, 2) else None
+        start = b"" if file.read(1) in (b"", b"\n") else b"\n"
+        file.write(start + json.dumps(record).encode() + b"\n")
 
 
 REMEDY = "bring back an earlier copy of it, or run again in another --workdir"

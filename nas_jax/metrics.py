@@ -26,7 +26,7 @@ def check_name(metric: str, title: str) -> None:
 
 def is_of_test_split(metric: str) -> bool:
     """Whether a metric is kept from the search."""
-    return metric.startswith("test")
+    return metric.lower().startswith("test")
 
 
 def is_accuracy(metric: str) -> bool:

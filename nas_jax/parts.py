@@ -209,6 +209,8 @@ def _build(config: Mapping[str, Any], section: str, **provided: Any) -> Any:
     if not isinstance(part, protocol):
         names = {name for each in protocol.__mro__ for name in vars(each) if not name.startswith("_")}
         missing = [name for name in sorted(names) if not hasattr(part, name)]
+        if not missing:
+            raise UserError(f"{title}: {type(part).__name__} does not hash; it has to be a frozen dataclass")
         raise UserError(f"{title}: {type(part).__name__} lacks {', '.join(missing)}, see {protocol.__module__}")
     if section in ("data", "task"):
         try:

@@ -43,7 +43,10 @@ def main(argv: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)  # Orbax tells at length how it reads a checkpoint, and Pillow a bad picture
     if not argv[1:]:
         raise UserError("which pictures, or lines of text? Give their files, for example digit.png, or the text itself")
-    predictor = load_best(Path(flags.FLAGS.workdir) / "best", flags.FLAGS.allow)
+    workdir = Path(flags.FLAGS.workdir)
+    if workdir.name == "best" and (workdir / "genome.json").exists():
+        raise UserError(f"--workdir={workdir}: give the folder of the run, {workdir.parent}, in which this one lies")
+    predictor = load_best(workdir / "best", flags.FLAGS.allow)
     task = predictor.task
     if task.input_name == "tokens":
         for text in argv[1:]:

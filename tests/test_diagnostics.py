@@ -11,6 +11,7 @@ from nas_jax.assessment import assess
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.listeners import Listener, Round
 from nas_jax.objectives import Objective, Objectives
+from nas_jax.report.rounds import read_rounds
 from nas_jax.strategies.base import Proposal
 from nas_jax.trial import Prediction, Trial
 
@@ -96,3 +97,12 @@ def test_rounds_are_lines_of_json_without_nan(tmp_path):
     assert second["proposals"] == [{"value": -1.5}]
     assert second["assessments"]["val_loss"]["tau"] is None  # no ranks among equal predictions
     assert "NaN" not in path.read_text()
+
+
+def test_a_torn_line_is_passed_over_and_ends_before_the_next_one(tmp_path):
+    path = tmp_path / "diagnostics.jsonl"
+    Diagnostics(path).round(Round(0, [], 1.0, {}))
+    with path.open("a") as file:
+        file.write('{"position": 1, "sec')
+    Diagnostics(path).round(Round(2, [], 3.0, {}))
+    assert [(each.position, each.seconds) for each in read_rounds(path)] == [(0, 1.0), (2, 3.0)]

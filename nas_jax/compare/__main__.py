@@ -37,7 +37,9 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     """
     if not argv[1:]:
         raise UserError("which runs? Give their working directories, for example: runs/*")
-    records = [read_record(expand(workdir)) for workdir in argv[1:]]
+    paths = [expand(workdir) for workdir in argv[1:]]
+    workdirs = {path.resolve(): path for path in paths}  # one that is named twice is one run
+    records = [read_record(workdir) for workdir in workdirs.values()]
     # A pipe has no width to keep to: there, every row stays on one line.
     console = Console(width=None if sys.stdout.isatty() else 10_000)
     console.print(compare(records))

@@ -16,7 +16,8 @@ from nas_jax.objectives import Objectives
 from nas_jax.record import Record
 from nas_jax.units import UNKNOWN, in_units, number, units_of
 
-NO_SETTINGS = ("seed", "trackers")  # fields in which runs of one setting differ
+# Fields in which runs of one setting differ.
+NO_SETTINGS = ("seed", "trackers", "stages", "search.max_failures", "search.max_state_gb", "data.stream_dir")
 
 NOTE = (
     "± is one standard error over runs. The rank test is two-sided, of the best in search against the setting with the "

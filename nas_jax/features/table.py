@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from nas_jax.errors import UserError
 from nas_jax.evaluators.tabular import TableSpace
+from nas_jax.metrics import is_of_test_split
 from nas_jax.spaces.base import Space
 from nas_jax.spaces.columns import read_column, text_of
 from nas_jax.spaces.names import BenchmarkSpace
@@ -37,7 +38,7 @@ class TableFeatures:
 
     Raises:
         UserError: the table cannot be read, lacks a column, or has no number in one.
-        ValueError: no columns, or nothing that identifies a genome.
+        ValueError: no columns, one of the test split, or nothing that identifies a genome.
     """
 
     space: Space
@@ -51,6 +52,8 @@ class TableFeatures:
             raise ValueError("columns: name at least one")
         if not self.key and not isinstance(self.space, TableSpace):
             raise ValueError("give a key: the column of the genomes' names")
+        if of_test := [name for name in self.names if is_of_test_split(name)]:
+            raise ValueError(f"columns: {of_test[0]!r} is of the test split by its name, which no search may see")
         object.__setattr__(self, "table", read_table(self.path, is_all_needed=False))
         self.table.check_columns([*([self.key] if self.key else self._genes), *self.names], "features")
         for name, values in zip(self.names, _values(self.table, self.names).T, strict=True):

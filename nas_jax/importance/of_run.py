@@ -28,7 +28,8 @@ def study_of(parts: Parts, searched: Sequence[Trial], objective: Objective, targ
         raise UserError(f"{len(history.genomes)} trials have a score, and importance needs {MIN_TRIALS} of them")
     learner = parts.learner
     learner = learner.of(objective.metric) if targets is None else dataclasses.replace(learner, targets=targets)
-    return Study(space, learner, history, parts.seed)
+    # The space's own features alone: those of a section `features` are of no gene.
+    return Study(space, dataclasses.replace(learner, space=space), history, parts.seed)
 
 
 def gene_space(space: Space) -> GeneSpace:

@@ -17,22 +17,23 @@ class Round(NamedTuple):
 
 
 def read_rounds(path: Path) -> list[Round]:
-    """The rounds in the order in which they were; none where there is no file. A torn last line is left out.
+    """The rounds in the order in which they were; none where there is no file. A torn line is left out.
 
     Raises:
-        UserError: another line is damaged.
+        UserError: a line is JSON, and no round.
     """
     if not path.exists():
         return []
     rounds = []
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        if not line.endswith(b"\n"):
-            break
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        try:
             assessments = {name: Assessment(**_with_nans(each)) for name, each in record["assessments"].items()}
             rounds.append(Round(int(record["position"]), float(record["seconds"]), assessments))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise UserError(f"line {number} of {path} is damaged ({error}); remove the line") from error
     return rounds
 

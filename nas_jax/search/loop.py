@@ -16,6 +16,7 @@ import numpy as np
 from nas_jax.assessment import assess
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Evaluator
+from nas_jax.hints import python_values
 from nas_jax.listeners import Listeners, Round
 from nas_jax.objectives import Objectives
 from nas_jax.run import Run, unfinished
@@ -26,6 +27,7 @@ from nas_jax.settings import SearchSettings
 from nas_jax.spaces.base import Space
 from nas_jax.store import TrialStore
 from nas_jax.strategies.base import Proposal, Strategy
+from nas_jax.strategies.proposals import checked_proposals
 from nas_jax.trial import History, Stage, Trial
 
 
@@ -83,7 +85,8 @@ def propose(parts: Proposing, searched: Sequence[Trial], num: int) -> list[Propo
 
 
 def _propose(parts: Proposing, history: History, num_searched: int, num: int) -> list[Proposal]:
-    return parts.strategy.propose(np.random.default_rng((parts.seed, num_searched)), history, num)
+    proposals = parts.strategy.propose(np.random.default_rng((parts.seed, num_searched)), history, num)
+    return checked_proposals(proposals, history, num, type(parts.strategy).__name__)
 
 
 def store_pending(parts: Proposing, store: TrialStore, proposals: Sequence[Proposal]) -> list[Trial]:
@@ -108,7 +111,8 @@ def new_trial(parts: Proposing, id: int, proposal: Proposal, stage: Stage) -> Tr
 
     `store_pending` gives one that continues another what it has of that.
     """
-    genome, budget, continues, predictions, _ = proposal
+    given, budget, continues, predictions, _ = proposal
+    genome = python_values(given)  # JSON has no numbers of NumPy
     seed = int(np.random.SeedSequence((parts.seed, id)).generate_state(1)[0] >> 1)
     description = parts.space.describe(genome)
     return Trial(id, genome, description, stage, seed, predictions=predictions, budget=budget, continues=continues)

@@ -54,7 +54,7 @@ class RecurrentNetwork(nn.Module):
         lengths = mask.sum(axis=1)
         x = nn.Embed(self.num_tokens, chosen.embedding, dtype=self.dtype, name="embedding")(tokens)
         # Flax's simple cell hands on its state in the type in which it computes, the others in float32.
-        carry = jnp.zeros((len(tokens), chosen.width), self.dtype) if chosen.cell == "simple" else None
+        carry = jnp.zeros((tokens.shape[0], chosen.width), self.dtype) if chosen.cell == "simple" else None
         for number in range(chosen.num_layers):
             x = nn.Dropout(chosen.dropout, deterministic=not train)(x)
             ways: list[Any] = [

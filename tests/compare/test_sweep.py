@@ -2,8 +2,10 @@
 
 import copy
 import csv
+import json
 import math
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,3 +216,13 @@ def test_of_runs_with_other_objectives_those_with_one_are_drawn(tmp_path):
     third = str(write(tmp_path / "loss", [finished(0, [1, 1, 1, 1], 0.5)], loss))
     with pytest.raises(UserError, match="--plot: the runs have different objectives; name runs with the same ones"):
         main(["compare", other, third, *workdirs], plot=str(tmp_path / "none.png"))
+
+
+def test_runs_of_one_setting_may_be_done_in_several_commands_and_one_named_twice_is_one(tmp_path, capsys):
+    workdirs = sweep(tmp_path, ACCURACIES)
+    for workdir in workdirs[::2]:
+        path = Path(workdir) / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"stages": ["report"]}))
+    main(["compare", *workdirs, workdirs[0], f"{workdirs[1]}/."])
+    settings = capsys.readouterr().out.partition("rank test")[2]
+    assert [line.split()[:2] for line in settings.splitlines()[2:4]] == [["evolution", "3"], ["random_search", "3"]]

@@ -12,8 +12,13 @@ from written_tables import table_of
 
 from nas_jax.config import complete
 from nas_jax.errors import UserError
-from nas_jax.importance.of_run import gene_space
+from nas_jax.importance.measures import measure_importance
+from nas_jax.importance.of_run import gene_space, study_of
 from nas_jax.importance.tables import COLUMNS, csv_rows
+from nas_jax.parts import build_parts
+from nas_jax.run import Run
+from nas_jax.search.loop import search
+from nas_jax.store import TrialStore
 
 
 def test_rows_hold_every_estimate():
@@ -75,3 +80,18 @@ def test_too_few_trials_are_one_line(tmp_path):
     done = command(run_of_a_table(tmp_path / "run", 9))
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["error: 9 trials have a score, and importance needs 10 of them"]
+
+
+def test_features_beside_those_of_the_space_are_of_no_gene(tmp_path):
+    config = load_config(next(path for path in PATHS if path.stem == "benchmark_table"), "smoke")
+    config.evaluator.path = table_of("benchmark_table")
+    config.exclude = "params"
+    config.features = {"name": "table", "path": config.evaluator.path, "columns": "params"}
+    config.search.num_trials = 12
+    parts = build_parts(complete(config).to_dict(), tmp_path)
+    store = TrialStore()
+    search(Run(parts, store))
+    (objective,) = parts.objectives
+    found = study_of(parts, store.trials("search"), objective)
+    assert found.x.shape[1] == len(found.space.feature_genes)
+    assert np.isfinite(measure_importance(found).measures["permutation"]["depth"]).all()

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from nas_jax.spaces.recurrent import Recurrent
+from nas_jax.spaces.recurrent_network import CELLS
 from nas_jax.spaces.text_cnn import TextCnn
 from nas_jax.spaces.text_layers import pool, sinusoids
 from nas_jax.spaces.transformer import Transformer
@@ -173,3 +175,14 @@ def test_a_tied_embedding_has_no_layer_of_outputs():
 def test_wrong_choices_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_is_exported_for_batches_of_any_size(cell):
+    network = Recurrent(LENGTH, NUM_TOKENS, 5, VECTOR).network((cell, 1, 4, 4, 0.0, "both", "max"), np.float32)
+    shapes = variable_shapes(network, np.zeros((1, LENGTH), np.int32))
+    variables = jax.tree.map(lambda shape: np.zeros(shape.shape, shape.dtype), shapes)
+    (num,) = export.symbolic_shape("n")
+    exported = export.export(jax.jit(network.apply))(variables, jax.ShapeDtypeStruct((num, LENGTH), jnp.int32))
+    for size in (1, 3):
+        assert exported.call(variables, jnp.ones((size, LENGTH), jnp.int32)).shape == (size, 5)

@@ -13,6 +13,7 @@ from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem
 from nas_jax.train.evaluation import batch_shapes, evaluation_batch_size
 from nas_jax.train.feeding import feed_shapes
+from nas_jax.train.losses import mean_loss
 from nas_jax.train.step import make_draw_batch
 
 Compiled: TypeAlias = Callable[..., Any]
@@ -45,7 +46,7 @@ def _loss(problem: Problem, shape: tuple[int, ...], dtype: str) -> Compiled:
     batch = batch_shapes(problem, shape[:1])
 
     def loss(outputs: jax.Array, batch: Batch) -> jax.Array:
-        return problem.task.loss(outputs, batch).mean()
+        return mean_loss(problem, outputs, batch)
 
     program = jax.jit(jax.value_and_grad(loss)).lower(jax.ShapeDtypeStruct(shape, dtype), batch)
     return program.compile(compiler_options())

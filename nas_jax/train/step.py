@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nas_jax.data.arrays import Batch
 from nas_jax.tasks.base import Problem, Task
+from nas_jax.train.losses import mean_loss
 from nas_jax.train.optimizers import Optimizer
 from nas_jax.train.packing import Packed, Packing, packing_of
 from nas_jax.train.recipe import Recipe
@@ -163,7 +164,7 @@ def make_train_step(
                 outputs, updated = network.apply(
                     {"params": params, **statistics}, inputs, train=True, mutable=list(statistics), rngs=rngs
                 )
-            return problem.task.loss(outputs, batch).mean(), dict(updated)
+            return mean_loss(problem, outputs, batch), dict(updated)
 
         (loss, updated), gradients = jax.value_and_grad(loss_fn, has_aux=True)(layout.params.unpack(state.params))
         loss, gradients = sharing.mean((loss, layout.params.pack(gradients)))

@@ -5,6 +5,7 @@
 #   ./launch.sh configs/quickstart.py seed=0,1,2 surrogate.kernel=rbf,matern52
 #   ./launch.sh configs/quickstart.py strategy=bayesopt,evolution     other parts, each with its own defaults
 #   ./launch.sh configs/quickstart.py 'space.conv_sizes=(3,5),(3,)'    two values: commas in brackets do not count
+#   ./launch.sh configs/benchmark_table.py 'exclude="loss,time"'       one value: nor do those of a value in quotes
 #
 # Each point has a working directory, such as runs/quickstart/seed=0,surrogate.kernel=rbf; without fields there is
 # one, runs/quickstart. The same command again goes on where it stopped.
@@ -19,10 +20,20 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/run.sh" # die, venv, unset_memory_settings
 
 split() { # FIELD TEXT; sets `values`
-  local text=$2, value='' depth=0 i char
+  local text=$2, value='' depth=0 i char rest
   values=()
   for ((i = 0; i < ${#text}; i++)); do
     char=${text:i:1}
+    if [[ $char == '"' && -z $value ]]; then # a value in quotes, which it loses
+      rest=${text:i+1}
+      value=${rest%%\",*}
+      [[ $value != "$rest" ]] || die "$1: quotes do not match in '$2'" 2
+      [[ -n $value ]] || die "$1: a value is empty in '$2'" 2
+      values+=("$value")
+      value=''
+      i=$((i + ${#values[-1]} + 2))
+      continue
+    fi
     case $char in
       [\(\[\{]) depth=$((depth + 1)) ;;
       [\)\]\}]) depth=$((depth - 1)) ;;
@@ -104,7 +115,7 @@ quote() { # prints a line for a shell
   echo "$line"
 }
 
-dry_run=false config='' root='' sweeps=() workdirs=() comparable=() failed=() started=0
+dry_run=false config='' root='' sweeps=() workdirs=() comparable=() failed=() started=0 fields=''
 for argument; do
   case $argument in
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" && exit ;;
@@ -118,6 +129,8 @@ done
 [[ -f ${config%%:*} ]] || die "there is no config file ${config%%:*}" 2
 for sweep in ${sweeps[@]+"${sweeps[@]}"}; do
   [[ $sweep =~ ^[A-Za-z_][A-Za-z0-9_.]*= ]] || die "'$sweep' is not of the form FIELD=VALUE,VALUE" 2
+  [[ " $fields " != *" ${sweep%%=*} "* ]] || die "${sweep%%=*} is given twice; one argument lists all its values" 2
+  fields+=" ${sweep%%=*}"
 done
 
 python=python3

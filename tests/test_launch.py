@@ -130,6 +130,13 @@ def test_commas_in_brackets_split_no_values(home):
     assert names == ["3-5", "3", "1-2-3"]
 
 
+def test_a_value_in_quotes_keeps_its_commas_and_loses_the_quotes(home):
+    runs = printed(home, "configs/quick.py", 'exclude="loss,time",loss,"a, (b"')[:-1]
+    assert [run[3] for run in runs] == [f"--config.exclude={value}" for value in ("loss,time", "loss", "a, (b")]
+    names = [workdir.removeprefix("runs/quick/exclude=") for workdir in workdirs(runs)]
+    assert names == ["loss-time", "loss", "a-b"]
+
+
 def test_values_survive_the_shell(home):
     values = ["a b", "it's", "$HOME", "`ls`", 'say "x"', "a*", "x=y", "~/a", "..", "\\n", "é"]
     runs = printed(home, "configs/quick.py", f"name={','.join(values)}")[:-1]
@@ -148,6 +155,10 @@ def test_values_survive_the_shell(home):
         (["configs/quick.py", "seed="], "a value is empty"),
         (["configs/quick.py", "seed=0,,1"], "a value is empty"),
         (["configs/quick.py", "sizes=(3,5"], "brackets do not match"),
+        (["configs/quick.py", 'name="a,b'], "quotes do not match"),
+        (["configs/quick.py", 'name="a"b'], "quotes do not match"),
+        (["configs/quick.py", 'name="",b'], "a value is empty"),
+        (["configs/quick.py", "seed=0", "seed=1"], "seed is given twice; one argument lists all its values"),
         (["configs/quick.py", "seed=1,1"], "would share the working directory runs/quick/seed=1"),
         (["configs/quick.py", "sizes=(3,5),[3,5]"], "would share the working directory"),
         (["configs/quick.py", "--dryrun"], "no option --dryrun"),

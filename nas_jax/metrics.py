@@ -14,6 +14,7 @@ CURVE = "curve"  # the metric that is a mapping: of other metrics to their value
 
 _LARGEST_WITH_DECIMALS = 1e12
 _COSTS = {"loss", "losses", "error", "errors", "perplexity", "latency", "seconds", "flops", "params", "bytes"}
+_RESULTS = {"train", "val", "valid", "validation", "accuracy", "acc", "time", "runtime"}
 
 _ABBREVIATIONS = {"iou": "IoU", "f1": "F1", "map": "mAP"}
 
@@ -47,6 +48,12 @@ def is_smaller_better(metric: str) -> bool | None:
     if is_fraction(metric) or metric == "throughput":
         return False
     return True if metric in DEPLOYED or _COSTS & {*re.split(r"[^a-z]+", metric.lower())} else None
+
+
+def sounds_measured(name: str) -> bool:
+    """Whether a name is that of a result, as far as one can tell: "val_acc_3", "train_loss_50", "time"."""
+    words = {*re.split(r"[^a-z]+", name.lower())}
+    return is_smaller_better(name) is not None or bool(words & _RESULTS)
 
 
 def title_of(metric: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nas_jax.hints import check_type
+from nas_jax.metrics import sounds_measured
 from nas_jax.spaces.base import sample_distinct
 from nas_jax.spaces.by_value import check_choices, genomes_of, pairs_of
 from nas_jax.spaces.columns import check_no_curve, column_notes, is_nameless, printable
@@ -145,11 +146,13 @@ class Categorical:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out of the table, patterns that leave nothing out, and columns of numbers read as text."""
+        """What was left out of the table, genes that sound measured, idle patterns, and columns of numbers as text."""
         if self.table is None:
             return ()
         unnamed = [] if self.genes else [name for name in _others(self) if is_nameless(name)]
         notes = [f"{self.path}: the column {name!r} has no name of its own, and is no gene" for name in unnamed]
+        measured = [] if self.genes else [name for name in self.gene_names if sounds_measured(name)]
+        notes += [f"{self.path}: {name!r} is a gene by default; exclude it if it was measured" for name in measured]
         patterns = [name for name in self.exclude if PLACEHOLDER in name and not self.table.numbered(name)]
         notes += [f"{self.path}: no column is {name!r} with a number, so exclude leaves none out" for name in patterns]
         read = (name for name, choices in _given_genes(self) if choices is None)

@@ -133,6 +133,17 @@ def test_cells_of_two_kinds_that_are_one_choice_are_said(tmp_path, cells, text):
     assert not [note for note in column_notes(read_table(str(path)), "x") if "one choice" in note]
 
 
+def test_a_gene_by_default_that_sounds_measured_is_noted(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "width,time_steps,learning_rate,val_acc_3,train_loss_50,time,score\n1,2,.1,.5,2,9,.5\n2,3,.1,.6,1,8,.6\n"
+    )
+    space = Categorical(path=str(path), exclude="score")
+    names = ("time_steps", "val_acc_3", "train_loss_50", "time")
+    assert space.notes == tuple(f"{path}: {n!r} is a gene by default; exclude it if it was measured" for n in names)
+    assert Categorical(path=str(path), genes="width,time_steps").notes == ()
+
+
 def test_a_space_says_it_of_genes_alone(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(',Unnamed: 0,width,op,score\n0,5,"1,000",conv,0.5\n1,6,"2,000",conv,"0,6"\n')

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from nas_jax.errors import UserError
 from nas_jax.train.variables import Variables
 
 _DTYPE = "compute_dtype.txt"
@@ -21,7 +22,16 @@ def save_variables(path: Path, variables: Variables) -> None:
 
 
 def load_variables(path: Path) -> Variables:
-    """The variables in the folder `path`, as NumPy arrays."""
+    """The variables in the folder `path`, as NumPy arrays.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not path.is_dir():
+        raise UserError(
+            f"{path} is gone, where a network that this run has trained was; bring it back, or run again in another "
+            "--workdir"
+        )
     with ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(path.absolute())
 

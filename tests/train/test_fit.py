@@ -319,6 +319,10 @@ def test_checkpoints_come_back_as_they_were_and_replace_each_other(tmp_path):
     assert leaves_equal(load_variables(tmp_path / "network"), first)
     save_variables(tmp_path / "network", second)
     assert leaves_equal(load_variables(tmp_path / "network"), second)
+    with pytest.raises(
+        UserError, match=r"nowhere is gone, where a network that this run has trained was; bring it back"
+    ):
+        load_variables(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,17 @@ class Parts(NamedTuple):
     finals: Finals
     problem: Problem | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Whether finalists are trained for less than the trials of the search."""
+        recipe, full = self.finals.recipe, self.search.budgets.full.epochs
+        if recipe is None or recipe.num_epochs >= full:
+            return ()
+        return (
+            f"finalists are trained for {recipe.num_epochs} epochs and trials of the search for up to {full}; "
+            "--config.finalists.recipe.num_epochs=N gives them more",
+        )
+
 
 def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path | None = None) -> Parts:
     """Builds every part, loading the data set if there is one, and checks that they fit together.

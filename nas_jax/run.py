@@ -89,7 +89,7 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         if store.repaired:
             display.note(store.repaired)
         searching, finals = parts.search.evaluator, parts.finals.evaluator
-        notes = notes_of(parts.problem, parts.space, parts.objectives, parts.strategy, searching, finals)
+        notes = notes_of(parts, parts.problem, parts.space, parts.objectives, parts.strategy, searching, finals)
         write_notes(workdir, notes)
         for note in notes:
             display.note(f"note: {note}")

@@ -61,6 +61,16 @@ def test_finalists_have_the_recipe_of_the_search_but_for_what_is_theirs(trained,
     assert parts.search.evaluator.evaluator.recipe.num_epochs == 2
 
 
+def test_finalists_that_are_trained_for_less_than_the_search_are_noted(on_table, trained, tmp_path):
+    assert build_parts(trained, tmp_path).notes == build_parts(on_table, tmp_path).notes == ()
+    num = trained["finalists"]["recipe"]["num_epochs"]
+    trained["recipe"]["num_epochs"] = num
+    assert build_parts(trained, tmp_path).notes == ()
+    trained["recipe"]["num_epochs"] = num + 1
+    (note,) = build_parts(trained, tmp_path).notes
+    assert f"trained for {num} epochs and trials of the search for up to {num + 1};" in note
+
+
 def test_both_evaluators_have_to_give_the_objective(on_table, tmp_path):
     on_table["finalists"]["evaluator"] = {"metrics": {"val_loss": "val_accuracy_200"}}
     with pytest.raises(UserError, match="no 'val_accuracy'; choose from val_loss"):

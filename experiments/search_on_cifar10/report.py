@@ -1,4 +1,7 @@
-"""Prints the table of the README from results.csv beside this file, after it has put there what runs there are."""
+"""Prints the table of the README from results.csv beside this file, after it has put there what runs there are.
+
+    python experiments/search_on_cifar10/report.py --runs=FOLDER --results=FILE    # of another sitting
+"""
 
 import argparse
 import csv
@@ -9,30 +12,31 @@ import numpy as np
 
 from nas_jax.store import read_trials
 
-RESULTS = Path(__file__).parent / "results.csv"
+HERE = Path(__file__).parent
 FIELDS = ("method", "seed", "core_minutes", "trials", "genomes", "epochs", "validation", "test", "winner")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/search_on_cifar10"))
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
     arguments = parser.parse_args()
-    rows = known_rows()
+    rows = known_rows(arguments.results)
     for path in sorted(arguments.runs.glob("*/best/metrics.json")):
         row = {name: str(value) for name, value in row_of(path.parent.parent).items()}
         rows[row["method"], row["seed"]] = row
-    with RESULTS.open("w", newline="") as file:
+    with arguments.results.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows.values())
     print_table(list(rows.values()))
 
 
-def known_rows() -> dict[tuple[str, str], dict[str, str]]:
+def known_rows(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     """By method and seed."""
-    if not RESULTS.exists():
+    if not path.exists():
         return {}
-    with RESULTS.open(newline="") as file:
+    with path.open(newline="") as file:
         return {(row["method"], row["seed"]): row for row in csv.DictReader(file)}
 
 

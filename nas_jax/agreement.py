@@ -34,7 +34,8 @@ def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) ->
         for objective in objectives:
             if objective.metric not in DEPLOYED and not (objective.maximize and is_fraction(objective.metric)):
                 raise UserError(
-                    f"targets=log_errors: {objective.metric} is no accuracy to make large; set --config.targets=ranks"
+                    f"targets=log_errors: {objective.metric} is no fraction to make large by its name, as val_accuracy "
+                    "is; set --config.targets=ranks"
                 )
     if isinstance(surrogate, Bounded) and surrogate.upper_bound is not None and targets != "scores":
         raise UserError(

@@ -160,6 +160,8 @@ class _Requests(Iterator[Trial]):
                 "costs; raise --config.search.max_cost, in this --workdir or in another one"
             )
         self.are_over = not proposals or len(affordable) < len(proposals)
+        if not proposals:
+            self._run.listeners.note(f"the strategy has nothing more to propose after {position} trials")
         trials = store_pending(parts, self._run.store, affordable)
         past.add(trials)
         return trials

@@ -1,5 +1,6 @@
 """The loop and the finalists, on a space whose answer is known."""
 
+import io
 import json
 from dataclasses import dataclass, replace
 
@@ -7,11 +8,14 @@ import numpy as np
 import pytest
 from fakes import Lookup, Numbers, dies_at
 from made_runs import ACCURACY, SPACE, make_parts, make_run
+from rich.console import Console
 
 from nas_jax.budgets import Budgets
 from nas_jax.constraints import Constraint
+from nas_jax.display import Display
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
+from nas_jax.listeners import Listeners
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.finalists import (
     _substitute,
@@ -93,8 +97,11 @@ def test_finalists_whose_writing_was_cut_short_are_completed(tmp_path):
 
 
 def test_an_exhausted_space_ends_the_search():
-    trials = searched(TrialStore(), search=SearchSettings(99))
-    assert {trial.genome for trial in trials} == {(i,) for i in range(50)}
+    run, out = make_run(search=SearchSettings(99)), io.StringIO()
+    display = Display(run.parts.objectives, Console(file=out))
+    search(replace(run, listeners=Listeners((display,))))
+    assert {trial.genome for trial in run.store.trials("search")} == {(i,) for i in range(50)}
+    assert out.getvalue().count("the strategy has nothing more to propose after 50 trials") == 1
 
 
 def test_failures_are_recorded_with_their_reason_and_the_search_goes_on():

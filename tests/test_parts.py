@@ -162,7 +162,7 @@ def test_the_reference_is_read_as_people_write_it(trained, tmp_path):
         ),
         (
             {"targets": "log_errors", "objective": {"metric": "val_loss", "maximize": False}},
-            "log_errors: val_loss is no fraction to make large by its name, as val_accuracy is; set --config.targets=ranks",
+            "val_loss is no fraction to make large by its name, as val_accuracy is; set --config.targets=ranks",
         ),
         (
             {"surrogate": {"name": "svm", "warp": "log_distance", "upper_bound": 1.01}},

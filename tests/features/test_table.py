@@ -58,6 +58,7 @@ def test_a_feature_is_the_rank_in_the_table(tmp_path):
         ("score", "id", UserError, "has no column 'id'"),
         ("name", "name", UserError, "the column 'name' of .* has no number"),
         (" , ", "name", ValueError, "name at least one"),
+        ("score,Test_acc", "name", ValueError, "'Test_acc' is of the test split by its name, which no search may see"),
         ("score", "", ValueError, "give a key"),
     ],
 )

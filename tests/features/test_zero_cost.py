@@ -135,7 +135,7 @@ def test_one_field_of_a_config_gives_them_to_strategy_and_learner(tmp_path):
 def test_columns_of_a_table_are_features_of_a_search_on_another(tmp_path):
     config = complete(load_config(CONFIGS / "benchmark_nb201.py", "smoke")).to_dict()
     config["evaluator"]["path"] = path = table_of("benchmark_nb201")
-    config["features"] = {"name": "table", "path": path, "columns": "test_accuracy_200", "key": "architecture"}
+    config["features"] = {"name": "table", "path": path, "columns": "edgegpu_energy_mj", "key": "architecture"}
     parts = build_parts(config, tmp_path / "finalists")
     genomes = parts.space.sample(np.random.default_rng(0), 3)
     assert parts.strategy.space.encode(genomes).shape[1] == parts.space.encode(genomes).shape[1] + 2

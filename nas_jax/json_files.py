@@ -26,7 +26,8 @@ def read_json(path: Path, hints: Mapping[str, Any] | None = None) -> dict[str, A
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Appends a line of JSON to a log; one that is torn, as by a kill or a full disk, ends before it."""
     with path.open("ab+", buffering=0) as file:
-        file.seek(-1, 2) if file.seek(0, 2) else None
+        if file.seek(0, 2):
+            file.seek(-1, 2)
         start = b"" if file.read(1) in (b"", b"\n") else b"\n"
         file.write(start + json.dumps(record).encode() + b"\n")
 

@@ -1,6 +1,6 @@
 """Prints the table of the README from results.csv beside this file, after it has put there what runs there are.
 
-    python experiments/search_on_cifar10/report.py --runs=FOLDER --results=FILE    # of another sitting
+python experiments/search_on_cifar10/report.py --runs=FOLDER --results=FILE    # of another sitting
 """
 
 import argparse

@@ -100,21 +100,27 @@ def print_table(rows: list[dict[str, str]]) -> None:
     """Means over seeds ± their standard errors, and in brackets those of the gains over no features, seed by seed."""
     nums = list(dict.fromkeys(row["num_trials"] for row in rows))
     found = {tuple(row[part] for part in LABEL): float(row["tau"]) for row in rows}
-    print(
-        "| features beside | " + " | ".join(f"{num} trials" for num in nums) + " |\n" + "|---" * (len(nums) + 1) + "|"
-    )
+    print("| features beside | " + " | ".join(f"{num} trials" for num in nums) + " |")
+    print("|---" * (len(nums) + 1) + "|")
     for name, form in dict.fromkeys((row["features"], row["form"]) for row in rows):
         cells = []
         for num in nums:
             seeds = [label[3] for label in found if label[:3] == (name, form, num)]
-            taus = np.array([found[name, form, num, seed] for seed in seeds])
-            gains = taus - [found["none", "", num, seed] for seed in seeds]
-            cells.append(mean_of(taus) + (f" ({mean_of(gains)})" if name != "none" else ""))
+            gains = [
+                found[name, form, num, seed] - found["none", "", num, seed]
+                for seed in seeds
+                if name != "none" and ("none", "", num, seed) in found
+            ]
+            taus = [found[name, form, num, seed] for seed in seeds]
+            cells.append(mean_of(taus) + (f" ({mean_of(gains)})" if gains else ""))
         print(f"| {name}{form and ', '}{form} | " + " | ".join(cells) + " |")
 
 
-def mean_of(values: np.ndarray) -> str:
-    return f"{values.mean():.3f} ± {values.std(ddof=1) / len(values) ** 0.5:.3f}"
+def mean_of(values: Sequence[float]) -> str:
+    """The mean ± its standard error."""
+    if len(values) < 2:
+        return "".join(f"{value:.3f}" for value in values)
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
 
 
 def in_form(form: str, name: str, column: np.ndarray) -> np.ndarray:

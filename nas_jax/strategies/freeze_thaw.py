@@ -112,13 +112,14 @@ class FreezeThaw:
         if not choices.genomes:
             return None
         views = views_of(self.space, features.known, choices, history, each)
+        by_rank, _ = views
         improvement = views[int(rng.integers(len(views)))].log_improvement()
         chosen = self._choose(rng, improvement, views, choices, history)
         return Proposal(
             choices.genomes[chosen],
             choices.budgets[chosen],
             continues=choices.continues[chosen],
-            predictions=(views[0].prediction(choices, chosen, each),),  # by ranks, which know the worst values too
+            predictions=(by_rank.prediction(choices, chosen, each),),  # which knows the worst values too
             details={"acquisition": "expected_improvement", "value": float(np.exp(improvement[chosen]))},
         )
 

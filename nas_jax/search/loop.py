@@ -160,8 +160,8 @@ class _Requests(Iterator[Trial]):
                 "costs; raise --config.search.max_cost, in this --workdir or in another one"
             )
         self.are_over = not proposals or len(affordable) < len(proposals)
-        if not proposals:
-            self._run.listeners.note(f"the strategy has nothing more to propose after {position} trials")
+        if not proposals and len(past.history.known) == parts.space.num_genomes:
+            self._run.listeners.note(f"the space has no more than these {parts.space.num_genomes} genomes")
         trials = store_pending(parts, self._run.store, affordable)
         past.add(trials)
         return trials

@@ -101,7 +101,7 @@ def test_an_exhausted_space_ends_the_search():
     display = Display(run.parts.objectives, Console(file=out))
     search(replace(run, listeners=Listeners((display,))))
     assert {trial.genome for trial in run.store.trials("search")} == {(i,) for i in range(50)}
-    assert out.getvalue().count("the strategy has nothing more to propose after 50 trials") == 1
+    assert out.getvalue().count("the space has no more than these 50 genomes") == 1
 
 
 def test_failures_are_recorded_with_their_reason_and_the_search_goes_on():

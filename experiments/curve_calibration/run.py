@@ -67,7 +67,7 @@ def by_process(
 def main() -> None:
     folder, methods = Path(sys.argv[1]), sys.argv[2:] or ["extrapolation", "process"]
     for method in methods:
-        written = [("table", "mean", "std", "end")]
+        written: list[tuple[str, ...]] = [("table", "mean", "std", "end")]
         for name, prefix in TABLES.items():
             ranks, curves = read(folder / name, prefix)
             groups = np.random.default_rng(0).permutation(len(curves))[: NUM_GROUPS * (NUM_ENDED + NUM_STOPPED)]

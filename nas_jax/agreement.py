@@ -8,8 +8,10 @@ from nas_jax.choice import parse_rule
 from nas_jax.config import PARTS
 from nas_jax.constraints import in_full
 from nas_jax.errors import UserError
-from nas_jax.evaluators.base import Converting, Evaluator, OnDemand
+from nas_jax.evaluators.base import Converting, Evaluator, LooksUp, OnDemand
+from nas_jax.features.base import Features
 from nas_jax.metrics import DEPLOYED, is_fraction
+from nas_jax.notes import ReadsFiles
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Cost, NetworkSpace, Offering, Space
 from nas_jax.surrogates.base import Bounded, Surrogate
@@ -42,6 +44,20 @@ def check_targets(targets: str, objectives: Objectives, surrogate: Surrogate) ->
             f"surrogate.warp=log_distance with upper_bound={surrogate.upper_bound:g} is for scores as they are, and "
             f"targets={targets}: set --config.targets=scores, or --config.surrogate.warp=identity without a bound"
         )
+
+
+def check_features(features: Features | None, evaluator: Evaluator, objectives: Objectives) -> None:
+    """Refuses features that are the columns in which the evaluator looks an objective up: the search would see it."""
+    if features is None or not isinstance(evaluator, LooksUp) or not isinstance(features, ReadsFiles):
+        return
+    if evaluator.digests["path"] not in features.digests.values():
+        return
+    for metric in objectives.metrics:
+        if known := [column for column in evaluator.columns_of(metric) if column in features.names]:
+            raise UserError(
+                f"features.columns: {known[0]!r} is what the search measures for {metric!r}, which it would know before "
+                "any trial; name columns that cost nothing"
+            )
 
 
 def check_metrics(config: Mapping[str, Any], objectives: Objectives, metric_names: Sequence[str], space: Space) -> None:

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nas_jax.agreement import check_choice, check_metrics, check_percents, check_signatures, check_targets, known_costs
+from nas_jax.agreement import (
+    check_choice,
+    check_features,
+    check_metrics,
+    check_percents,
+    check_signatures,
+    check_targets,
+    known_costs,
+)
 from nas_jax.budgets import Budgets, budgets_of
 from nas_jax.build import build, construct, find
 from nas_jax.config import PARTS, trains
@@ -19,6 +27,7 @@ from nas_jax.objectives import Objectives
 from nas_jax.sections import check_sections, final_evaluator, given
 from nas_jax.settings import FinalistSettings, SearchSettings
 from nas_jax.spaces.base import Space
+from nas_jax.spaces.checked import check_space
 from nas_jax.spaces.names import find_genome
 from nas_jax.stated import objectives_of, with_columns, with_known
 from nas_jax.strategies.base import Strategy
@@ -110,8 +119,10 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
     if training:
         check_signatures(config["space"], training.problem.task)
     space = _build(config, "space", **(training.space_fields if training else {}))
+    check_space(space)
     check_targets(config["targets"], objectives, surrogate)
-    seen = with_features(space, _build_features(config, space, provided, checkpoint_dir.with_name("features")))
+    features = _build_features(config, space, provided, checkpoint_dir.with_name("features"))
+    seen = with_features(space, features)
     learner = construct(Learner, "targets", {"targets": config["targets"]}, space=seen, surrogate=surrogate)
 
     def build_evaluator(section: Mapping[str, Any], **more: Any) -> Evaluator:
@@ -125,6 +136,7 @@ def build_parts(config: Mapping[str, Any], checkpoint_dir: Path, state_dir: Path
         return _executed(config, evaluator) if config.get("execution") else evaluator
 
     searching = build_evaluator(config["evaluator"], checkpoint_dir=None, state_dir=state_dir)
+    check_features(features, searching, objectives)
     budgets = budgets_of(searching)
     objectives = with_known(objectives, [name for name in known_costs(space) if name not in searching.metric_names])
     strategy = _build(

@@ -244,6 +244,47 @@ def test_the_default_target_is_no_gene_where_the_table_has_it_beside_the_objecti
     assert parts.space.gene_names == ("depth", "width")
 
 
+@pytest.mark.parametrize(
+    ("columns", "objectives", "refused"),
+    [
+        ("latency, val_accuracy", TWO[:1], "val_accuracy"),
+        ("latency", TWO, "latency"),
+        ("latency", TWO[:1], None),  # a constraint of what is known is no secret
+    ],
+)
+def test_what_the_search_measures_is_no_feature(tmp_path, columns, objectives, refused):
+    def parts(path):
+        features = {"name": "table", "path": path, "columns": columns}
+        limits = ({"metric": "latency", "at_most": 3},)
+        return parts_of_table(tmp_path, COLUMNS, features=features, objectives=objectives, constraints=limits)
+
+    if refused is None:
+        assert parts(str(tmp_path / "table.csv")).learner.space.features.names == ("latency",)
+        return
+    with pytest.raises(UserError, match=rf"features\.columns: '{refused}' is what the search measures"):
+        parts(str(tmp_path / "table.csv"))
+    names = ",".join(COLUMNS)
+    (tmp_path / "other.csv").write_text(f"depth,width,{names}\n1,8,0.5,2\n")  # of another data set, say
+    assert parts(str(tmp_path / "other.csv"))
+
+
+def test_no_point_of_the_curve_is_a_feature(tmp_path):
+    columns = {f"loss_{epoch}": lambda row, epoch=epoch: row / epoch for epoch in (1, 3)} | {"loss_0": float}
+    config = {
+        "objective": {"metric": "loss", "maximize": False},
+        "evaluator": {"name": "tabular", "path": str(tmp_path / "table.csv"), "curve": "loss_{}"},
+        "space": {"name": "categorical", "path": str(tmp_path / "table.csv"), "exclude": "loss_{}"},
+    }
+
+    def parts(column):
+        features = {"name": "table", "path": str(tmp_path / "table.csv"), "columns": column}
+        return parts_of_table(tmp_path, columns, **config, features=features)
+
+    with pytest.raises(UserError, match=r"features\.columns: 'loss_1' is what the search measures for 'loss'"):
+        parts("loss_1")
+    assert parts("loss_0").learner.space.features.names == ("loss_0",)  # before any training
+
+
 PERCENT = {"val_accuracy": lambda row: 50 + row, "latency": lambda row: 1 + row / 7}
 
 

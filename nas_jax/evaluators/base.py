@@ -120,6 +120,20 @@ class Converting(Protocol):
 
 
 @runtime_checkable
+class LooksUp(Protocol):
+    """An evaluator that finds its metrics in columns of a table."""
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of the table, as "path"."""
+        ...
+
+    def columns_of(self, metric: str) -> tuple[str, ...]:
+        """Those in which a metric is looked up."""
+        ...
+
+
+@runtime_checkable
 class OnDemand(Protocol):
     """An evaluator that has some of its metrics only where an objective or a constraint names them."""
 

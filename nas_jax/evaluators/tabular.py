@@ -140,6 +140,12 @@ class Tabular:
         }
         return found | ({self._curve.metric: self.curve} if self._curve and self._is_in_percent(self._curve) else {})
 
+    def columns_of(self, metric: str) -> tuple[str, ...]:
+        """Those in which a metric is looked up; none of one that the space knows."""
+        if self._curve and metric == self._curve.metric:
+            return self._curve.columns
+        return tuple(column for name, column in self.metrics if name == metric)
+
     @property
     def _curve(self) -> TableCurve | None:
         return curve_of(self.table, self.curve) if self.curve else None

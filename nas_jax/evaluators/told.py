@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from nas_jax.budgets import Budgets
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Report, ignore
 from nas_jax.trial import Trial
@@ -10,9 +11,18 @@ from nas_jax.trial import Trial
 
 @dataclass(frozen=True)
 class Told:
-    """Has the names of the metrics that are told, for reports, and can measure nothing itself."""
+    """Has the names of the metrics that are told, for reports, and can measure nothing itself.
+
+    Args:
+        epochs: The budgets that the strategy gives.
+    """
 
     metrics: tuple[str, ...]
+    epochs: tuple[int, ...] = (1,)
+
+    @property
+    def budgets(self) -> Budgets:
+        return Budgets(self.epochs)
 
     @property
     def metric_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ What is proposed depends on the seed and on the log alone, as in the program's o
 """
 
 import dataclasses
+import functools
 import math
 import shlex
 import sys
@@ -25,7 +26,7 @@ from nas_jax.evaluators.base import Failure, failed, failure_of
 from nas_jax.evaluators.plain import plain_metrics, plain_seconds
 from nas_jax.record import check_workdir
 from nas_jax.run import changeable, unfinished
-from nas_jax.search.asked_parts import AskedParts, checked_parts, config_of, folder_of
+from nas_jax.search.asked_parts import AskedParts, checked_parts, completed, config_of, folder_of
 from nas_jax.search.loop import propose, store_pending
 from nas_jax.spaces.allowed import known_metrics
 from nas_jax.store import TrialStore
@@ -70,7 +71,8 @@ class Search:
         Those of one call are a batch: each is proposed as if those before it were pending.
 
         Returns:
-            `num` trials, fewer only if the space has no more.
+            `num` trials; fewer, or none, if the space has no more, or as long as the strategy waits for results of
+            those that are pending, as `successive_halving` does at the end of a rung.
 
         Raises:
             UserError: `num` is no positive number, the search is closed, or the folder cannot be written any more. What
@@ -179,11 +181,13 @@ class Search:
     def _open(self, folder: Path) -> TrialStore:
         """The store in a folder, of which this process has no other search that is open."""
         config = config_of(self._parts)
+        complete = functools.partial(completed, config)
         with _LOCK:
             earlier = _OPEN[folder]() if folder in _OPEN else None
             if earlier is not None:
                 # What is refused leaves the earlier search open.
-                check_claim(folder, config, changeable(earlier._store, config, self._parts.strategy))
+                fixed = changeable(earlier._store, config, self._parts.strategy)
+                check_claim(folder, config, fixed, completed=complete)
                 earlier.close()
             try:
                 check_workdir(folder)
@@ -192,7 +196,7 @@ class Search:
                 raise UserError(f"path: {error.filename}: {error.strerror}; choose another folder") from error
             try:
                 fixed = changeable(store, config, self._parts.strategy)
-                claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv))
+                claim_workdir(folder, config, fixed, command=shlex.join(sys.orig_argv), completed=complete)
             except BaseException:
                 store.__exit__(None, None, None)
                 raise

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from nas_jax.agreement import known_costs
+from nas_jax.budgets import budgets_of
 from nas_jax.build import section_of
 from nas_jax.config import PARTS
 from nas_jax.constraints import Constraint
@@ -16,6 +17,7 @@ from nas_jax.data.settings import check_seed
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import Space
+from nas_jax.spaces.checked import check_space
 from nas_jax.stated import with_known
 from nas_jax.strategies.base import Learning, Strategy, aimed
 from nas_jax.strategies.learner import Learner
@@ -70,6 +72,7 @@ def checked_parts(space: Any, strategy: Any, objectives: Any, seed: Any, constra
     """Raises UserError if one of the arguments of `ask_tell.Search` is not what it should be."""
     if isinstance(space, type) or not isinstance(space, Space):
         raise UserError(f"space: {space!r} is no space; see nas_jax.spaces.base.Space")
+    check_space(space)
     if isinstance(strategy, type) or not isinstance(strategy, Strategy):
         raise UserError(f"strategy: {strategy!r} is no strategy; Bayesopt(space) is one")
     if isinstance(strategy, _HasSpace) and strategy.space != space:
@@ -82,6 +85,11 @@ def checked_parts(space: Any, strategy: Any, objectives: Any, seed: Any, constra
         return AskedParts(int(seed), space, aimed(strategy, aims), aims)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def completed(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A config that was stored before budgets were, with those of `config`."""
+    return {**before, "evaluator": {"epochs": config["evaluator"]["epochs"], **before["evaluator"]}}
 
 
 def config_of(parts: AskedParts) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def config_of(parts: AskedParts) -> dict[str, Any]:
         "strategy": section("strategy", strategy),
         "surrogate": section("surrogate", learner.surrogate),
         "targets": learner.targets,
-        "evaluator": {"name": "told", "metrics": parts.objectives.needed},
+        "evaluator": {"name": "told", "metrics": parts.objectives.needed, "epochs": list(budgets_of(strategy).each)},
         "search": {},
         "finalists": {},
     }

@@ -4,6 +4,7 @@ import gc
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from asked import SPACE, measure, random_search, run_all
 from fakes import Numbers
 from waiting import is_running
 
+from nas_jax.budgets import Budgets
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
@@ -26,6 +28,7 @@ from nas_jax.spaces.categorical import Categorical
 from nas_jax.strategies.bayesopt import Bayesopt
 from nas_jax.strategies.local_search import LocalSearch
 from nas_jax.strategies.random_search import RandomSearch
+from nas_jax.strategies.successive_halving import SuccessiveHalving
 
 
 def test_a_search_goes_on_where_it_was_left(tmp_path):
@@ -307,6 +310,49 @@ def test_reports_can_read_a_folder_of_two_objectives(tmp_path):
     page = write_report(tmp_path, build_parts(record.config, tmp_path)).read_text()
     assert "val_accuracy" in page
     assert "latency" in page
+
+
+def halving(folder, each=(1, 3, 9)):
+    return Search(SPACE, SuccessiveHalving(SPACE, Budgets(each)), "val_accuracy", path=folder)
+
+
+def tell_all(asked, trials):
+    for trial in trials:
+        asked.tell(trial, {"val_accuracy": measure(trial.genome) * trial.budget.epochs})
+
+
+def test_reports_know_the_budgets_of_a_folder(tmp_path):
+    with halving(tmp_path, (1, 3)) as asked:
+        for _ in range(22):
+            tell_all(asked, asked.ask(3))
+    for command in ("report", "importance"):
+        done = programs.run(f"nas_jax.{command}", f"--workdir={tmp_path}")
+        assert done.returncode == 0, done.stderr
+    assert build_parts(read_record(tmp_path).config, tmp_path).search.budgets == Budgets((1, 3))
+    assert "33 architectures were begun and 11 measured in full" in (tmp_path / "report.html").read_text()
+
+
+def test_other_budgets_for_a_folder_are_refused_and_those_of_one_that_has_none_are_taken(tmp_path):
+    with halving(tmp_path) as asked:
+        tell_all(asked, asked.ask(2))
+    with pytest.raises(UserError, match=re.escape("evaluator.epochs: [1, 3, 9] there, [1, 2, 4] here")):
+        halving(tmp_path, (1, 2, 4))
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["evaluator"]["epochs"]  # as earlier versions wrote it
+    path.write_text(json.dumps(config))
+    with halving(tmp_path) as asked:
+        assert len(asked.trials) == 2
+    assert json.loads(path.read_text())["evaluator"]["epochs"] == [1, 3, 9]
+
+
+def test_a_strategy_that_waits_hands_out_nothing_until_a_rung_is_complete(tmp_path):
+    asked = halving(tmp_path)
+    first = asked.ask(20)
+    assert [trial.budget.epochs for trial in first] == [1] * 9
+    assert asked.ask() == []
+    tell_all(asked, first)
+    assert [trial.budget.epochs for trial in asked.ask(20)] == [3] * 3
 
 
 def test_nothing_can_be_measured_for_another_program(tmp_path):

@@ -55,8 +55,8 @@ def check_features(features: Features | None, evaluator: Evaluator, objectives: 
     for metric in objectives.metrics:
         if known := [column for column in evaluator.columns_of(metric) if column in features.names]:
             raise UserError(
-                f"features.columns: {known[0]!r} is what the search measures for {metric!r}, which it would know before "
-                "any trial; name columns that cost nothing"
+                f"features.columns: {known[0]!r} is what the search measures for {metric!r}, which it would know "
+                "before any trial; name columns that cost nothing"
             )
 
 

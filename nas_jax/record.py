@@ -56,6 +56,12 @@ class Record(NamedTuple):
             raise UserError(f"{str(self.workdir / 'config.json')!r} is damaged: {error}") from error
 
     @property
+    def commands(self) -> tuple[str, ...]:
+        """By which the run was started and went on, each once; none where that is not known."""
+        starts = (self.environment, *self.environment.get("later", ()))
+        return tuple(dict.fromkeys(start["command"] for start in starts if start.get("command")))
+
+    @property
     def exported_metrics(self) -> dict[str, Any]:
         """The metrics of the exported trial, those of the test split too; empty where nothing was exported."""
         trials = [trial for trial in self.trials if trial.id == self.best.get("trial")]

@@ -72,6 +72,13 @@ def test_a_run_of_this_version_is_read(tmp_path):
     assert find_winner(found, found.objectives).id == 1
 
 
+def test_a_run_was_made_by_all_of_its_commands(tmp_path):
+    later = [{"command": "b"}, {"command": "a", "devices": ["gpu"]}, {"devices": []}, {"command": "c"}]
+    workdir = write(tmp_path / "run", search_records(2), environment={"command": "a", "later": later})
+    assert read_record(workdir).commands == ("a", "b", "c")
+    assert read_record(write(tmp_path / "other", search_records(2))).commands == ()
+
+
 def test_of_several_objectives_the_first_trial_of_the_front_is_the_best(tmp_path):
     records = [finished(0, [9, 9, 9, 9], 0.5), finished(1, [1, 1, 1, 1], 0.6), finished(2, [2, 2, 2, 2], 0.7)]
     found = read_record(write(tmp_path, records))

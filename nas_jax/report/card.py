@@ -153,7 +153,7 @@ def write_card(workdir: Path, task: Task, folder: Path | None = None) -> Path:
         recipe=_fenced(yaml(_training(best, exported)), "yaml"),
         search=how_it_was_found(run) if is_searched else "The architecture was given, not searched for.",
         provenance=table(("", ""), _provenance(run)),
-        command=_fenced(run.environment.get("command", "unknown"), "sh"),
+        command=_fenced("\n".join(run.commands) or "unknown", "sh"),
         limits="\n".join(f"- {escape(limit)}" for limit in words.limits),
         jax=escape(run.environment.get("versions", {}).get("jax", "of an unknown version")),
     )

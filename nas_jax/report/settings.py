@@ -9,8 +9,9 @@ from nas_jax.units import number
 def section(subject: Subject) -> Section:
     """The command, the config, the environment."""
     record, codes = subject.record, []
-    if command := record.environment.get("command"):
-        codes.append(Code("To repeat the run, with another --workdir behind it", command))
+    if commands := record.commands:
+        how = "in turn, each with" if len(commands) > 1 else "with"
+        codes.append(Code(f"To repeat the run, {how} another --workdir behind it", "\n".join(commands)))
     named = (("Config", record.config), ("Environment", record.environment))
     codes += [Code(name, yaml(values)) for name, values in named if values]
     seed = number(record.config.get("seed"))

@@ -34,7 +34,9 @@ def check_space(space: Space) -> None:
             f"{together.shape} with elements of type {together.dtype} for {len(genomes)} genomes"
         )
     if not np.isfinite(together).all():
-        raise UserError(f"{name}.encode has to return finite numbers, and returns {together[~np.isfinite(together)][0]}")
+        raise UserError(
+            f"{name}.encode has to return finite numbers, and returns {together[~np.isfinite(together)][0]}"
+        )
     for genome, row in zip(genomes, together, strict=True):
         alone = np.asarray(space.encode([genome]))
         if alone.shape != (1, together.shape[1]) or not np.allclose(alone[0], row, rtol=1e-4, atol=1e-6):

@@ -155,6 +155,16 @@ def test_settings_can_be_read_back(complete):
     assert "Seed 3" in page.text("settings")
 
 
+def test_who_repeats_a_run_that_went_on_with_another_command_needs_both(complete):
+    path = complete / "environment.json"
+    environment = json.loads(path.read_text())
+    longer = "python -m nas_jax.main --config=a.py --config.search.num_trials=80"
+    path.write_text(json.dumps(environment | {"later": [{**environment, "command": longer}]}))
+    page = report(complete)
+    assert page.codes[-3] == f"python -m nas_jax.main --config=a.py\n{longer}"
+    assert "in turn, each with another --workdir" in page.text("settings")
+
+
 def test_half_finished_run_says_so(tmp_path):
     pending = finished(20, [1, 1, 1, 1], 0.0, status="pending") | {"metrics": None}
     workdir = write(tmp_path / "half", [*search_records(20), failed(21, "nan loss"), pending])

@@ -28,11 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first_seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60.0, help="of cores, for each search")
     parser.add_argument("--runs", type=Path, default=Path("runs/search_on_cifar10"))
     parser.add_argument("flags", nargs="*", help="more flags for nas_jax.main, behind --")
     arguments = parser.parse_args()
-    for seed in range(arguments.seeds):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for method in arguments.methods:
             workdir = arguments.runs / f"{method}-{seed}"
             flags = [f"--config={HERE / 'config.py'}:{method}", f"--config.seed={seed}", f"--workdir={workdir}"]

@@ -44,7 +44,7 @@ def _verdict(subject: Subject, objective: Objective) -> str:
     kept = f" that keep {limits}" if limits else ""
     return (
         f"The best{of} of {int((~np.isnan(scores)).sum())} scores{kept} is {describe_score(scores[place], objective)}, "
-        f"found by trial {place + 1} of {len(scores)}."
+        f"found by trial {subject.searched[place].id}, after {place + 1} of {len(scores)}."
     )
 
 

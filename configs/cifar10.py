@@ -1,15 +1,16 @@
-"""Search on CIFAR-10: 100 chains, one after the other by Bayesian optimisation, and ten finalists.
+"""Search on CIFAR-10: chains of up to ten epochs, at the cost of 100 such trainings, and ten finalists.
 
     python -m nas_jax.main --config=configs/cifar10.py
 
-needs a prepared data set (see the README) and an accelerator; it has not been timed on one. `:one_shot` is the
-baseline: 100 random chains, a surrogate of them, and the ten that rank best among those and 1,000 new ones. `:smoke`,
-`:wide_smoke` and `:latency_smoke` are for tests.
+needs a prepared data set (see the README) and an accelerator; it has not been timed on one. Most trainings stop after
+two or four epochs (`freeze_thaw`), as in `:cpu`, where that was measured to be best. A surrogate of the trials then
+chooses the finalists among them and 1,000 new chains. `:one_shot` is the baseline: 100 random chains in full, and the
+same choice. `:smoke`, `:wide_smoke` and `:latency_smoke` are for tests.
 
-`:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, most of which stop after two or four
-(`freeze_thaw`). All of it took 47 minutes on one core of an AMD EPYC without AVX-512 whose other core was busy; on
-another EPYC an earlier revision took 17. The winner had a test accuracy of 50.6 %, the mean of three seeds, where the
-best of the random trials, trained in the same way, had 47.7 % and the reference 48.8 %.
+`:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, and the best trials as finalists. All
+of it took 47 minutes on one core of an AMD EPYC without AVX-512 whose other core was busy; on another EPYC an earlier
+revision took 17. The winner had a test accuracy of 50.6 %, the mean of three seeds, where the best of the random
+trials, trained in the same way, had 47.7 % and the reference 48.8 %.
 `experiments/search_on_cifar10` compares such searches with others.
 
 `:latency` looks for accuracy against the milliseconds of one image on this machine, measured of the compiled network
@@ -18,12 +19,13 @@ core of an AMD EPYC whose other core was at work; the front has six networks, of
 0.02 to 0.41 ms. The knee of it is faster than the reference, and by 0.7 points better on the test split
 (`experiments/front_latency`).
 
-`:wide` is for one large GPU: 200 of 39 million chains of up to ten feature layers and 256 filters, with a recipe to
-match (batches of 512 at a learning rate of 0.4, label smoothing, cutout), and ten finalists with three seeds of 60
-epochs. Nothing of it has been run on a GPU. That it takes about an hour is arithmetic: a chain drawn at random needs
-0.49 GFLOP an image and forward pass, the reference 0.78, and 195 million images are trained on at three passes each, so
-that chains of 1.2 GFLOP on average, as a search comes to prefer them, need 200 TFLOP/s, a fifth of what an H100 has in
-bfloat16. That it ends above 94 % test accuracy is expected of what is known of plain networks of this kind.
+`:wide` is for one large GPU: 39 million chains of up to ten feature layers and 256 filters, at the cost of 200
+trainings, with a recipe to match (batches of 512 at a learning rate of 0.4, label smoothing, cutout), and ten finalists
+with three seeds of 60 epochs. Nothing of it has been run on a GPU. That it takes about an hour is arithmetic: a chain
+drawn at random needs 0.49 GFLOP an image and forward pass, the reference 0.78, and 195 million images are trained on at
+three passes each, so that chains of 1.2 GFLOP on average, as a search comes to prefer them, need 200 TFLOP/s, a fifth
+of what an H100 has in bfloat16. That it ends above 94 % test accuracy is expected of what is known of plain networks of
+this kind.
 """
 
 from ml_collections import ConfigDict
@@ -39,7 +41,8 @@ def get_config(variant: str = "full") -> ConfigDict:
     config.seed = 0
     config.data = ConfigDict({"name": "tfds"})  # of which cifar10 is the default
     config.space = ConfigDict({"name": "chain", "min_feature_layers": 2, "max_feature_layers": 5})
-    config.search = ConfigDict({"num_trials": 100})
+    config.strategy = ConfigDict({"name": "freeze_thaw"})
+    config.search = ConfigDict({"num_trials": placeholder(int), "max_cost": 100.0})
     config.execution = ConfigDict({"name": "workers"})
     config.recipe = ConfigDict({"num_epochs": 10})
     config.finalists = ConfigDict(
@@ -52,17 +55,19 @@ def get_config(variant: str = "full") -> ConfigDict:
     )
 
     if variant == "one_shot":
-        config.strategy = ConfigDict({"name": "random_search"})
+        config.strategy.name = "random_search"
+        config.search = ConfigDict({"num_trials": 100})
     if variant == "cpu":
         config.data.update(num_train=2048, num_val=2000)
-        config.strategy = ConfigDict({"name": "freeze_thaw", "by_flops": True})
-        config.search.update(num_trials=placeholder(int), max_cost=36.0)
+        config.strategy.by_flops = True
+        config.search.max_cost = 36.0
         config.recipe = ConfigDict({"num_epochs": 8, "batch_size": 32, "learning_rate": 0.05})
         config.finalists.update(pick="incumbent", num_finalists=3, recipe={"num_epochs": 8})
     if variant in ("latency", "latency_smoke"):
         config.objectives = ({"metric": "val_accuracy"}, {"metric": "latency_ms", "maximize": False})
         config.execution = ConfigDict({"name": "in_process"})  # neighbours would slow what is measured
-        config.search.num_trials = 60
+        config.strategy.name = "bayesopt"  # of several objectives
+        config.search = ConfigDict({"num_trials": 60})
         config.data.update(num_train=8192, num_val=2000)
         config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
         config.finalists.recipe = ConfigDict({"num_epochs": 8, "warmup_epochs": 1.0})
@@ -80,7 +85,7 @@ def get_config(variant: str = "full") -> ConfigDict:
                 "max_fc_layers": 1,
             }
         )
-        config.search.num_trials = 200
+        config.search.max_cost = 200.0
         config.recipe = ConfigDict({"num_epochs": 10, "batch_size": 512, "learning_rate": 0.4, "warmup_epochs": 2.0})
         config.finalists.recipe = ConfigDict({"num_epochs": 60, "warmup_epochs": 5.0})
         config.finalists.reference = (
@@ -91,7 +96,7 @@ def get_config(variant: str = "full") -> ConfigDict:
         config.space.update(conv_filters=(4, 8), fc_units=(16,), min_feature_layers=2, max_feature_layers=3)
         config.search.num_trials = 4
         config.execution.name = "in_process"
-        config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05})
+        config.recipe = ConfigDict({"num_epochs": 2, "batch_size": 32, "learning_rate": 0.05, "warmup_epochs": 0.5})
         config.finalists.num_candidates = 50
         config.finalists.num_finalists = 1
         config.finalists.reference = "conv3x3-8, max, conv3x3-8, fc-16"

@@ -43,12 +43,10 @@ def test_smoke_variants_build(make_config, tmp_path):
 
 
 def test_the_numbers_of_the_pipeline_on_cifar10():
-    config = complete(load_config(CIFAR10, "full"))
-    assert (config.search.num_trials, config.finalists.num_candidates, config.finalists.num_finalists) == (
-        100,
-        1000,
-        10,
-    )
+    config, one_shot = (complete(load_config(CIFAR10, variant)) for variant in ("full", "one_shot"))
+    assert config.search.max_cost == one_shot.search.num_trials == 100
+    assert (config.finalists.num_candidates, config.finalists.num_finalists) == (1000, 10)
+    assert config.finalists == one_shot.finalists
 
 
 def test_the_wide_space_is_quick_to_count_to_draw_from_and_to_describe():

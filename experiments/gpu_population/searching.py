@@ -101,7 +101,7 @@ def _worker_flags(num: str) -> list[str]:
 
 def _start(workdir: Path, flags: list[str]) -> subprocess.Popen:
     command = [sys.executable, "-m", "nas_jax.main", "--config=configs/cifar10.py", f"--workdir={workdir}"]
-    shared = ["--config.stages=search", "--config.strategy=random_search"]
+    shared = ["--config.stages=search", "--config.strategy=random_search", "--config.search.max_cost=None"]
     with _log(workdir).open("a") as log:
         return subprocess.Popen([*command, *shared, *flags], cwd=ROOT, stdout=log, stderr=log)
 

@@ -38,8 +38,10 @@ class Step(NamedTuple):
     is_search: bool = False
 
 
-def _search(num_workers: int, compile_ahead: str = "planned", compilation: str = "auto") -> Step:
-    arguments = ("search", str(num_workers), compile_ahead, compilation)
+def _search(
+    num_workers: int, compile_ahead: str = "planned", compilation: str = "auto", strategy: str = "random_search"
+) -> Step:
+    arguments = ("search", str(num_workers), compile_ahead, compilation, strategy)
     return Step("searching.py", arguments, SEARCH_MARGIN, is_search=True)
 
 
@@ -59,6 +61,8 @@ STEPS = {  # the first ones fit into `TOTAL_SECONDS` on a GPU
     "workers_8": _search(8),
     "layers_1": _search(1, compilation="layers"),
     "layers_4": _search(4, compilation="layers"),
+    "budgets_1": _search(1, strategy="freeze_thaw"),
+    "budgets_4": _search(4, strategy="freeze_thaw"),
     "compile_layers": Step("compiling.py", ("compile", "layers"), 45),
     "ahead_2": _search(1, "2"),
     "ahead_4": _search(1, "4"),

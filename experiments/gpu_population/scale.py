@@ -58,7 +58,7 @@ class Scale:
 TINY: dict[str, Any] = {
     "num_train": 256,
     "num_val": 64,
-    "num_epochs": 2,
+    "num_epochs": 3,  # of which the second one is a budget
     "num_trials": 3,
     "num_killed": 4,
     "num_chains": 2,

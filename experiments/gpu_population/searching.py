@@ -1,10 +1,14 @@
-"""The real program, as a user starts it: `python searching.py search SCALE WORKERS AHEAD COMPILATION`, or `killed`.
+"""The real program, as a user starts it.
+
+    python searching.py search SCALE WORKERS AHEAD COMPILATION STRATEGY
+    python searching.py killed SCALE
 
 `search` lets it run for a while and counts trials; "planned" and "auto" leave these fields as they are. `killed` ends
 its main process by SIGKILL, looks for what it left behind, and starts it again.
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -17,13 +21,14 @@ from machine import HAS_GPU, Usage, query
 from scale import ROOT, Scale, emit, main
 
 
-def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str) -> None:
-    workdir = Path(scale.out) / f"search_{num_workers}_{compile_ahead}_{compilation}"
+def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str, strategy: str) -> None:
+    workdir = Path(scale.out) / f"search_{num_workers}_{compile_ahead}_{compilation}_{strategy}"
     flags = [
         *scale.flags(scale.source()),
         *_worker_flags(num_workers),
         f"--config.recipe.num_epochs={scale.num_epochs}",
         f"--config.search.num_trials={scale.num_trials}",
+        f"--config.strategy={strategy}",
         *([] if compile_ahead == "planned" else [f"--config.execution.compile_ahead={compile_ahead}"]),
         *([] if compilation == "auto" else [f"--config.recipe.compilation={compilation}"]),
     ]
@@ -36,11 +41,13 @@ def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str)
             _stop(process)
     trials = [record for record in _records(workdir) if record["status"] != "pending"]
     failed = [trial["error"] for trial in trials if trial["status"] == "failed"]
-    ended = sorted(trial["time"] for trial in trials)
+    trials.sort(key=lambda trial: trial["time"])
+    ended = [trial["time"] for trial in trials]
     # The first trial of each worker has its start in it, and the libraries that a process loads once.
     counted = ended[int(num_workers) - 1 :]
     is_enough = len(counted) > 1
-    rate = 3600 * (len(counted) - 1) / (counted[-1] - counted[0]) if is_enough else None
+    hours = (counted[-1] - counted[0]) / 3600 if is_enough else math.nan
+    num_epochs = sum(_num_epochs(trial, scale) for trial in trials[int(num_workers) :])
     parts = {
         part: sum(trial["seconds"][part] for trial in trials if trial["seconds"]) / max(len(trials) - len(failed), 1)
         for part in ("compile", "train")
@@ -49,7 +56,9 @@ def search(scale: Scale, num_workers: str, compile_ahead: str, compilation: str)
         workers=int(num_workers),
         compile_ahead=compile_ahead,
         compilation=compilation,
-        trials_an_hour=rate,
+        strategy=strategy,
+        trials_an_hour=(len(counted) - 1) / hours if is_enough else None,
+        epochs_an_hour=num_epochs / hours if is_enough else None,
         num_trials=len(trials),
         num_failed=len(failed),
         first_trial_seconds=ended[0] - start if ended else None,
@@ -72,6 +81,7 @@ def killed(scale: Scale) -> None:
         *_worker_flags("2"),
         "--config.recipe.num_epochs=2",
         f"--config.search.num_trials={scale.num_killed}",
+        "--config.strategy=random_search",
     ]
     process = _start(workdir, flags)
     while _num_ended(workdir) < 2:
@@ -101,9 +111,15 @@ def _worker_flags(num: str) -> list[str]:
 
 def _start(workdir: Path, flags: list[str]) -> subprocess.Popen:
     command = [sys.executable, "-m", "nas_jax.main", "--config=configs/cifar10.py", f"--workdir={workdir}"]
-    shared = ["--config.stages=search", "--config.strategy=random_search", "--config.search.max_cost=None"]
+    shared = ["--config.stages=search", "--config.search.max_cost=None"]
     with _log(workdir).open("a") as log:
         return subprocess.Popen([*command, *shared, *flags], cwd=ROOT, stdout=log, stderr=log)
+
+
+def _num_epochs(trial: dict[str, Any], scale: Scale) -> int:
+    """Of a trial; of one that continues another those that it adds."""
+    reached = (trial["budget"] or {"epochs": scale.num_epochs})["epochs"]
+    return reached - (trial["start"] or {"epochs": 0})["epochs"]
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments" / "gpu_population"
 PACKED = ROOT.parent / "shared" / "gpu" / "cifar10_part.npz"
 LACKING = ("tensorflow_datasets", "array_record", "grain", "moocore", "torch")
+STEPS = "environment,compile,workers_1,budgets_1,torch_1"
 WITHOUT_METADATA = """
 import importlib.metadata as metadata
 
@@ -51,7 +52,7 @@ def outcome(tmp_path_factory):
         (lacking / f"{name}.py").write_text(f"raise ModuleNotFoundError('there is no {name} here')\n")
     (lacking / "sitecustomize.py").write_text(WITHOUT_METADATA.replace("{lacking}", repr((*LACKING, "nas_jax"))))
     done = subprocess.run(
-        [sys.executable, FOLDER / "run.py", "--tiny", f"--out={out}", "--steps=environment,compile,workers_1,torch_1"],
+        [sys.executable, FOLDER / "run.py", "--tiny", f"--out={out}", f"--steps={STEPS}"],
         env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{lacking}{os.pathsep}{ROOT}"},
         capture_output=True,
         text=True,
@@ -64,18 +65,22 @@ def test_steps_leave_their_numbers_and_one_that_fails_does_not_stop_the_others(o
     done, out = outcome
     steps = {record["step"]: record for record in json.loads((out / "results.json").read_text())}
     errors = {name: record["error"] for name, record in steps.items()}
-    assert list(steps) == ["environment", "compile", "workers_1", "torch_1"]
-    assert errors["environment"] is errors["compile"] is errors["workers_1"] is None, done.stdout
+    assert list(steps) == STEPS.split(",")
+    assert {errors[step] for step in list(steps)[:-1]} == {None}, done.stdout
     assert "there is no torch here" in errors["torch_1"]  # it is found, and cannot be imported
     assert done.returncode == 1
-    assert "3 of 4 steps ended well" in done.stdout
+    assert "4 of 5 steps ended well" in done.stdout
     (search,) = steps["workers_1"]["rows"]
-    finished = [trial for trial in read_trials(out / "search_1_planned_auto" / "trials.jsonl") if trial.metrics]
+    folder = out / "search_1_planned_auto_random_search"
+    finished = [trial for trial in read_trials(folder / "trials.jsonl") if trial.metrics]
     assert search["num_trials"] == len(finished) == 3
     mean = sum(trial.seconds["train"] for trial in finished) / 3
     assert search["train_seconds"] == pytest.approx(mean, abs=1e-3)
-    ends = sorted(record["time"] for record in records(out / "search_1_planned_auto") if record["status"] == "finished")
+    ends = sorted(record["time"] for record in records(folder) if record["status"] == "finished")
     assert search["trials_an_hour"] == pytest.approx(2 * 3600 / (ends[2] - ends[0]), rel=1e-3)
+    assert search["epochs_an_hour"] == pytest.approx(3 * search["trials_an_hour"], rel=1e-3)
+    (by_budgets,) = steps["budgets_1"]["rows"]
+    assert by_budgets["epochs_an_hour"] == pytest.approx(2 * by_budgets["trials_an_hour"], rel=1e-3)  # the first rung
     chains = steps["compile"]["rows"]
     assert [row["number"] for row in chains] == [0, 1]
     assert all(row["programs"] >= 1 and row["cpu_seconds"] > 0 for row in chains)

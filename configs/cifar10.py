@@ -9,8 +9,8 @@ same choice. `:smoke`, `:wide_smoke` and `:latency_smoke` are for tests.
 
 `:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, and the best trials as finalists. All
 of it took 47 minutes on one core of an AMD EPYC without AVX-512 whose other core was busy; on another EPYC an earlier
-revision took 17. The winner had a test accuracy of 50.6 %, the mean of three seeds, where the best of the random
-trials, trained in the same way, had 47.7 % and the reference 48.8 %.
+revision took 17. The winner had a test accuracy of 50.6 %, the mean of three seeds, where what was the best of the
+random trials after two epochs had 47.7 %, trained in the same way, and the reference 48.8 %.
 `experiments/search_on_cifar10` compares such searches with others.
 
 `:latency` looks for accuracy against the milliseconds of one image on this machine, measured of the compiled network

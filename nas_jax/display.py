@@ -126,6 +126,8 @@ class Display:
     def _line(self, trial: Trial) -> str:
         if trial.metrics is None:
             return f"failed: {trial.error}  ({trial.description})"
+        if self._objectives.is_left_out(trial):
+            return f"not trained, since it breaks a constraint  ({trial.description})"
         seconds = sum((trial.seconds or {}).values())
         return f"{self._objectives.describe(trial.metrics)}  {seconds:5.1f} s  {trial.description}"
 
@@ -185,7 +187,10 @@ class Display:
             else:
                 yield ""
             metric = objective.metric
-            yield digits(trial.metrics[metric], metric) if trial.metrics else f"failed: {trial.error}"
+            if self._objectives.is_left_out(trial):
+                yield "breaks a constraint"
+            else:
+                yield digits(trial.metrics[metric], metric) if trial.metrics else f"failed: {trial.error}"
 
     def _note_results(self, winner: Trial, written: Mapping[str, Any]) -> None:
         """What was measured of the winner, and of what it is compared with, as `best/metrics.json` has it."""

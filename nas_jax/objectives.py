@@ -155,6 +155,10 @@ class Objectives:
         values = [objective.finite_value(trial) for objective in self.each]
         return None if None in values else np.array(values, np.float64)
 
+    def is_left_out(self, trial: Trial) -> bool:
+        """Whether a trial was not trained, since what is known before training breaks a constraint."""
+        return bool(trial.metrics) and trial.metrics.get("is_infeasible") is True and self.values(trial) is None
+
     def violations(self, trial: Trial) -> np.ndarray | None:
         """By how much a trial breaks each limit of the constraints `[c]`, see `Constraint`; None where that is unknown.
 

@@ -35,6 +35,19 @@ def shown(is_terminal, use, objectives=ACCURACY):
     return file.getvalue()
 
 
+def test_what_breaks_a_constraint_before_its_training_has_no_values_to_show():
+    left_out = replace(trial(3, 0.5), metrics={"size_bytes": 9.0, "is_infeasible": True})
+
+    def use(display):
+        display.begin("search", 4, [])
+        display.trial(left_out)
+        display.end(Outcome([left_out], None, {}, {}))
+
+    output = shown(False, use)
+    assert "not trained, since it breaks a constraint  (net [3])" in output
+    assert "breaks a" in output[output.index("Finalists") :]  # a narrow column
+
+
 def test_it_goes_on_where_the_reader_of_a_pipe_has_gone():
     program = (
         "import sys\nfrom nas_jax.display import Display\nfrom nas_jax.objectives import Objective, Objectives\n"

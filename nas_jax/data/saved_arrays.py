@@ -14,6 +14,7 @@ Other arrays of the file are not read, unless they differ from these in capitals
 """
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             _check_names(path, file.files)
             wanted = [name for name in file.files if name == "class_names" or name.rpartition("_")[2] in _NAMES]
             return {name: file[name] for name in wanted}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"data.path={str(path)!r} cannot be read as arrays of NumPy: {reason}") from error
 

@@ -103,17 +103,23 @@ class ZeroCost:
         """The scores that are kept, with those of `genomes`."""
         kept, setting = _kept(self), _setting(self)
         missing = [genome for genome in dict.fromkeys(genomes) if not kept.get(genome, {}).keys() >= {*self._slow}]
-        failures: list[Exception] = []
-        for genome in missing:
-            try:
-                scores = scores_of(self._probe(genome, setting), self._slow)
-            except (ValueError, TypeError, RuntimeError) as error:  # no such network, or too large a one
-                failures.append(error)
-                scores = dict.fromkeys(self._slow, math.nan)
+        failed: list[Genome] = []
+        last: Exception | None = None
+
+        def keep(genome: Genome, scores: dict[str, float]) -> None:
             kept[genome] = kept.get(genome, {}) | scores
             self._write(setting, genome, scores)
-        if len(failures) == len(missing) > 1:
-            raise UserError(f"features: none of {len(missing)} networks can be scored: {describe(failures[-1])}")
+
+        for genome in missing:
+            try:
+                keep(genome, scores_of(self._probe(genome, setting), self._slow))
+            except (ValueError, TypeError, RuntimeError) as error:  # no such network, or too large a one
+                failed.append(genome)
+                last = error
+        if last is not None and len(failed) == len(missing) > 1:
+            raise UserError(f"features: none of {len(missing)} networks can be scored: {describe(last)}")
+        for genome in failed:
+            keep(genome, dict.fromkeys(self._slow, math.nan))
         return kept
 
     def _probe(self, genome: Genome, setting: "_Setting") -> Probe:

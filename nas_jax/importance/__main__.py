@@ -71,7 +71,10 @@ def _ablate(console: Console, record: Record, parts: Parts, num: int) -> list[Ab
     """Ablations of the winner; they are kept in `ablation.jsonl` of the working directory."""
     searched = record.of("search")
     winner = find_winner(record, parts.objectives) or find_best(searched, parts.objectives)
-    assert winner is not None  # ten trials have a score
+    if winner is None:
+        raise UserError(
+            f"--ablate: there is no winner whose layers to change: {parts.objectives.why_no_front(searched)}"
+        )
     with TrialStore(record.workdir / "ablation.jsonl") as store:
         ablations = ablate(Run(parts, store), searched, winner.genome, num)
     console.print(Text(f"Neighbours of {winner.description}"), ablation_table(ablations, parts.objectives))

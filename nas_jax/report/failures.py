@@ -17,7 +17,8 @@ def section(subject: Subject) -> Section:
     failed = [
         trial
         for trial in trials
-        if trial.status == "failed" or (trial.metrics is not None and objectives.values(trial) is None)
+        if trial.status == "failed"
+        or (trial.metrics is not None and objectives.values(trial) is None and not objectives.is_left_out(trial))
     ]
     verdict = f"{len(failed)} of {len(trials)} trials failed." if failed else "No trial failed."
     tables = (_table([_reason(subject, trial) for trial in failed]),) if failed else ()

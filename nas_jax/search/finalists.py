@@ -202,9 +202,13 @@ def pick_baselines(parts: Parts, trials: Sequence[Trial]) -> list[tuple[Stage, G
 
 
 def random_trials(parts: Parts, trials: Sequence[Trial]) -> Sequence[Trial]:
-    """The trials of a search that its strategy drew at random from the space; none where it does not say."""
+    """The trials of genomes that the strategy drew at random from the space, with those that continue them.
+
+    There are none where the strategy does not say how many it draws.
+    """
     num = parts.strategy.num_random if isinstance(parts.strategy, RandomStart) else 0
-    return [trial for place, trial in enumerate(trials) if place < num]
+    genomes = {trial.genome for place, trial in enumerate(trials) if place < num}
+    return [trial for trial in trials if trial.genome in genomes]
 
 
 def find_baselines(parts: Parts, trials: Sequence[Trial]) -> dict[Stage, Trial]:

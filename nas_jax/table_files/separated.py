@@ -44,8 +44,8 @@ def read_separated(text: str, separators: Sequence[str] = SEPARATORS) -> Records
     names = _commented_header(preamble, header, separator)
     notes = [f"the names of its columns are those of the comment in line {_num_lines(preamble)}"] if names else []
     if not names:
-        names = [name.strip() for name in header]
-        next(rows, None)
+        _, _, first, _ = next(rows, (0, 0, header, False))
+        names = [name.strip() for name in first]
     if twice := {name for name in names if name and names.count(name) > 1}:
         raise MalformedTableError(f"names a column twice, {min(twice)!r}: {listed(names)}")
     if names and not any(names):

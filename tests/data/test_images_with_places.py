@@ -140,6 +140,12 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK no zip")
     with pytest.raises(UserError, match=r"a\.npz' cannot be read as arrays of NumPy"):
         SavedArrays(str(tmp_path)).load()
+    np.savez_compressed(tmp_path / "a.npz", train_images=np.zeros((40, 8, 8), np.uint8))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[60:80] = bytes(byte ^ 255 for byte in content[60:80])  # within what is compressed
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz' cannot be read as arrays of NumPy"):
+        SavedArrays(str(tmp_path)).load()
     (tmp_path / "b.npz").write_bytes(b"")
     with pytest.raises(UserError, match=r"there are 2 files \.npz in it"):
         SavedArrays(str(tmp_path)).load()

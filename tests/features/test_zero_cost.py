@@ -1,6 +1,7 @@
 """Zero-cost scores as features: of real networks, kept in memory and in a file, and built from a config."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def test_costs_alone_take_no_time_and_have_no_limit(scored):
     assert ZeroCost(SPACE, DATA, Classification(), "synflow", max_candidates=7).limit == 7
 
 
-def test_a_network_that_cannot_be_scored_lacks_the_features_but_not_all_may(monkeypatch):
+def test_a_network_that_cannot_be_scored_lacks_the_features_but_not_all_may(monkeypatch, tmp_path):
     def score(probe, names):
         if probe.network == bad:
             raise ValueError("too small")
@@ -102,6 +103,13 @@ def test_a_network_that_cannot_be_scored_lacks_the_features_but_not_all_may(monk
     bad = SPACE.network(genomes[0], np.float32)
     features = ZeroCost(SPACE, DATA, Classification(), "synflow", 8)
     np.testing.assert_array_equal(np.isnan(features.of(genomes)), [[True], [False]])
+    zero_cost._kept.cache_clear()
+    alike = replace(features, cache_dir=tmp_path)
+    monkeypatch.setattr(zero_cost, "scores_of", lambda probe, names: score(probe._replace(network=bad), names))
+    for _ in range(2):  # the same command again
+        with pytest.raises(UserError, match=r"none of 2 networks can be scored: .*too small"):
+            alike.of(genomes)
+        zero_cost._kept.cache_clear()
     monkeypatch.setattr(zero_cost, "scores_of", lambda probe, names: 1 / 0)
     zero_cost._kept.cache_clear()
     with pytest.raises(ZeroDivisionError):

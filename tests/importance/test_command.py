@@ -56,6 +56,16 @@ def run_of_a_table(workdir, num):
     return write(workdir, records, json.loads(json.dumps(sections)))
 
 
+def test_where_no_trial_keeps_the_constraints_there_is_nothing_to_ablate(tmp_path):
+    workdir = run_of_a_table(tmp_path / "run", 40)
+    path = workdir / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"constraints": [{"metric": "accuracy", "at_least": 2}]}))
+    done = command(workdir, "--ablate=3")
+    assert done.returncode == 2, done.stderr
+    assert "error: --ablate: there is no winner whose layers to change: " in done.stderr
+
+
 def test_command_prints_tables_and_leaves_them_in_the_workdir(tmp_path):
     workdir = run_of_a_table(tmp_path / "run", 40)
     done = command(workdir, "--ablate=3", "--targets=scores")

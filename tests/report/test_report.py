@@ -210,6 +210,12 @@ def test_a_metric_that_is_not_finite_is_a_failure(tmp_path):
     assert dict(page.rows("surrogate"))["trials"] == "6"
 
 
+def test_what_was_not_trained_for_a_constraint_has_not_failed(tmp_path):
+    left_out = finished(6, [1, 1, 1, 1], 0.0) | {"metrics": {"size_bytes": 9.0, "is_infeasible": True}}
+    page = report(write(tmp_path / "run", [*search_records(6), left_out]))
+    assert "No trial failed." in page.text("failures")
+
+
 @pytest.mark.parametrize("has_log", [True, False])
 def test_run_without_trials(tmp_path, has_log):
     workdir = write(tmp_path / "empty", [])

@@ -228,6 +228,15 @@ def test_baselines_are_the_best_of_all_the_best_random_trial_and_the_reference()
     assert pick_baselines(without, trials) == [reference]
 
 
+def test_the_best_random_genome_is_that_of_the_largest_budget():
+    """After two epochs the second one was better, and in full the first one."""
+    begun = [replace(measured(id, id, score=score), budget=Budget(2)) for id, score in enumerate([0.40, 0.42, 0.1])]
+    full = [replace(measured(3 + id, id, score=score), continues=id) for id, score in enumerate([0.7, 0.55])]
+    better = replace(measured(5, 20, score=0.8), budget=None)
+    parts = make_parts(strategy=LocalSearch(SPACE, num_initial=3), finals=FinalistSettings(5, 1))
+    assert pick_baselines(parts, [*begun, *full, better]) == [("baseline", (20,)), ("random", (0,))]
+
+
 def test_a_baseline_that_is_a_finalist_is_not_trained_again():
     store = TrialStore()
     store.put(*(measured(id, number) for id, number in enumerate([1, 5, 9, 20, 30, 40])))
@@ -500,7 +509,9 @@ def test_what_diverged_later_is_neither_an_incumbent_nor_a_baseline():
     assert [proposal.genome for proposal in pick_finalists(parts, trials)] == [(2,), (1,)]
     assert pick_baselines(parts, trials) == [("baseline", (2,))]
     local = parts._replace(strategy=LocalSearch(SPACE, num_initial=3))
-    assert pick_baselines(local, trials) == [("baseline", (2,)), ("random", (2,))]
+    assert pick_baselines(local, trials) == [("baseline", (2,))]  # as all genomes were drawn at random
+    proposed = replace(measured(5, 9, score=0), budget=Budget(1))
+    assert pick_baselines(local, [*trials, proposed]) == [("baseline", (2,)), ("random", (2,))]
 
 
 def test_an_incumbent_keeps_the_constraints_or_the_message_names_them():

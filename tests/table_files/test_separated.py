@@ -98,6 +98,7 @@ def lines_of(text):
         " depth , op\n2,conv\n\n4,pool\n   \n",
         "depth, op\n2, conv\n4, pool\n",
         'depth, op\n2, "conv"\n4, pool\n',
+        '"depth", "op"\n2, "conv"\n4, pool\n',
         '"depth";"op"\n"2";"conv"\n"4";"pool"\n',
         "sep=;\ndepth;op\n2;conv\n4;pool\n",
     ],

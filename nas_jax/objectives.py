@@ -157,7 +157,7 @@ class Objectives:
 
     def is_left_out(self, trial: Trial) -> bool:
         """Whether a trial was not trained, since what is known before training breaks a constraint."""
-        return bool(trial.metrics) and trial.metrics.get("is_infeasible") is True and self.values(trial) is None
+        return (trial.metrics or {}).get("is_infeasible") is True and self.values(trial) is None
 
     def violations(self, trial: Trial) -> np.ndarray | None:
         """By how much a trial breaks each limit of the constraints `[c]`, see `Constraint`; None where that is unknown.

@@ -99,7 +99,7 @@ def _pictures(subject: Subject, stopped: list[Trial]) -> list[Picture]:
         ]
         drawn = [(kind, values) for kind, values in lines if values]
         if drawn:
-            figure = learning_curves(drawn, metric, subject.budgets)
+            figure = learning_curves(drawn, metric, subject.curve_budgets)
             pictures.append(Picture(figure, f"{sentence(title_of(metric))} of the search trials, stopped ones in grey"))
     return pictures
 

@@ -49,7 +49,7 @@ def _picture(subject: Subject, trials: Sequence[Trial], metric: str) -> Picture:
         ("winner" if trial == winner else kind_of(trial, stopped), curves_of(trial.metrics).get(metric, []))
         for trial in drawn
     ]
-    figure = learning_curves([(kind, values) for kind, values in lines if values], metric, subject.budgets)
+    figure = learning_curves([(kind, values) for kind, values in lines if values], metric, subject.curve_budgets)
     caption = " ".join(_notes(drawn, len(searched) - len(spread)))
     return Picture(figure, f"{sentence(title_of(metric))}, by epoch", caption)
 

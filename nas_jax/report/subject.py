@@ -48,6 +48,11 @@ class Subject:
     alike: Sequence[Trial] = ()  # of which the front is made (`search/fronts.py`)
 
     @property
+    def curve_budgets(self) -> Budgets:
+        """Those to which the values of a looked-up curve belong; a training's curve has a value for each epoch."""
+        return self.budgets if self.record.is_table else NO_BUDGETS
+
+    @property
     def seed(self) -> int:
         return self.record.config["seed"]
 

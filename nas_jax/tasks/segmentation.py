@@ -75,9 +75,15 @@ class Segmentation:
                 f"{IGNORED} are left out: in masks of 0 and {IGNORED} alone, write 1 for {IGNORED}"
             )
         for part in PARTS:
-            known = np.flatnonzero(counts_of_values(getattr(dataset, part)["mask"])[:IGNORED])
+            counts = counts_of_values(getattr(dataset, part)["mask"])
+            known = np.flatnonzero(counts[:IGNORED])
             if not known.size:
                 raise ValueError(f"{part}: all pixels of the masks are {IGNORED}, which are left out")
+            if part == "train" and known.size == 1 and counts[IGNORED]:
+                raise ValueError(
+                    f"{part}: all pixels of the masks are {known[0]} or {IGNORED}, which are left out, so there is one "
+                    f"class alone; in masks of 0 and {IGNORED}, write 1 for {IGNORED}"
+                )
             if known[-1] >= num:
                 raise ValueError(
                     f"{part}: a mask has the value {known[-1]}; pixels must be 0..{num - 1}, the places of {num} "

@@ -86,10 +86,22 @@ def test_curves_of_what_was_stopped_are_grey_and_each_architecture_has_one(about
 
 
 def test_curves_of_a_table_lie_at_its_budgets(about):
-    (figure,) = (picture.figure for picture in budgets.section(about_by(about, 200)).pictures)
+    of_table = about_by(about, 200)
+    config = {name: section for name, section in about.record.config.items() if name != "data"}
+    of_table = type(about)(**{**vars(of_table), "record": about.record._replace(config=config)})
+    (figure,) = (picture.figure for picture in budgets.section(of_table).pictures)
     (axes,) = figure.axes
     assert axes.get_xlabel() == "Budget"
     assert max(line.get_xdata()[-1] for line in axes.lines) == 27 * 200
+
+
+@pytest.mark.parametrize("part", [budgets, curves])
+def test_curves_of_trainings_begin_with_the_first_epoch_though_it_is_no_budget(tmp_path, part):
+    records = [finished(id, [1 + id, 1, 1, 1], 0.5, budget={"epochs": 3}) for id in range(4)]
+    for record in records:
+        record["metrics"]["curve"] = {"val_accuracy": [0.1, 0.3, 0.5]}
+    made = part.section(subject(write(tmp_path / "run", records), budgets=Budgets(tuple(range(2, 10)))))
+    assert {tuple(epochs) for _, epochs in lines(made)} == {(1, 2, 3)}
 
 
 def about_by(about, step):

@@ -70,7 +70,14 @@ def test_suppression_by_its_definition(max_overlap):
 
 
 @pytest.mark.parametrize(
-    "augmentation", [Augmentation(), Augmentation(3), Augmentation(2, True), Augmentation(4, True)]
+    "augmentation",
+    [
+        Augmentation(),
+        Augmentation(3),
+        Augmentation(2, True),
+        Augmentation(4, True),
+        Augmentation(2, True, flip_vertically=True),
+    ],
 )
 def test_a_box_is_where_its_rectangle_has_moved(augmentation):
     """Each image has one white rectangle: the smallest box around what is left of it, or padding."""

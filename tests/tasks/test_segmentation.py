@@ -161,6 +161,10 @@ def test_it_shows_what_was_predicted_and_what_is_right():
     [
         ({"mask": np.full((4, *SHAPE), 3, np.uint8)}, r"train: a mask has the value 3; pixels must be 0..2"),
         ({"mask": np.full((4, *SHAPE), IGNORED, np.uint8)}, "train: all pixels of the masks are 255"),
+        (
+            {"mask": 255 * np.eye(*SHAPE, dtype=np.uint8)[None].repeat(4, axis=0)},
+            "train: all pixels of the masks are 0 or 255, .* in masks of 0 and 255, write 1 for 255",
+        ),
         ({"mask": np.zeros((4, 3, 3), np.uint8)}, r"there must be an array 'mask', uint8 \[n, 6, 5\]"),
         ({"mask": np.zeros((4, *SHAPE), np.int32)}, "it is int32"),
     ],

@@ -4,8 +4,8 @@
 
 needs a prepared data set (see the README) and an accelerator; it has not been timed on one. Most trainings stop after
 two or four epochs (`freeze_thaw`), as in `:cpu`; with as few images that was measured to be ahead of random search and
-of `bayesopt`. A surrogate of the trials then chooses the finalists among them and 1,000 new chains. `:one_shot` is the baseline: 100 random chains in full, and the
-same choice. `:smoke`, `:wide_smoke` and `:latency_smoke` are for tests.
+of `bayesopt`. A surrogate of the trials then chooses the finalists among them and 1,000 new chains. `:one_shot` is the
+baseline: 100 random chains in full, and the same choice. `:smoke`, `:wide_smoke` and `:latency_smoke` are for tests.
 
 `:cpu` is for two cores: 2,048 training images, trainings of up to eight epochs, and the best trials as finalists. All
 of it took 47 minutes on one core of an AMD EPYC without AVX-512 whose other core was busy; on another EPYC an earlier

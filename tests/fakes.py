@@ -150,7 +150,8 @@ class Acting:
 class Compiling:
     """Prepares and measures as the genome says, and notes it in a file of `folder`, a line of JSON for each.
 
-    ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("kill_once", 2) and ("kill", 2) then end their
+    ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("train_last", 2) until trial 2 trains in whatever
+    process; ("kill_once", 2) and ("kill", 2) then end their
     process; ("hang", 2) trains for ever, ("hang_once",) so at its first attempt; ("unbuildable",) raises when it is
     prepared, and ("poison",) ends its process.
     """
@@ -188,7 +189,10 @@ class Compiling:
         self._note("train", trial)
         action, *awaited = trial.genome
         for other in awaited:
-            self._await("prepare", other)
+            if action == "train_last":
+                wait_for(lambda: self._notes("train", other))
+            else:
+                self._await("prepare", other)
         if action == "kill" or (action == "kill_once" and len(self._notes("train", trial.id)) == 1):
             os.kill(os.getpid(), signal.SIGKILL)
         if action == "hang" or (action == "hang_once" and len(self._notes("train", trial.id)) == 1):

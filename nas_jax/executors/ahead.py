@@ -61,6 +61,12 @@ class Ahead:
         """Has a trial prepared, which `measure` will name by `key`."""
         self._begun[key] = self._threads.submit(self._prepare, trial)
 
+    def forget(self, key: Hashable) -> None:
+        """Leaves out a trial that was begun; what is already being prepared is dropped when it is ready."""
+        begun = self._begun.pop(key, None)
+        if begun is not None:
+            begun.cancel()
+
     def measure(self, key: Hashable, trial: Trial, report: Report) -> Measurement:
         """Measures a trial as soon as it is prepared; one that was not begun is prepared here."""
         begun = self._begun.pop(key, None)

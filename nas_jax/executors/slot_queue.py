@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nas_jax.evaluators.base import Failure
 from nas_jax.executors.slots import Slot
-from nas_jax.executors.worker import Ready, Task, Work, last_words, serve
+from nas_jax.executors.worker import Ready, Task, What, Work, last_words, serve
 from nas_jax.trial import Trial
 
 _END_SECONDS = 5.0  # that a process is given to end when it has closed its pipe
@@ -46,7 +46,9 @@ def start_worker(work: Work, slot: Slot, log: Path) -> Worker:
     return Worker(process, here, log)
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A trial in a queue."""
+
     task: Task
     is_announced: bool  # whether the worker may know of it before its turn
     ended: "Future[Trial | Failure]"
@@ -54,6 +56,8 @@ class _Entry(NamedTuple):
 
 class SlotQueue:
     """Hands trials to the worker of a slot, one after the other, and tells it before which ones wait.
+
+    One that waits can be given up to another queue.
 
     A worker that dies fails the trial that was training, and no other: the next one is told of those that wait. As it
     may have died of one that waited, the first trial of the next one is measured before it is told of any.
@@ -63,9 +67,10 @@ class SlotQueue:
 
     def __init__(self, start: Callable[[], Worker], time_limit: float | None) -> None:
         self._start, self._time_limit = start, time_limit
-        self._waiting: deque[_Entry] = deque()
-        self._running: _Entry | None = None
-        self._lock = threading.Lock()  # of these two
+        self._waiting: deque[Entry] = deque()
+        self._running: Entry | None = None
+        self._given_up: list[Task] = []  # of which the worker has not been told that they do not come
+        self._lock = threading.Lock()  # of these three
         self._worker: Worker | None = None
         self._is_ready = False  # the worker, to measure
         self._is_proven = True  # no worker has died, or the one after it has measured a trial
@@ -83,11 +88,24 @@ class SlotQueue:
 
     def put(self, task: Task, *, is_announced: bool) -> "Future[Trial | Failure]":
         """Lets a trial wait for its turn. With `is_announced` the worker is told of it before."""
-        entry = _Entry(task, is_announced, Future())
+        entry = Entry(task, is_announced, Future())
+        self.take(entry)
+        return entry.ended
+
+    def take(self, entry: Entry) -> None:
+        """Lets a trial wait for its turn that another queue has given up."""
         with self._lock:
             self._waiting.append(entry)
         self._wake()
-        return entry.ended
+
+    def give_up(self) -> Entry | None:
+        """The trial that came last, if it still waits; it is none of this queue any more."""
+        with self._lock:
+            entry = self._waiting.pop() if self._waiting else None
+            if entry is not None:
+                self._given_up.append(entry.task)
+        self._wake()
+        return entry
 
     def stop(self) -> None:
         """Ends the worker, whatever it does. What has not ended stays as it is."""
@@ -115,21 +133,32 @@ class SlotQueue:
             self._announced.clear()
         if self._worker is None or not self._is_ready or not self._worker.process.is_alive():
             return
-        if self._running is None and self._waiting:
-            with self._lock:
-                self._running = self._waiting.popleft()
+        if self._running is None and (entry := self._next()) is not None:
             self._deadline = None if self._time_limit is None else time.monotonic() + self._time_limit
-            self._send(self._running.task, is_turn=True)
+            self._send("measure", entry.task)
+        with self._lock:
+            waiting, given_up = list(self._waiting), self._given_up
+            self._given_up = []
+        for task in given_up:
+            if task.number in self._announced:
+                self._announced.remove(task.number)
+                self._send("forget", task)
         if self._is_proven:
-            for entry in [entry for entry in list(self._waiting) if entry.is_announced]:
-                if entry.task.number not in self._announced:
+            for entry in waiting:
+                if entry.is_announced and entry.task.number not in self._announced:
                     self._announced.add(entry.task.number)
-                    self._send(entry.task, is_turn=False)
+                    self._send("prepare", entry.task)
 
-    def _send(self, task: Task, *, is_turn: bool) -> None:
+    def _next(self) -> Entry | None:
+        """Lets the turn of the next trial come, if one waits."""
+        with self._lock:
+            self._running = self._waiting.popleft() if self._waiting else None
+            return self._running
+
+    def _send(self, what: What, task: Task) -> None:
         assert self._worker is not None
         with contextlib.suppress(OSError):  # it has died, which the next look finds
-            self._worker.connection.send((task, is_turn))
+            self._worker.connection.send((what, task))
 
     def _look(self) -> None:
         """Waits until something happens, and does what follows from it."""
@@ -171,9 +200,8 @@ class SlotQueue:
         worker.process.join(_END_SECONDS)
         self._end_worker()
         self._is_proven = False
-        if self._running is None and not was_ready and self._waiting:
-            with self._lock:
-                self._running = self._waiting.popleft()
+        if self._running is None and not was_ready:
+            self._next()
         self._resolve(WorkerDiedError(worker.process.exitcode or 0, last_words(worker.log)))
 
     def _resolve(self, outcome: Trial | Failure | BaseException) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 
@@ -46,6 +46,9 @@ class Task(NamedTuple):
     progress_path: str
 
 
+What: TypeAlias = Literal["measure", "prepare", "forget"]  # that a worker shall do with a task
+
+
 class Ready(NamedTuple):
     """What a worker says first: it can measure now."""
 
@@ -53,8 +56,9 @@ class Ready(NamedTuple):
 def serve(connection: Connection, work: Work, slot: Slot, log: Path) -> None:
     """The life of a worker process. It is killed at its end.
 
-    It is sent pairs of a task and whether it is its turn; the turn of the next one comes when the last one has ended.
-    One that waits may be sent before. It sends what a trial has come to, or an exception that ends the search.
+    It is sent what to do, and the task. One is to be measured when the last one has ended; one that waits may be sent
+    before, to be prepared, and forgotten if another worker has it. It sends what a trial has come to, or an exception
+    that ends the search.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -91,13 +95,15 @@ def _set_up(work: Work, slot: Slot) -> None:
 def _listen(connection: Connection, turns: SimpleQueue[Task], ahead: Ahead | None) -> None:
     while True:
         try:
-            task, is_turn = connection.recv()
+            what, task = connection.recv()
         except EOFError:  # the search has ended
             return
-        if is_turn:
+        if what == "measure":
             turns.put(task)
-        elif ahead is not None:
+        elif ahead is not None and what == "prepare":
             ahead.begin(task.number, task.trial)
+        elif ahead is not None:
+            ahead.forget(task.number)
 
 
 def _measure(evaluator: Measuring, ahead: Ahead | None, slot: Slot, task: Task) -> Trial | Failure | Exception:

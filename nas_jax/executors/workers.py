@@ -92,7 +92,7 @@ class Workers:
             stack.callback(queues.stop)
             yield from evaluate_concurrently(
                 queues,
-                requests,
+                _Leveled(requests, queues),
                 report,
                 num_slots=lambda: len(slots) * (1 + pace.num_ahead),
                 max_retries=self.max_retries,
@@ -134,7 +134,7 @@ def _take_slot_to_the_end(slot: Slot) -> None:
 
 
 class _Queues:
-    """A queue of trials for each slot. A trial goes to the shortest."""
+    """A queue of trials for each slot. A trial goes to the shortest, and may go to another one while it waits."""
 
     def __init__(self, work: Work, slots: Sequence[Slot], time_limit: float | None, pace: Pace) -> None:
         self._folder, self._time_limit, self._pace = work.scratch, time_limit, pace
@@ -156,6 +156,14 @@ class _Queues:
         ended.add_done_callback(partial(self._note, trial))
         return Submission(ended, ProgressReader(path).new)
 
+    def level(self) -> None:
+        """Moves trials that wait until no queue is longer than another one by more than a trial."""
+        while True:
+            shortest, longest = min(self._queues, key=len), max(self._queues, key=len)
+            if len(longest) - len(shortest) < 2 or (entry := longest.give_up()) is None:
+                return
+            shortest.take(entry)
+
     def failure_of(self, error: BaseException) -> Failure | None:
         if isinstance(error, TimeoutError) and self._time_limit is not None:
             return out_of_time(self._time_limit)
@@ -176,6 +184,20 @@ class _Queues:
             self._suspects.add(trial.id)
         elif error is None and isinstance(result := ended.result(), Trial):
             self._pace.note(result)
+
+
+class _Leveled(Iterator[Trial]):
+    """Requests. When there are none for now, no worker idles while trials wait for another one."""
+
+    def __init__(self, requests: Iterator[Trial], queues: _Queues) -> None:
+        self._requests, self._queues = requests, queues
+
+    def __next__(self) -> Trial:
+        try:
+            return next(self._requests)
+        except StopIteration:
+            self._queues.level()
+            raise
 
 
 def _how_it_ended(exitcode: int) -> str:

@@ -1,17 +1,20 @@
 """Compiling ahead, in the search's process and in workers: it overlaps, keeps the order, and harms no other trial."""
 
 import contextlib
+import itertools
 import os
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from fakes import Acting, Compiling, Lookup
+from waiting import wait_for
 
 from nas_jax.data.synthetic import Synthetic
-from nas_jax.evaluators.base import Evaluator, Preparing
+from nas_jax.evaluators.base import Evaluator, Measurement, Preparing, ignore
 from nas_jax.evaluators.training import Training
-from nas_jax.executors.ahead import Pace
+from nas_jax.executors.ahead import Ahead, Pace
 from nas_jax.executors.in_process import InProcess
 from nas_jax.executors.plan import num_needed
 from nas_jax.executors.workers import Workers
@@ -96,6 +99,29 @@ def test_training_compiled_ahead_gives_what_it_gives_without():
     assert all(trial.seconds["compile"] > 0 for trial in [*ahead, *there])
 
 
+def test_what_is_forgotten_is_prepared_again_where_it_is_measured():
+    begun, may_go_on = [], threading.Event()
+
+    def prepare(trial):
+        begun.append(trial.id)
+        may_go_on.wait(10)
+        return lambda report: Measurement({"id": trial.id}, {})
+
+    first, second, third = trials((), (), ())
+    with Ahead(prepare, num_threads=1) as ahead:
+        for trial in (first, second, third):
+            ahead.begin(trial.id, trial)
+        wait_for(lambda: begun)
+        ahead.forget(first.id)  # it is being prepared
+        ahead.forget(second.id)  # it waits
+        ahead.forget(7)  # it was never begun
+        may_go_on.set()
+        assert ahead.measure(third.id, third, ignore).metrics == {"id": 2}
+        assert begun == [0, 2]
+        assert ahead.measure(second.id, second, ignore).metrics == {"id": 1}
+    assert begun == [0, 2, 1]
+
+
 def test_closing_the_stream_ends_the_threads(tmp_path):
     stream = InProcess(Compiling(str(tmp_path)), 2).evaluate(iter(trials(*[("train",)] * 4)))
     next(stream)
@@ -132,11 +158,45 @@ def test_the_time_limit_is_that_of_the_trial_that_trains(tmp_path):
 
 def test_two_workers_have_a_queue_each(tmp_path):
     execution = Workers(Compiling(str(tmp_path)), num_workers=2, compile_ahead=1)
-    assert [trial.status for trial in ended(execution, *[("train",)] * 8)] == ["finished"] * 8
+    with contextlib.closing(execution.evaluate(iter(trials(*[("train",)] * 20)))) as stream:
+        first = list(itertools.islice(stream, 8))  # there are still requests
+    assert [trial.status for trial in first] == ["finished"] * 8
     notes = Compiling(str(tmp_path)).notes()
-    for id in range(8):
-        assert len({pid for _, each, pid, _ in notes if each == id}) == 1  # prepared where it trained
-    assert len(notes) == 16
+    for trial in first:
+        of_trial = [(what, pid) for what, id, pid, _ in notes if id == trial.id]
+        assert sorted(what for what, _ in of_trial) == ["prepare", "train"]
+        assert len({pid for _, pid in of_trial}) == 1  # prepared where it trained
+
+
+def test_no_worker_idles_while_trials_wait_for_another_one(tmp_path):
+    """There are no more requests, and two trials wait for the worker whose trial ends last of all."""
+    execution = Workers(Compiling(str(tmp_path)), num_workers=2, compile_ahead=2)
+    of_trials = ended(execution, ("train_last", 1, 2, 3, 4, 5), *[("train",)] * 5)
+    assert [(trial.status, trial.num_attempts) for trial in of_trials] == [("finished", 1)] * 6
+    trained = {id: pid for what, id, pid, _ in Compiling(str(tmp_path)).notes() if what == "train"}
+    assert {trained[id] for id in range(1, 6)} == {trained[1]} != {trained[0]}
+
+
+def test_requests_that_come_later_find_balanced_workers(tmp_path):
+    """A strategy that waits has no requests for now, and has some again when it is asked after a trial has ended."""
+    left = [*trials(*[("train",)] * 12)][::-1]
+
+    class Waiting(Iterator):
+        num_asked = 0
+
+        def __next__(self):
+            self.num_asked += 1
+            if self.num_asked % 3 == 0 or not left:
+                raise StopIteration
+            return left.pop()
+
+    execution = Workers(Compiling(str(tmp_path)), num_workers=2, compile_ahead=3)
+    of_trials = list(execution.evaluate(Waiting()))
+    while left:  # as the search does
+        of_trials += execution.evaluate(Waiting())
+    assert sorted(trial.id for trial in of_trials) == list(range(12))
+    trained = [id for what, id, *_ in Compiling(str(tmp_path)).notes() if what == "train"]
+    assert sorted(trained) == list(range(12))
 
 
 @pytest.mark.parametrize("evaluator", [Acting, Compiling])

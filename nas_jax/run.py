@@ -11,6 +11,7 @@ from nas_jax.curve_log import CurveLog
 from nas_jax.data.digest import digest_of
 from nas_jax.diagnostics import Diagnostics
 from nas_jax.display import Display
+from nas_jax.features.base import Features
 from nas_jax.features.space import FeaturedSpace
 from nas_jax.listeners import Listeners
 from nas_jax.notes import digests_of, notes_of
@@ -88,8 +89,10 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         check_genomes(parts.space, store.trials())
         if store.repaired:
             display.note(store.repaired)
-        searching, finals = parts.search.evaluator, parts.finals.evaluator
-        notes = notes_of(parts, parts.problem, parts.space, parts.objectives, parts.strategy, searching, finals)
+        searching, finals, features = parts.search.evaluator, parts.finals.evaluator, _features_of(parts)
+        notes = notes_of(
+            parts, parts.problem, parts.space, features, parts.objectives, parts.strategy, searching, finals
+        )
         write_notes(workdir, notes)
         for note in notes:
             display.note(f"note: {note}")
@@ -114,9 +117,7 @@ def recorded_parts(workdir: Path, config: Mapping[str, Any]) -> Parts:
 
 def _digests(parts: Parts, config: Mapping[str, Any]) -> dict[str, str]:
     """Of all that results depend on beside the config, by the fields that name it."""
-    searching, finals = parts.search.evaluator, parts.finals.evaluator
-    seen = parts.learner.space
-    features = seen.features if isinstance(seen, FeaturedSpace) else None
+    searching, finals, features = parts.search.evaluator, parts.finals.evaluator, _features_of(parts)
     digests = digests_of(
         {"space": parts.space, "evaluator": searching, "finalists.evaluator": finals, "features": features}
     )
@@ -124,6 +125,11 @@ def _digests(parts: Parts, config: Mapping[str, Any]) -> dict[str, str]:
         return digests
     places = [field for field in _PLACES if config["data"].get(field)] or ["examples"]
     return digests | dict.fromkeys([f"data.{field}" for field in places], digest_of(parts.problem.dataset))
+
+
+def _features_of(parts: Parts) -> Features | None:
+    seen = parts.learner.space
+    return seen.features if isinstance(seen, FeaturedSpace) else None
 
 
 def checkpoint_dir_of(workdir: Path) -> Path:

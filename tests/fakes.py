@@ -150,10 +150,10 @@ class Acting:
 class Compiling:
     """Prepares and measures as the genome says, and notes it in a file of `folder`, a line of JSON for each.
 
-    ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("train_last", 2) until trial 2 trains in whatever
-    process; ("kill_once", 2) and ("kill", 2) then end their
-    process; ("hang", 2) trains for ever, ("hang_once",) so at its first attempt; ("unbuildable",) raises when it is
-    prepared, and ("poison",) ends its process.
+    ("train", 2) trains until trial 2 is prepared, ("train",) at once; ("train_last", 2) until trial 2 trains, in
+    whatever process. ("kill_once", 2) and ("kill", 2) then end their process; ("hang", 2) trains for ever,
+    ("hang_once",) so at its first attempt; ("unbuildable",) raises when it is prepared, and ("poison",) ends its
+    process.
     """
 
     folder: str
@@ -188,10 +188,10 @@ class Compiling:
     def _train(self, trial):
         self._note("train", trial)
         action, *awaited = trial.genome
-        for other in awaited:
-            if action == "train_last":
-                wait_for(lambda: self._notes("train", other))
-            else:
+        if action == "train_last":
+            wait_for(lambda: all(self._notes("train", other) for other in awaited))
+        else:
+            for other in awaited:
                 self._await("prepare", other)
         if action == "kill" or (action == "kill_once" and len(self._notes("train", trial.id)) == 1):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -13,8 +13,8 @@ _LARGE_SHARE = 0.9  # of the training examples
 
 
 def doubts_about_inputs(dataset: Dataset, name: str) -> tuple[str, ...]:
-    """Of the array `name`, which networks take: examples that are all the same, and those that splits share."""
-    return (*_constant_inputs(dataset, name), *_shared_inputs(dataset, name))
+    """Of the array `name`, which networks take: axes in another order, examples that are all the same or shared."""
+    return (*_turned_images(dataset, name), *_constant_inputs(dataset, name), *_shared_inputs(dataset, name))
 
 
 def doubts_about_labels(dataset: Dataset, name: str) -> tuple[str, ...]:
@@ -52,6 +52,15 @@ def _named(chosen: np.ndarray, class_names: Sequence[str]) -> str:
     names = [repr(class_names[place]) for place in np.flatnonzero(chosen).tolist()]
     left = len(names) - _MAX_NAMES
     return ", ".join(names[:_MAX_NAMES]) + (f" (and {left} more)" if left > 0 else "")
+
+
+def _turned_images(dataset: Dataset, name: str) -> Iterator[str]:
+    shape = dataset.train[name].shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
+        yield (
+            f"{name} is {list(shape)}, which is read as height, width and channels, and looks like channels first: "
+            "store array.transpose(0, 2, 3, 1) in its place"
+        )
 
 
 def _constant_inputs(dataset: Dataset, name: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from nas_jax.data.picture_files import (
     picture_paths,
     read_images,
     read_mask,
+    upright_size,
     with_drawn_parts,
 )
 from nas_jax.data.settings import augmentation_of, check_seed, check_shares, path_of
@@ -100,6 +101,8 @@ class ImageMasks:
         )
 
     def _read(self, pairs: Sequence[tuple[Path, Path]]) -> Split:
+        for image, mask in pairs:
+            _check_sides(image, mask)
         images = read_images([image for image, _ in pairs], self.size, self.channels)
         return {"image": images, "mask": np.stack([self._mask(mask) for _, mask in pairs])}
 
@@ -163,6 +166,18 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
         lacks = "mask" if alone[0] in images else "image"
         raise UserError(f"data.path: in {str(folder)!r} {len(alone)} files are alone: {alone[0]!r} has no {lacks}")
     return [(images[stem], masks[stem]) for stem in sorted(images)]
+
+
+def _check_sides(image: Path, mask: Path) -> None:
+    """Raises UserError unless a mask has the sides of its image, or others in the same proportion to a pixel."""
+    width, height = upright_size(image)
+    of_mask = upright_size(mask)
+    scale = max(of_mask) / max(width, height)
+    if any(abs(scale * side - other) > 1 for side, other in zip((width, height), of_mask, strict=True)):
+        raise UserError(
+            f"{str(mask)!r} is {of_mask[0]} x {of_mask[1]}, and its image {width} x {height} as one sees it, turned "
+            "where its EXIF data say so; give it a mask of its shape"
+        )
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

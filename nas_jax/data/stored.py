@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -80,7 +81,7 @@ def read_stored(folder: str) -> Split:
     """The arrays in a folder, mapped.
 
     Raises:
-        UserError: they are damaged.
+        UserError: they are damaged, or not on this machine.
     """
     about, found = _about(Path(folder)), {}
     for name, expected in about.arrays.items():
@@ -162,6 +163,10 @@ def _write(folder: Path, num: int, blocks: Iterable[Split], stream_dir: str) -> 
 
 
 def _about(folder: Path) -> _About:
+    if not folder.is_dir():  # on another machine than the one that wrote it, or it was deleted meanwhile
+        raise UserError(
+            f"data.stream_dir: there is no {str(folder)!r} on {platform.node()}; name a folder that all machines share"
+        )
     try:
         record = check_object(json.loads((folder / _ABOUT).read_bytes()), _HINTS, required=tuple(_HINTS))
     except (OSError, ValueError, RecursionError) as error:

@@ -135,7 +135,8 @@ class Training:
         deployed = self._deployed(trial)
         if is_broken(self.objectives, deployed):
             cost = self.space.cost(trial.genome)._asdict()
-            return Measurement({**cost, **deployed, "is_infeasible": True}, {"compile": 0.0, "train": 0.0})
+            seconds = {"compile": prepared.seconds, "train": 0.0}
+            return Measurement({**cost, **deployed, "is_infeasible": True}, seconds)
         seeds = seeds_of(trial, self.num_seeds)
         fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report), self._leg(trial))
         if trial.continues is not None and any(each.start is None for each in fits):

@@ -20,6 +20,8 @@ from nas_jax.spaces.names import BenchmarkSpace
 from nas_jax.tables import Table, number, read_table
 from nas_jax.trial import Genome
 
+_NUM_LOOKED_UP = 1000  # genomes, for the note of how many have a row
+
 
 @dataclass(frozen=True)
 class TableFeatures:
@@ -74,6 +76,21 @@ class TableFeatures:
         return {"path": self.table.digest}
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """How many genomes of the space have a row, where not all do."""
+        genomes = self.space.sample(np.random.default_rng(0), _NUM_LOOKED_UP)
+        known = _by_name(self.table, self.key, self.names) if self.key else self._by_genes()
+        found = sum(self._name(genome) in known for genome in genomes)
+        if found == len(genomes):
+            return ()
+        columns = repr(self.key) if self.key else ", ".join(self._genes)
+        there, here = (_shown(next(iter(known))), _shown(self._name(genomes[0])))
+        return (
+            f"features: of {len(genomes):,} random genomes {found:,} have a row in {self.path}, and the others lack "
+            f"{', '.join(self.names)}; they are joined by {columns}: {there} there, {here} here",
+        )
+
+    @property
     def _genes(self) -> tuple[str, ...]:
         assert isinstance(self.space, TableSpace)  # the constructor has made sure
         return self.space.gene_names
@@ -94,6 +111,11 @@ class TableFeatures:
         if isinstance(self.space, BenchmarkSpace):
             return self.space.benchmark_name(genome)
         return self.space.describe(genome)
+
+
+def _shown(name: Any) -> str:
+    """A name as it is written in a table; of genes their values."""
+    return repr(name) if isinstance(name, str) else ", ".join(map(str, name))
 
 
 @cache

@@ -97,7 +97,8 @@ class ZeroCost:
     def _row(self, genome: Genome, scores: dict[str, float]) -> list[float]:
         assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
         values = scores | {name: float(value) for name, value in self.space.cost(genome)._asdict().items()}
-        return [_evened(name, values.get(name, math.nan), self.batch_size) for name in self.names]
+        num_examples = _setting(self).num_examples if self._slow else 0
+        return [_evened(name, values.get(name, math.nan), num_examples) for name in self.names]
 
     def _scored(self, genomes: Sequence[Genome]) -> dict[Genome, dict[str, float]]:
         """The scores that are kept, with those of `genomes`."""
@@ -148,6 +149,7 @@ class _Setting(NamedTuple):
 
     problem: Problem
     batch: dict[str, Any]
+    num_examples: int  # of the batch: a small training split has fewer than a whole one
     key: str
 
 
@@ -161,7 +163,7 @@ def _setting(part: ZeroCost) -> _Setting:
     content = hashlib.sha256(repr((VERSION, part.space, part.task)).encode())
     for name in sorted(batch):
         content.update(name.encode() + batch[name].tobytes())
-    return _Setting(problem, jax.tree.map(jnp.asarray, batch), content.hexdigest())
+    return _Setting(problem, jax.tree.map(jnp.asarray, batch), len(chosen), content.hexdigest())
 
 
 @cache
@@ -181,7 +183,7 @@ def _kept(part: ZeroCost) -> dict[Genome, dict[str, float]]:
     return kept
 
 
-def _evened(name: str, value: float, batch_size: int) -> float:
+def _evened(name: str, value: float, num_examples: int) -> float:
     """The logarithm of what spreads over orders of magnitude; of jacov that of its distance to the largest one.
 
     NaN of what is not finite.
@@ -189,7 +191,7 @@ def _evened(name: str, value: float, batch_size: int) -> float:
     if not math.isfinite(value):
         return math.nan
     if name == "jacov":
-        return -math.log(max(-value - batch_size, 1e-3))
+        return -math.log(max(-value - num_examples, 1e-3))
     return math.log1p(value) if name in _SKEWED else value
 
 

@@ -18,8 +18,8 @@ from nas_jax.tasks.texts import check_tokens, shown_text, text_of_tokens
 _NUM_SHOWN = 5
 _EXAMPLE = """\
 vocabulary = json.loads(Path("genome.json").read_text())["spec"]["vocabulary"]
-for row in probabilities:
-    print(vocabulary[row[-1].argmax()])"""
+for text, row in zip(texts, probabilities):
+    print(vocabulary[row[(text != 0).sum() - 1].argmax()])  # what follows the last token; 0 pads"""
 
 
 class Sums(NamedTuple):

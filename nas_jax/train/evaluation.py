@@ -16,7 +16,7 @@ import numpy as np
 from nas_jax.cpu.compiler import compiler_options
 from nas_jax.data.arrays import Batch, num_examples
 from nas_jax.errors import UserError
-from nas_jax.tasks.base import Classwise, Gathering, Problem, Task
+from nas_jax.tasks.base import Classwise, Gathering, Problem, Signed, Task
 from nas_jax.train.parallel.placement import Placement
 from nas_jax.train.resident import validation_batches
 from nas_jax.train.step import Forward
@@ -24,20 +24,32 @@ from nas_jax.train.variables import Variables
 
 _LARGEST_BATCH = 256
 _MOST_PLACES = 2**19  # of a batch of maps, or of texts: 256 images of 32 x 32 pixels have half as many
+_MOST_OUTPUTS = 2**26  # of a batch whose networks answer at each place: 256 MiB
 
 
 def evaluation_batch_size(problem: Problem) -> int:
     """How many examples are measured at once: a power of two, about as many as a split has, fewer if they are large."""
-    dataset = problem.dataset
-    shape = dataset.spec.arrays[problem.task.input_name].shape
+    dataset, task = problem.dataset, problem.task
+    shape = dataset.spec.arrays[task.input_name].shape
     most = max(num_examples(split) for split in (dataset.val, dataset.test))
-    return min(batch_size_for(shape), 1 << (most - 1).bit_length())
+    size = min(batch_size_for(shape), 1 << (most - 1).bit_length())
+    if isinstance(task, Signed) and task.signature.endswith(("map", "sequence")):
+        size = min(size, _power_of_two(_MOST_OUTPUTS // (_num_places(shape) * task.num_outputs(dataset.spec))))
+    return size
 
 
 def batch_size_for(shape: tuple[int, ...]) -> int:
     """The largest power of two so that a batch of inputs of this shape has few enough places, channels apart."""
-    places = math.prod(shape[:-1] if len(shape) > 1 else shape)
-    return min(_LARGEST_BATCH, 1 << max(_MOST_PLACES // max(places, 1), 1).bit_length() - 1)
+    return min(_LARGEST_BATCH, _power_of_two(_MOST_PLACES // _num_places(shape)))
+
+
+def _num_places(shape: tuple[int, ...]) -> int:
+    return max(1, math.prod(shape[:-1] if len(shape) > 1 else shape))
+
+
+def _power_of_two(most: int) -> int:
+    """The largest one up to `most`, and at least 1."""
+    return 1 << max(most, 1).bit_length() - 1
 
 
 class Measured(NamedTuple):

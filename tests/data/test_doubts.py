@@ -43,6 +43,15 @@ def test_classes_that_are_missing_or_drown_others_are_named(train, val, test, me
     assert notes(train, val, test).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_turned"), [((3, 8, 8), True), ((1, 8, 8), True), ((8, 8, 3), False), ((3, 8, 3), False)]
+)
+def test_images_with_channels_first_are_named(shape, is_turned):
+    images = np.random.default_rng(1).integers(0, 256, (12, *shape), np.uint8)
+    said = notes([0, 1, 2] * 4, [0, 1, 2], [0, 1, 2], images)
+    assert (f"image is {list(shape)}, which is read as height, width and channels, and looks like" in said) == is_turned
+
+
 def test_images_that_are_all_the_same_or_shared_are_counted():
     same = np.full((12, 4, 4, 1), 7, np.uint8)
     said = notes([0, 1, 2] * 4, [0, 1, 2], [0, 1, 2], same)

@@ -76,6 +76,28 @@ def test_colours_become_classes_and_others_are_left_out(tmp_path):
         ImageMasks(str(tmp_path), size=(2, 3)).load()
 
 
+def test_a_mask_of_another_shape_than_its_image_is_refused(masked):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter to be upright, which its mask is not
+    path = masked / "images/03.png"
+    with Image.open(path) as picture:
+        picture.load()
+    picture.save(path, exif=exif)
+    with pytest.raises(UserError, match=r"masks/03.png' is 12 x 8, and its image 8 x 12 as one sees it"):
+        ImageMasks(str(masked), size=(8, 12), share=0.2).load()
+    picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    ImageMasks(str(masked), size=(8, 12), share=0.2).load()
+
+
+def test_a_mask_may_be_smaller_than_its_image(masked):
+    sizes = [(24, 16), (25, 17), (6, 4), (23, 16)]
+    for place, size in enumerate(sizes):
+        path = masked / f"images/{place:02}.png"
+        with Image.open(path) as picture:
+            picture.resize(size).save(path)
+    ImageMasks(str(masked), size=(8, 12), share=0.2).load()
+
+
 def test_what_is_missing_is_named_in_one_line(masked, tmp_path):
     with pytest.raises(UserError, match="is no folder"):
         ImageMasks().load()

@@ -184,6 +184,13 @@ def test_a_damaged_folder_is_named_in_one_line(how, source_of, tmp_path):
         source.load()
 
 
+def test_a_folder_that_a_machine_does_not_see_is_not_called_damaged(tmp_path):
+    kept = training_split(range(5), lambda places: {"label": np.array(places)}, str(tmp_path / "here"), lambda: "five")
+    (tmp_path / "here").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"there is no '{kept.stored.folder}' on .*; name a folder that all machines"):
+        stored.read_stored(kept.stored.folder)
+
+
 def test_what_is_not_complete_is_written_anew(source_of, tmp_path):
     source = replace(source_of("tfds"), stream_dir=str(tmp_path))
     folder = Path(source.load().stored.folder)

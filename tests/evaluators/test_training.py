@@ -8,6 +8,7 @@ import pytest
 from elsewhere.shades import Shades
 from made_runs import trial_of
 
+from nas_jax.constraints import Constraint
 from nas_jax.data.arrays import Dataset
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
@@ -78,6 +79,14 @@ def test_a_trial_has_the_metrics_that_it_is_said_to_have(names):
     training = Training(SPACE, Synthetic(), TASK, RECIPE, objectives=Objectives.of(names))
     (trial,) = training.evaluate(iter(trials(1)))
     assert set(training.measured_names) == set(training.metric_names) & set(trial.metrics)
+
+
+def test_a_network_that_is_too_large_has_the_seconds_of_its_compilation_and_no_training():
+    objectives = Objectives.of("val_accuracy", [Constraint("size_bytes", at_most=1)])
+    (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE, objectives=objectives).evaluate(iter(trials(1)))
+    assert trial.metrics["is_infeasible"] is True
+    assert "val_accuracy" not in trial.metrics
+    assert trial.seconds["compile"] > trial.seconds["train"] == 0
 
 
 def test_several_seeds_give_the_mean_its_error_and_all_checkpoints(tmp_path):

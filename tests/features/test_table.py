@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from nas_jax.errors import UserError
 from nas_jax.features.table import TableFeatures
+from nas_jax.notes import HasNotes
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.nb201 import NasBench201, canonical, parse
 
@@ -49,6 +50,18 @@ def test_a_feature_is_the_rank_in_the_table(tmp_path):
     lines = [f"{op},{depth},{score}" for (depth, op), score in zip(GENES.genomes(), scores, strict=True)]
     found = TableFeatures(GENES, write(tmp_path, "op,depth,score", *lines), "score").of(list(GENES.genomes()))[:, 0]
     np.testing.assert_allclose(found, (rankdata(scores) - 0.5) / 4)
+
+
+def test_how_many_genomes_have_a_row_is_said(tmp_path):
+    every = [f"{op},{depth},1" for depth, op in GENES.genomes()]
+    assert isinstance(features := TableFeatures(GENES, write(tmp_path, "op,depth,score", *every), "score"), HasNotes)
+    assert features.notes == ()
+    (note,) = TableFeatures(GENES, write(tmp_path, "op,depth,score", *every[:3]), "score").notes
+    assert "of 4 random genomes 3 have a row in" in note
+    other_names = write(tmp_path, "architecture,score", "cell 7,1")
+    (note,) = TableFeatures(CELLS, other_names, "score", key="architecture").notes
+    assert "of 1,000 random genomes 0 have a row in" in note
+    assert "they are joined by 'architecture': 'cell 7' there, '|" in note
 
 
 @pytest.mark.parametrize(

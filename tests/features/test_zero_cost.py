@@ -54,6 +54,18 @@ def test_scores_of_a_chain_are_its_own_and_always_the_same():
     np.testing.assert_array_equal(features.of(genomes[::-1]), found[::-1])
 
 
+def test_jacov_of_few_examples_tells_networks_apart(monkeypatch):
+    """What it is at most, minus the number of examples, is that of the examples that there are."""
+    zero_cost._kept.cache_clear()
+    few = Synthetic(image_shape=(8, 8, 3), num_classes=3, num_train=12)
+    at_most = iter([-13.0, -20.0])
+    monkeypatch.setattr(zero_cost, "scores_of", lambda probe, names: {"jacov": next(at_most)})
+    genomes = SPACE.sample(np.random.default_rng(0), 2)
+    found = ZeroCost(SPACE, few, Classification(), "jacov", batch_size=64).of(genomes)
+    np.testing.assert_allclose(found, [[-np.log(1.0)], [-np.log(8.0)]], atol=1e-12)
+    zero_cost._kept.cache_clear()
+
+
 def test_a_genome_is_scored_once_and_a_new_process_reads_it_from_the_file(scored, tmp_path):
     features = ZeroCost(SPACE, DATA, Classification(), "synflow,num_params", 8, cache_dir=tmp_path / "features")
     genomes = SPACE.sample(np.random.default_rng(0), 4)

@@ -14,6 +14,7 @@ from nas_jax.tasks.base import Problem, Task
 from nas_jax.tasks.language_model import LanguageModel, sample_next
 from nas_jax.tasks.text_classification import TextClassification
 from nas_jax.tasks.texts import shown_text
+from nas_jax.train.evaluation import evaluation_batch_size
 
 WORDS = make_vocabulary(["a b c d"], "words")
 
@@ -83,6 +84,29 @@ def test_every_token_of_a_language_model_has_equal_weight():
     losses = jax.jit(LanguageModel().loss)(jnp.asarray(outputs), {"next": jnp.asarray(targets)})
     counts = (targets >= 0).sum(1)
     assert float((losses * counts).sum()) == pytest.approx(np.sum(nats), rel=1e-5)
+
+
+def test_fewer_texts_are_measured_at_once_where_the_vocabulary_is_large():
+    """A probability for each word, at each place: 256 texts of 64 tokens with 100,000 words were 6 GiB."""
+    tokens = np.ones((300, 64), np.int32)
+    sizes = []
+    for num_words in (100, 100_000):
+        words = make_vocabulary([" ".join(f"w{i}" for i in range(num_words))], "words")
+        dataset = Dataset("words", *[{"tokens": tokens, "next": tokens}] * 3, vocabulary=words)
+        sizes.append(evaluation_batch_size(Problem(LanguageModel(), dataset)))
+    assert sizes == [256, 8]
+    assert 8 * 64 * 100_000 <= 2**26 < 16 * 64 * 100_000
+
+
+def test_the_example_of_the_card_names_what_follows_the_last_token():
+    words = LanguageModel().words(continued().spec)  # the names of the card's code
+    probabilities = np.zeros((2, 3, len(WORDS)), np.float32)
+    probabilities[0, 1, WORDS.index("d")] = probabilities[1, 2, WORDS.index("a")] = 1
+    printed = []
+    code = words.example.split("\n", 1)[1]  # after the line that reads the vocabulary
+    tokens = np.array([[2, 3, 0], [4, 5, 2]])
+    exec(code, {words.inputs: tokens, words.predictions: probabilities, "vocabulary": WORDS, "print": printed.append})
+    assert printed == ["d", "a"]
 
 
 def test_draws_follow_the_probabilities():

@@ -3,6 +3,8 @@
 It starts without JAX, so that comparing runs takes no time.
 """
 
+import contextlib
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +39,7 @@ class Record(NamedTuple):
     trials: list[Trial]
     best: dict[str, Any]  # what `best/metrics.json` holds, see `nas_jax.best_file`
     notes: tuple[str, ...] = ()  # what a person should have known before it began
+    is_search_over: bool = False  # whether it ended since its strategy had no more trials that it could afford
 
     def of(self, *stages: str) -> list[Trial]:
         """The trials of some stages, in the order of their ids."""
@@ -85,14 +88,28 @@ def read_record(workdir: Path) -> Record:
     environment = _tupled(read_json(workdir / "environment.json", ENVIRONMENT_HINTS))
     check_format(workdir, environment)
     config = _tupled(read_json(workdir / "config.json"))
+    trials = read_trials(workdir / "trials.jsonl")
     return Record(
         workdir,
         config=config,
         environment=environment,
-        trials=read_trials(workdir / "trials.jsonl"),
+        trials=trials,
         best=_tupled(read_best(workdir / "best", _metrics_in(config))),
         notes=_read_notes(workdir / NOTES),
+        is_search_over=_is_search_over(workdir / "diagnostics.jsonl", trials),
     )
+
+
+def _is_search_over(path: Path, trials: Sequence[Trial]) -> bool:
+    """Whether of the last proposals, which `nas_jax.diagnostics` noted, there were none or not all became trials."""
+    searched = [trial for trial in trials if trial.stage == "search"]
+    if any(trial.status == "pending" for trial in searched) or not path.exists():
+        return False
+    for line in reversed(path.read_bytes().splitlines()):
+        with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):  # a torn line, or a damaged one
+            last = json.loads(line)
+            return not last["proposals"] or last["position"] + len(last["proposals"]) > len(searched)
+    return False
 
 
 def _metrics_in(config: Mapping[str, Any]) -> list[str]:

@@ -18,9 +18,9 @@ from rich.console import Console
 from nas_jax.cli import define_path, expand, start
 from nas_jax.compare.fronts import NOTE as FRONTS_NOTE
 from nas_jax.compare.fronts import compare_fronts
-from nas_jax.compare.results import differing_fields, result_of
+from nas_jax.compare.results import differing_fields, results_of
 from nas_jax.compare.sweep import group, write_csv
-from nas_jax.compare.tables import NO_SETTINGS, NOTE, compare, compare_settings
+from nas_jax.compare.tables import NO_SETTINGS, NOTE, compare, compare_settings, left_out
 from nas_jax.errors import UserError
 from nas_jax.record import read_record
 
@@ -44,18 +44,17 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
     console = Console(width=None if sys.stdout.isatty() else 10_000)
     console.print(compare(records))
     names = [name for name in differing_fields(records) if name not in NO_SETTINGS]
-    results = [result_of(record, names) for record in records]
+    results = results_of(records, names)
     is_comparable = len({record.objectives for record in records}) == 1
     objectives = records[0].objectives
     groups = group(results)
-    num_left_out = len(results) - sum(map(len, groups.values()))
+    has_several = len({result.setting for result in results}) < len(results)
     if not is_comparable:
         console.print("The runs have different objectives, so there are no means over them.", highlight=False)
-    elif len(groups) < len(records) - num_left_out:
-        console.print(compare_settings(results, names, objectives))
-        or_infeasible = " or has no feasible trial" if any(result.is_infeasible for result in results) else ""
-        left_out = [f"Left out: {num_left_out} runs whose search is not complete{or_infeasible}."]
-        notes = [NOTE, *(left_out if num_left_out else [])]
+    elif has_several:
+        if groups:
+            console.print(compare_settings(results, names, objectives))
+        notes = [*([NOTE] if groups else []), *left_out(results)]
         console.print(*notes, sep="\n", markup=False, highlight=False)
     if is_comparable and (fronts := compare_fronts(records, names)) is not None:
         console.print(fronts)
@@ -68,11 +67,11 @@ def main(argv: Sequence[str], csv: str | None = None, plot: str | None = None) -
             if len({record.objectives for record in kept}) > 1:
                 raise UserError("--plot: the runs have different objectives; name runs with the same ones")
             objectives = (kept or records)[0].objectives
-            groups = group([result_of(record, names) for record in kept])
+            groups = group(results_of(kept, names))
         if not groups:
             raise UserError(
-                "--plot: no search with the objectives of the others is complete and has a feasible trial, so there is "
-                "nothing to draw"
+                "--plot: no search with the objectives of the others is complete and has a feasible trial of the full "
+                "budget, so there is nothing to draw"
             )
         from nas_jax.compare.plot import save_best_so_far  # matplotlib takes a second
 

@@ -8,12 +8,44 @@ from typing import Any
 import numpy as np
 
 from nas_jax.compare.sweep import Result
+from nas_jax.metrics import curves_of
 from nas_jax.record import Record, metrics_of_split, on_test_split, score, total_seconds
+from nas_jax.trial import FULL
 from nas_jax.units import UNKNOWN
 
 
-def result_of(record: Record, names: Sequence[str]) -> Result:
-    """A run in numbers; `names` are the fields of its setting."""
+def results_of(records: Sequence[Record], names: Sequence[str]) -> list[Result]:
+    """Runs in numbers; `names` are the fields of their settings."""
+    budgets = [_budget_of(record) for record in records]
+    full: dict[str, int] = {}
+    for record, budget in zip(records, budgets, strict=True):
+        measured = _measured_by(record)
+        full[measured] = max(_num_epochs(record) or budget, full.get(measured, 0))
+    return [
+        _result_of(record, names, is_partial=0 < budget < full[_measured_by(record)])
+        for record, budget in zip(records, budgets, strict=True)
+    ]
+
+
+def _budget_of(record: Record) -> int:
+    """The largest budget of a search, counted in values of a learning curve; 0 where nothing has a curve."""
+    compared = [trial for trial, _ in record.objectives.comparable(record.of("search"))]
+    return max((len(values) for trial in compared for values in curves_of(trial.metrics).values()), default=0)
+
+
+def _measured_by(record: Record) -> str:
+    """What says how many values a full curve has."""
+    sections = (record.config.get(name) for name in ("recipe", "evaluator"))
+    return json.dumps([section for section in sections if isinstance(section, Mapping)], sort_keys=True)
+
+
+def _num_epochs(record: Record) -> int | None:
+    """Of a training in full; None where nothing is trained: the longest curve of the same table says it."""
+    recipe = record.config.get("recipe")
+    return recipe.get("num_epochs") if isinstance(recipe, Mapping) and not record.is_table else None
+
+
+def _result_of(record: Record, names: Sequence[str], *, is_partial: bool) -> Result:
     config = settings_of(record)
     done = [trial for trial in record.of("search") if trial.status != "pending"]
     num_trials = num_planned(record)
@@ -29,7 +61,12 @@ def result_of(record: Record, names: Sequence[str]) -> Result:
         workdir=str(record.workdir),
         setting=tuple(config.get(name, UNKNOWN) for name in names),
         seed=config.get("seed", UNKNOWN),
-        is_complete=bool(record.best) or (num_trials is not None and len(done) >= num_trials),
+        is_complete=(
+            bool(record.best)
+            or bool(record.of(*FULL))
+            or (record.is_search_over if num_trials is None else len(done) >= num_trials)
+        ),
+        is_partial=is_partial,
         curves=curves,
         winner={metric: winner[metric] for metric in shown if winner.get(metric) is not None},
         seconds=total_seconds(record.trials),

@@ -27,6 +27,13 @@ class Result(NamedTuple):
     ]  # of the winner, trained in full: the objectives' metrics and those of the test split
     seconds: float
     is_infeasible: bool = False  # whether trials have values, and all of these break a constraint
+    is_partial: bool = False  # whether nothing was measured with the full budget
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has its part in means and tests."""
+        has_values = not any(math.isnan(self.best(metric)) for metric in self.curves)
+        return self.is_complete and has_values and not self.is_partial
 
     def best(self, metric: str) -> float:
         """The best feasible value of the search, NaN where it has none."""
@@ -51,10 +58,10 @@ class RankTest(NamedTuple):
 
 
 def group(results: Sequence[Result]) -> dict[tuple[str, ...], list[Result]]:
-    """The runs of each setting whose search is complete, in the order given. A setting without any is left out."""
+    """The runs of each setting that count, in the order given. A setting without any is left out."""
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
-        if result.is_complete and not any(math.isnan(result.best(metric)) for metric in result.curves):
+        if result.is_counted:
             groups.setdefault(result.setting, []).append(result)
     return groups
 
@@ -128,12 +135,12 @@ def write_csv(path: Path, fields: Sequence[str], results: Sequence[Result]) -> N
     final = tuple(dict.fromkeys(metric for result in results for metric in result.winner))
     best = (f"best_{metric}" for metric in searched)
     winner = (f"winner_{metric}" for metric in final)
-    columns = ("workdir", *fields, "seed", "is_complete", "num_trials", *best, *winner, "seconds")
+    columns = ("workdir", *fields, "seed", "is_complete", "is_partial", "num_trials", *best, *winner, "seconds")
 
     def row(result: Result) -> tuple[object, ...]:
         found = [result.best(metric) if metric in result.curves else math.nan for metric in searched]
         return (
-            *(result.workdir, *result.setting, result.seed, result.is_complete),
+            *(result.workdir, *result.setting, result.seed, result.is_complete, result.is_partial),
             max(map(len, result.curves.values()), default=0),
             *(None if math.isnan(value) else value for value in found),
             *(result.winner.get(metric) for metric in final),

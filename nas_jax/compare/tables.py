@@ -4,13 +4,14 @@ Of the configs they show only the fields in which the runs differ, which after a
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from nas_jax.compare.results import differing_fields, num_planned, result_of, settings_of
+from nas_jax.compare.results import differing_fields, num_planned, results_of, settings_of
 from nas_jax.compare.sweep import RankTest, Result, group, mean_of, tests_against_best
 from nas_jax.objectives import Objectives
 from nas_jax.record import Record
@@ -28,7 +29,7 @@ NOTE = (
 def compare(records: Sequence[Record]) -> Table:
     """One row a run, in the order given: what sets its config apart, how far it came, what it found."""
     names = differing_fields(records)
-    results = [result_of(record, names) for record in records]
+    results = results_of(records, names)
     searched = _distinct(result.curves for result in results)
     final = _distinct([searched, *(result.winner for result in results)])
     table = Table("workdir", *names, "status", *_titles(searched, final), "seconds", box=SIMPLE_HEAD, pad_edge=False)
@@ -69,6 +70,21 @@ def compare_settings(results: Sequence[Result], names: Sequence[str], objectives
     return table
 
 
+def left_out(results: Sequence[Result]) -> list[str]:
+    """A line on the runs that have no part in the means, and why; none where all have."""
+    why = Counter(_why_left_out(result) for result in results if not result.is_counted)
+    reasons = [f"{num} run{'s' * (num > 1)} {reason}" for reason, num in why.items()]
+    return [f"Left out: {', '.join(reasons)}."] if reasons else []
+
+
+def _why_left_out(result: Result) -> str:
+    if not result.is_complete:
+        return "whose search is not complete"
+    if result.is_infeasible:
+        return "without a feasible trial"
+    return "with nothing measured in full" if result.is_partial else "without a value"
+
+
 def _titles(searched: Iterable[str], final: Iterable[str]) -> list[str]:
     return [*(f"{metric}, best in search" for metric in searched), *(f"{metric}, winner" for metric in final)]
 
@@ -82,13 +98,17 @@ def _status(record: Record) -> str:
         return "finished"
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
     planned = num_planned(record)
-    return f"{num_done} of {number(planned)} trials" if planned else f"{num_done} trials"
+    if planned:
+        return f"{num_done} of {number(planned)} trials"
+    return f"{num_done} trials" + (", search over" if record.is_search_over else "")
 
 
 def _best_cell(result: Result, metric: str) -> str:
     if metric not in result.curves:
         return UNKNOWN
-    return "none is feasible" if result.is_infeasible else in_units(result.best(metric), metric)
+    if result.is_infeasible:
+        return "none is feasible"
+    return in_units(result.best(metric), metric) + (" (in part)" if result.is_partial else "")
 
 
 def _mean_cell(values: Sequence[float | int | None], metric: str) -> str:

@@ -116,13 +116,51 @@ def test_incomplete_searches_and_other_objectives_have_no_mean(tmp_path, capsys)
     main(["compare", *workdirs, half])
     output = capsys.readouterr().out
     assert "52.00 % ± 1.15 %" in output
-    assert "Left out: 1 runs whose search is not complete." in output
+    assert "Left out: 1 run whose search is not complete." in output
     config["objective"] = {"metric": "val_loss", "maximize": False}
     main(["compare", *workdirs, str(write(tmp_path / "other", [], config))])
     output = capsys.readouterr().out
     assert "±" not in output
     assert "The runs have different objectives, so there are no means over them." in output
     assert "val_loss, winner" in output
+
+
+def by_budgets(tmp_path, seed, epochs, *, is_over=True):
+    """A run whose cost is limited, of a recipe of three epochs, and that came to so many of them."""
+    config = copy.deepcopy(CONFIG) | {"seed": seed, "recipe": {"name": "recipe", "num_epochs": 3}}
+    config["search"] = {"max_cost": 2.0, "num_trials": None}
+    records = [finished(id, [id, 1, 1, 1], 0.5) | {"budget": {"epochs": 1}} for id in range(2)]
+    records.append(finished(2, [0, 1, 1, 1], 0.6) | {"budget": {"epochs": epochs}, "continues": 0})
+    for record in records:
+        record["metrics"] = record["metrics"] | {"curve": {"val_accuracy": [0.5] * record["budget"]["epochs"]}}
+    workdir = write(tmp_path / f"{seed}", records, config)
+    rounds = [{"position": 0, "proposals": [{}] * 2}, {"position": 2, "proposals": [{}] * (1 + is_over)}]
+    (workdir / "diagnostics.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in rounds) + '{"posit')
+    return str(workdir)
+
+
+def test_a_search_of_limited_cost_is_complete_once_it_can_afford_no_more(tmp_path, capsys):
+    over = [by_budgets(tmp_path, seed, 3) for seed in (0, 1)]
+    main(["compare", *over, by_budgets(tmp_path, 2, 3, is_over=False)])
+    output = capsys.readouterr().out
+    assert output.count("3 trials, search over") == 2
+    assert "Left out: 1 run whose search is not complete." in output
+    assert [line.split()[0] for line in output.partition("rank test")[2].splitlines()[2:3]] == ["2"]
+
+
+def test_what_was_measured_in_part_is_averaged_with_nothing(tmp_path, capsys):
+    main(["compare", *(by_budgets(tmp_path, seed, epochs) for seed, epochs in enumerate((3, 2, 3)))])
+    output = capsys.readouterr().out
+    assert output.count("60.00 % (in part)") == 1
+    assert "Left out: 1 run with nothing measured in full." in output
+    assert [line.split()[0] for line in output.partition("rank test")[2].splitlines()[2:3]] == ["2"]
+
+
+def test_runs_that_are_all_left_out_have_a_line_that_says_so(tmp_path, capsys):
+    main(["compare", *(by_budgets(tmp_path, seed, 2) for seed in (0, 1))])
+    output = capsys.readouterr().out
+    assert "Left out: 2 runs with nothing measured in full." in output
+    assert "rank test" not in output
 
 
 def test_numbers_of_all_runs_as_csv(tmp_path):
@@ -203,7 +241,7 @@ def test_the_best_of_a_search_is_feasible(tmp_path, capsys):
     main(["compare", *runs, constrained(tmp_path, 2, smallest=5)])
     output = capsys.readouterr().out
     assert output.count("none is feasible") == 1
-    assert "Left out: 1 runs whose search is not complete or has no feasible trial." in output
+    assert "Left out: 1 run without a feasible trial." in output
 
 
 def test_of_runs_with_other_objectives_those_with_one_are_drawn(tmp_path):

@@ -62,7 +62,9 @@ def test_rows_keep_the_order_given(tmp_path, capsys):
     for name in "cab":
         write(tmp_path / name, [])
     main(["compare", *(str(tmp_path / name) for name in "cab")])
-    assert [row[0][-1] for row in rows(capsys.readouterr().out)[2:]] == ["c", "a", "b"]
+    *table, left_out = rows(capsys.readouterr().out)
+    assert [row[0][-1] for row in table[2:]] == ["c", "a", "b"]
+    assert " ".join(left_out) == "Left out: 3 runs whose search is not complete."
 
 
 def test_one_run_has_no_differing_field(complete, capsys):

@@ -31,13 +31,15 @@ class Assessment(NamedTuple):
 
 
 def assess(trials: Iterable[Trial], objectives: Objectives) -> dict[str, Assessment]:
-    """By metric of the objectives, the assessment of all predictions whose trials have values.
+    """By metric of the objectives, the assessment of the predictions whose trials have values that can be compared.
 
-    Empty where there are fewer than three.
+    Those are of the largest budget that three genomes had: of several budgets, the longer training is the better one,
+    which is no merit of a prediction. Empty where there are fewer than three.
     """
-    known = [(trial.predictions, values) for trial in trials if (values := objectives.values(trial)) is not None]
-    known = [(predictions, values) for predictions, values in known if predictions]
-    if len(known) < _MIN_TRIALS:
+    predicted_trials = [trial for trial in trials if trial.predictions]
+    compared = objectives.comparable(predicted_trials, fewest=_MIN_TRIALS)
+    known = [(trial.predictions, values) for trial, values in compared]
+    if not known:
         return {}
     predicted = np.array([predictions for predictions, _ in known])  # [n, k, 2]
     measured = np.array([values for _, values in known])  # [n, k]

@@ -13,7 +13,7 @@ from nas_jax.listeners import Listener, Round
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.report.rounds import read_rounds
 from nas_jax.strategies.base import Proposal
-from nas_jax.trial import Prediction, Trial
+from nas_jax.trial import Budget, Prediction, Trial
 
 LOSS = Objectives((Objective("val_loss", maximize=False),))
 
@@ -79,6 +79,28 @@ def test_losses_that_are_larger_than_any_float32_are_assessed():
     found, small = assess(large, LOSS)["val_loss"], assess(trials, LOSS)["val_loss"]
     assert (found.tau, found.coverage) == (small.tau, small.coverage)
     assert found.log_density == pytest.approx(small.log_density - np.log(1e290))
+
+
+def test_predictions_of_several_budgets_are_not_pooled():
+    """Each budget is predicted without any order, and the larger one is the better one."""
+    trials, _, _, _ = _trials(16)
+    pooled = []
+    for trial in trials:
+        level = 10.0 * (trial.id < 4)  # four have the larger budget
+        pooled.append(
+            replace(
+                trial,
+                budget=Budget(9 if level else 3),
+                metrics={"val_loss": -level - (trial.id % 2)},
+                predictions=(Prediction(level + (trial.id % 4) // 2, 1.0),),
+            )
+        )
+    found = assess(pooled, LOSS)["val_loss"]
+    assert found.num_predicted == 4
+    assert found.tau == pytest.approx(0.0)
+    values = [-trial.metrics["val_loss"] for trial in pooled]
+    assert kendalltau([trial.predictions[0].mean for trial in pooled], values).statistic > 0.4
+    assert assess(pooled[2:], LOSS)["val_loss"].num_predicted == 12  # two with the larger one are too few
 
 
 def test_two_predictions_say_nothing():

@@ -10,7 +10,7 @@ from nas_jax.objectives import Objective, Objectives
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.store import TrialStore
 from nas_jax.trackers.tracking import Tracking
-from nas_jax.trial import Trial
+from nas_jax.trial import Budget, Trial
 
 SPACE = Categorical(genes=(("width", (16, 32, 64)), ("operation", ("conv", "pool"))))
 GENOMES = tuple(SPACE.genomes())
@@ -30,6 +30,15 @@ def trials():
             metrics = {"val_accuracy": accuracy, "val_loss": float("nan"), "curve": curve}
             yield trial(id, genome, status="finished", metrics=metrics, seconds={"compile": 1.0, "train": 2.5})
     yield trial(6, GENOMES[4], stage="final", status="finished", metrics={"val_accuracy": 0.75})
+
+
+def trials_by_budgets():
+    """One architecture after one epoch, then after the two that are all; and another one that was stopped."""
+    for id, (genome, epochs, continues) in enumerate(((0, 1, None), (1, 1, None), (0, 2, 0))):
+        values = [0.25, 0.75][:epochs]
+        metrics = {"val_accuracy": values[-1], "curve": {"val_accuracy": values}}
+        about = {"budget": Budget(epochs), "continues": continues, "metrics": metrics}
+        yield trial(id, GENOMES[genome], status="finished", **about)
 
 
 def clashing_trials():

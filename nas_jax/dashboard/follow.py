@@ -45,7 +45,7 @@ def follow(workdirs: Sequence[Path], storage: "BaseStorage") -> list[Follower]:
     followers = []
     for workdir in workdirs:
         parts = recorded_parts(workdir, read_record(workdir).config)
-        mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objectives)
+        mirrors = mirrors_of(storage, str(workdir), parts.space, parts.objectives, parts.search.budgets)
         followers.append(Follower(workdir / "trials.jsonl", mirrors))
     for follower in followers:
         follower.update()

@@ -1,7 +1,8 @@
 """A run as Optuna studies: one of the search, one of what was trained in full.
 
 A trial's number in its study is its place in the order of ids. Its parameters are its genes; a gene that has no effect
-on a genome is left out, as Optuna does with conditional parameters.
+on a genome is left out, as Optuna does with conditional parameters. One with less than the full budget is pruned there,
+so that its value, of a part of a training, is compared with none of the others.
 """
 
 import warnings
@@ -14,10 +15,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from nas_jax.budgets import Budgets
 from nas_jax.metrics import with_metrics_beside
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import GeneSpace, Space
-from nas_jax.trackers.base import Scalar, curves, genes_of, numbers
+from nas_jax.trackers.base import Scalar, budget_of, curves, genes_of, numbers
 from nas_jax.trial import FULL, Stage, Trial
 
 SEARCH: tuple[Stage, ...] = ("search",)
@@ -28,16 +30,24 @@ class Mirror:
 
     Args:
         name: Of the study. It is made once there is a trial.
+        budgets: That a trial could have.
     """
 
     def __init__(
-        self, storage: BaseStorage, name: str, stages: Sequence[Stage], space: Space, objectives: Objectives
+        self,
+        storage: BaseStorage,
+        name: str,
+        stages: Sequence[Stage],
+        space: Space,
+        objectives: Objectives,
+        budgets: Budgets,
     ) -> None:
         self._storage = storage
         self._name = name
         self._stages = stages
         self._space = space
         self._objectives = objectives
+        self._budgets = budgets
         self._study: optuna.Study | None = None
         self._numbers: dict[int, int] = {}  # of trials, by id
         self._running: set[int] = set()
@@ -68,7 +78,8 @@ class Mirror:
         return self._study
 
     def _add(self, trial: Trial, begun: float, written: float) -> None:
-        values, state = self._values(trial), self._state(trial)
+        state = self._state(trial)
+        values = None if state == TrialState.PRUNED and len(self._objectives) > 1 else self._values(trial)
         genes = genes_of(self._space, trial.genome) if isinstance(self._space, GeneSpace) else {}
         self.study.add_trial(
             FrozenTrial(
@@ -97,7 +108,8 @@ class Mirror:
             running.report(value, epoch)
         for name, value in _attributes(trial, self._objectives).items():
             running.set_user_attr(name, value)
-        self.study.tell(number, self._values(trial), self._state(trial))
+        state = self._state(trial)
+        self.study.tell(number, None if state == TrialState.PRUNED else self._values(trial), state)
         self._running.remove(trial.id)
 
     def _values(self, trial: Trial) -> list[float] | None:
@@ -109,7 +121,10 @@ class Mirror:
     def _state(self, trial: Trial) -> TrialState:
         if trial.status == "pending":
             return TrialState.RUNNING
-        return TrialState.FAIL if self._values(trial) is None else TrialState.COMPLETE
+        if self._values(trial) is None:
+            return TrialState.FAIL
+        is_whole = trial.budget is None or trial.budget == self._budgets.full
+        return TrialState.COMPLETE if is_whole else TrialState.PRUNED
 
     def _intermediate(self, trial: Trial) -> dict[int, float]:
         """The learning curve of the metric, by epoch from 1. Optuna has none of several objectives."""
@@ -125,10 +140,10 @@ class Mirror:
         return {name: CategoricalDistribution(values) for name, values in listed.items()}
 
 
-def mirrors_of(storage: BaseStorage, name: str, space: Space, objectives: Objectives) -> list[Mirror]:
+def mirrors_of(storage: BaseStorage, name: str, space: Space, objectives: Objectives, budgets: Budgets) -> list[Mirror]:
     """Both studies of a run."""
     names = ((name, SEARCH), (f"{name} (trained in full)", FULL))
-    return [Mirror(storage, title, stages, space, objectives) for title, stages in names]
+    return [Mirror(storage, title, stages, space, objectives, budgets) for title, stages in names]
 
 
 def _attributes(trial: Trial, objectives: Objectives) -> dict[str, Any]:
@@ -140,6 +155,7 @@ def _attributes(trial: Trial, objectives: Objectives) -> dict[str, Any]:
     }
     about = {
         **{"id": trial.id, "stage": trial.stage, "architecture": trial.description, "seed": trial.seed},
+        **budget_of(trial),
         **{f"{part}_seconds": value for part, value in (trial.seconds or {}).items()},
         **predicted,
         **({"error": trial.error, "failure": trial.failure} if trial.error else {}),

@@ -1,4 +1,4 @@
-"""Ablation by measuring: the winner with one gene changed at a time, measured as in the search.
+"""Ablation by measuring: the winner with one gene changed at a time, measured in full as in the search.
 
 What the surrogate says of a gene is a belief; this is an experiment. Each network is measured once, in the search or
 here, so that differences of the size that another training seed makes mean nothing.
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nas_jax.importance.of_run import gene_space
-from nas_jax.record import in_full
 from nas_jax.run import Run, unfinished
 from nas_jax.search.loop import measure_all, new_trial
 from nas_jax.spaces.base import GeneSpace
@@ -56,12 +55,14 @@ def ablate(run: Run, searched: Sequence[Trial], genome: Genome, num: int) -> lis
     Args:
         run: whose store is that of the ablations: what it holds is not measured again, what it holds unfinished comes
             first.
-        searched: the trials of the search, which are not measured again either, those that failed apart.
+        searched: the trials of the search, of which those that were measured in full are not measured again either.
     """
     parts, store = run.parts, run.store
     space = gene_space(parts.space)
     chosen = [genome, *pick_neighbors(space, genome, num, seed=parts.seed)]
-    known = [trial for trial in in_full(searched) if parts.objectives.values(trial) is not None]
+    full = parts.search.budgets.full
+    whole = [trial for trial in searched if (trial.budget or full) == full]
+    known = [trial for trial in whole if parts.objectives.values(trial) is not None]
     known_genomes = {trial.genome for trial in [*known, *store.trials()]}
     missing = [each for each in chosen if each not in known_genomes]
     first = store.next_id()

@@ -1,16 +1,14 @@
 """The section of a report on the finalists: what the surrogate promised of each, and what it turned out to be."""
 
-import math
-
 import numpy as np
 
 from nas_jax.metrics import finite_metric
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, epochs_spent
 from nas_jax.record import score, total_seconds
 from nas_jax.report.noise import noise_of
 from nas_jax.report.page import Section, Table
 from nas_jax.report.subject import Subject
-from nas_jax.trial import BASELINES, Trial
+from nas_jax.trial import BASELINES, Genome, Trial
 from nas_jax.units import UNKNOWN, describe_score, number, units_of
 
 TITLE = "Finalists"
@@ -50,9 +48,8 @@ class _Column:
     """The columns of one objective, the one at `place`."""
 
     def __init__(self, subject: Subject, objective: Objective, place: int) -> None:
-        history = subject.history(objective)
         self._subject, self._objective, self._place = subject, objective, place
-        self._searched = dict(zip(history.genomes, history.scores.tolist(), strict=True))
+        self._searched = _last_of_each(subject, objective)
 
     @property
     def titles(self) -> tuple[str, str, str]:
@@ -66,9 +63,24 @@ class _Column:
         measured = trial.status if trial.metrics is None else describe_score(score(trial, objective), objective)
         return (
             f"{describe_score(said.mean, objective)} ± {units_of(metric)(said.std)}" if said else UNKNOWN,
-            describe_score(self._searched.get(trial.genome, math.nan), objective),
+            self._in_search(trial),
             f"{measured} ± {units_of(metric)(error)}" if error else measured,
         )
+
+    def _in_search(self, trial: Trial) -> str:
+        searched = self._searched.get(trial.genome)
+        if searched is None:
+            return UNKNOWN
+        said, full = describe_score(score(searched, self._objective), self._objective), self._subject.budgets.full
+        epochs = (searched.budget or full).epochs
+        return said if epochs == full.epochs else f"{said} ({epochs} of {full.epochs})"
+
+
+def _last_of_each(subject: Subject, objective: Objective) -> dict[Genome, Trial]:
+    """Of each architecture the search trial with the largest budget that has a value, the first of several."""
+    valued = [trial for trial in subject.searched if objective.finite_value(trial) is not None]
+    ordered = sorted(valued, key=lambda trial: (epochs_spent(trial), -trial.id))
+    return {trial.genome: trial for trial in ordered}
 
 
 def _note(subject: Subject, ordered: list[Trial]) -> str:
@@ -78,6 +90,8 @@ def _note(subject: Subject, ordered: list[Trial]) -> str:
         f"finalist. A prediction is mean ± one standard deviation; measured, search is empty ({UNKNOWN}) where the "
         f"search never tried the architecture."
     )
+    if any(trial.budget for trial in subject.searched):
+        note += " A number of epochs, or of what a table counts in, is where the search stopped its training."
     if len(metrics) == 1:
         note += f" The metric is {metrics[0]}."
     if winner is not None and winner.stage in BASELINES:

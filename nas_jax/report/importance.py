@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from nas_jax.errors import UserError
 from nas_jax.importance.measures import Importance, measure_importance
+from nas_jax.importance.of_run import studied, too_few
 from nas_jax.importance.study import MIN_TRIALS, Study, units_of_effects
-from nas_jax.objectives import Objective
+from nas_jax.objectives import Objective, Objectives
 from nas_jax.report.page import Picture, Section, Table
 from nas_jax.report.plots import BLUE, INK, finish, new_axes, styled
 from nas_jax.report.subject import Subject
 from nas_jax.spaces.base import GeneSpace
+from nas_jax.trial import History
 from nas_jax.units import units_of
 
 TITLE = "What mattered"
@@ -39,11 +41,16 @@ def section(subject: Subject) -> Section:
     return Section("importance", TITLE, parts=tuple(named))
 
 
+def _with_budget(history: History) -> str:
+    budget = history.budgets[0]
+    return "" if budget is None else f" with a budget of {budget.epochs}"
+
+
 def _part(subject: Subject, objective: Objective, space: GeneSpace) -> Section:
-    history = subject.sample_of_history(objective)
+    history = subject.sample_of_history(Objectives((objective,)).history(studied(subject.searched, objective)))
     num = len(history.genomes)
     if num < MIN_TRIALS:
-        return Section("importance", TITLE, f"{num} search trials have a score, {MIN_TRIALS} are needed.")
+        return Section("importance", TITLE, f"{too_few(num, subject.searched)}, {MIN_TRIALS} are needed.")
     try:
         learner = subject.learner.of(objective.metric)
         study = Study(space, learner, history, subject.seed)
@@ -53,8 +60,8 @@ def _part(subject: Subject, objective: Objective, space: GeneSpace) -> Section:
     total = importance.measures["sobol total"]
     genes = sorted(total, key=lambda gene: -np.nan_to_num(total[gene].value))[:_MAX_GENES]
     text = (
-        f"This is what the surrogate believes after {num} trials. Of trials that it had not seen it explains "
-        f"{max(importance.r2, 0.0):.0%} of the variance (R² {importance.r2:.2f})"
+        f"This is what the surrogate believes after {num} trials{_with_budget(history)}. Of trials that it had not "
+        f"seen it explains {max(importance.r2, 0.0):.0%} of the variance (R² {importance.r2:.2f})"
         f"{', so it is not worth much' if importance.r2 < _POOR else ''}."
     )
     return Section(

@@ -98,12 +98,11 @@ class Subject:
         """As `scores`; NaN also of one that breaks a constraint."""
         return np.where(self.is_feasible, self.scores(objective), np.nan)
 
-    def sample_of_history(self, objective: Objective) -> History:
-        """The history; of more than 200 finished trials so many random ones, and as large a share of those that failed.
+    def sample_of_history(self, history: History) -> History:
+        """A history; of more than 200 finished trials so many random ones, and as large a share of those that failed.
 
         They stay in their order.
         """
-        history = self.history(objective)
         num = len(history.genomes)
         if num <= _MAX_TRIALS:
             return history

@@ -30,7 +30,10 @@ def section(subject: Subject) -> Section:
     """Predictions against measurements, made in advance and in cross-validation, of each objective."""
     num = len(subject.history(next(iter(subject.objectives))).genomes)
     if num < _MIN_TRIALS:
-        verdict = f"Its quality is not reported: {num} search trials have a score, {_MIN_TRIALS} are needed."
+        of_largest = " with the largest budget" if any(trial.budget for trial in subject.searched) else ""
+        verdict = (
+            f"Its quality is not reported: {num} search trials have a score{of_largest}, {_MIN_TRIALS} are needed."
+        )
         return Section("surrogate", TITLE, verdict)
     verdicts: list[str] = []
     parts: list[Section] = []
@@ -78,7 +81,7 @@ def cross_validated(subject: Subject, objective: Objective) -> Predictions:
     Raises:
         UserError: the surrogate refuses the values.
     """
-    history = subject.sample_of_history(objective)
+    history = subject.sample_of_history(subject.history(objective))
     predicted = subject.learner.of(objective.metric).cross_validate(history, subject.seed, _NUM_FOLDS)
     return predictions_of(predicted, history.scores.tolist(), [place + 1 for place in history.places])
 

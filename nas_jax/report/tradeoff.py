@@ -29,7 +29,9 @@ def section(subject: Subject) -> Section | None:
     objectives = subject.objectives
     if len(objectives) < 2 and not objectives.constraints:
         return None
-    trials = [trial for trial in subject.record.of("search", *CONTENDERS) if objectives.values(trial) is not None]
+    compared = [trial for trial, _ in objectives.comparable(subject.searched)]
+    whole = [trial for trial in subject.record.of(*CONTENDERS) if objectives.values(trial) is not None]
+    trials = [*compared, *whole]
     if not trials:
         return Section("front", TITLE, "No trial has been measured yet.")
     shown = subject.alike if objectives.front(subject.alike) else subject.searched
@@ -40,7 +42,7 @@ def section(subject: Subject) -> Section | None:
         TITLE,
         _verdict(subject, front, len(infeasible), len(trials)),
         paragraphs=_remarks(subject, front),
-        planes=tuple(_plane(subject, front, infeasible, other) for other in objectives.each[1:]) if front else (),
+        planes=tuple(_plane(subject, front, compared, other) for other in objectives.each[1:]) if front else (),
         tables=(_table(subject, front),) if front else (),
         pictures=_growth(subject) if len(objectives) > 1 else (),
     )
@@ -64,6 +66,8 @@ def _remarks(subject: Subject, front: list[Trial]) -> tuple[str, ...]:
     else:
         origin = f"of the search, as no finalist {lack}"
     remarks = [f"Points of the front are {origin}. In the plot the other trials of the search are small grey dots."]
+    if any(trial.budget for trial in subject.searched):
+        remarks.append("Trials that were stopped before the largest budget are not drawn.")
     if subject.objectives.constraints:
         remarks.append("Trials that break a constraint are red squares; none of them can be on the front.")
     if subject.objectives.known:
@@ -72,14 +76,15 @@ def _remarks(subject: Subject, front: list[Trial]) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _plane(subject: Subject, front: list[Trial], infeasible: list[Trial], other: Objective) -> Plane:
-    """The first objective upwards over another one, in their own units."""
+def _plane(subject: Subject, front: list[Trial], tried: list[Trial], other: Objective) -> Plane:
+    """The first objective upwards over another one, in their own units. Stopped trainings are not among the tried."""
     first = subject.objectives.each[0]
-    tried = [trial for trial in subject.searched if trial.metrics and subject.objectives.values(trial) is not None]
     xs, ys = (np.array([_metric(trial, each) for trial in [*front, *tried]]) for each in (other, first))
     x, y = _Axis(xs, len(front), other), _Axis(ys, len(front), first)
-    broken = {trial.id for trial in infeasible}
-    places = [(trial.id in broken, x.place(_metric(trial, other)), y.place(_metric(trial, first))) for trial in tried]
+    places = [
+        (not subject.objectives.is_feasible(trial), x.place(_metric(trial, other)), y.place(_metric(trial, first)))
+        for trial in tried
+    ]
     points = [
         Point(
             f"front-{other.metric}-{trial.id}",

@@ -108,6 +108,12 @@ def genes_of(space: Space, genome: Genome) -> dict[str, Scalar]:
     return {name: value if isinstance(value, Scalar) else str(value) for name, value in genes.items()}
 
 
+def budget_of(trial: Trial) -> dict[str, int]:
+    """The epochs of its budget, and the id of the trial whose training it takes further, where there are such."""
+    budget = {} if trial.budget is None else {"budget": trial.budget.epochs}
+    return budget if trial.continues is None else {**budget, "continues": trial.continues}
+
+
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     """Those values that are finite numbers."""
     found = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}

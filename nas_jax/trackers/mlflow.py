@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from nas_jax.metrics import with_metrics_beside
-from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, numbers
+from nas_jax.trackers.base import Ended, Held, TrackedRun, budget_of, check_installed, curves, flatten, numbers
 from nas_jax.trial import Stage
 
 T = TypeVar("T")
@@ -83,6 +83,7 @@ class _Writer:
             self._log(self._id, _metrics(point, ended.position, prefix=f"{trial.stage}/"))
         seconds = numbers(trial.seconds or {})
         tags = {_PARENT: self._id, _TRIAL: str(trial.id), "stage": trial.stage, "architecture": trial.description}
+        tags |= {name: str(number) for name, number in budget_of(trial).items()}
         tags |= {} if trial.error is None else {"error": trial.error}
         now = round(1000 * time.time())
         child = self._client.create_run(

@@ -16,7 +16,7 @@ from typing import Any
 
 from nas_jax.metrics import with_metrics_beside
 from nas_jax.spaces.base import GeneSpace
-from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, numbers
+from nas_jax.trackers.base import Ended, Held, TrackedRun, budget_of, check_installed, curves, numbers
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class _Writer:
                 self._write_trial(Path(parent) / "trial", ended)
                 (Path(parent) / "trial").rename(folder)
         about: dict[str, Any] = {"trial": trial.id, "failed": trial.status == "failed", **ended.so_far}
+        about |= budget_of(trial)
         about |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
         point = numbers(with_metrics_beside(about, ended.points))
         self._file.scalars(ended.position, _under(trial.stage, point))

@@ -12,7 +12,17 @@ from typing import Any
 
 from nas_jax.metrics import with_metrics_beside
 from nas_jax.store import read_trials
-from nas_jax.trackers.base import Ended, Held, TrackedRun, check_installed, curves, flatten, genes_of, numbers
+from nas_jax.trackers.base import (
+    Ended,
+    Held,
+    TrackedRun,
+    budget_of,
+    check_installed,
+    curves,
+    flatten,
+    genes_of,
+    numbers,
+)
 from nas_jax.trial import Trial
 
 _START_SECONDS = 30.0  # W&B may take to begin a run
@@ -84,6 +94,7 @@ class _Writer:
         self._trials.append(trial.id)
         self._save(is_complete=False)
         about: dict[str, Any] = {"trial": trial.id, "position": ended.position, "failed": trial.status == "failed"}
+        about |= budget_of(trial)
         about |= {f"{part}_seconds": value for part, value in (trial.seconds or {}).items()}
         row = with_metrics_beside({**about, **ended.so_far}, {**(trial.metrics or {}), **ended.points})
         row = {**numbers(row), **{f"gene: {name}": value for name, value in ended.genes.items()}}
@@ -121,7 +132,13 @@ class _Writer:
 
     def _row_of(self, trial: Trial) -> dict[str, Any]:
         genes = {f"gene: {name}": value for name, value in genes_of(self._run.space, trial.genome).items()}
-        about = {"trial": trial.id, "stage": trial.stage, "status": trial.status, "architecture": trial.description}
+        about: dict[str, Any] = {
+            "trial": trial.id,
+            "stage": trial.stage,
+            "status": trial.status,
+            "architecture": trial.description,
+        }
+        about |= budget_of(trial)
         return with_metrics_beside({**about, **genes, "error": trial.error}, numbers(trial.metrics or {}))
 
     def _table(self, rows: list[dict[str, Any]]) -> Any:

@@ -8,8 +8,9 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from ml_collections import ConfigDict
 from run_files import write
-from tracked_runs import ACCURACIES, GENOMES, SPACE, trial, trials
+from tracked_runs import ACCURACIES, GENOMES, SPACE, trial, trials, trials_by_budgets
 
+from nas_jax.budgets import Budgets
 from nas_jax.config import complete
 from nas_jax.dashboard.follow import follow
 from nas_jax.errors import UserError
@@ -74,6 +75,27 @@ def test_a_study_follows_the_log(workdir):
     assert followed.trials[2].user_attrs["error"] == "no <b>luck</b>"
     assert followed.best_trial.number == 4
     assert [each.value for each in study(storage, workdir, " (trained in full)").trials] == [0.75]
+
+
+@pytest.mark.parametrize("objectives", [Objectives((Objective(),)), Objectives((Objective(), Objective("id")))])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_training_that_was_stopped_is_pruned_and_never_the_best(objectives, is_late):
+    from nas_jax.dashboard.studies import mirrors_of
+
+    storage = optuna.storages.InMemoryStorage()
+    mirror, _ = mirrors_of(storage, "run", SPACE, objectives, Budgets((1, 2)))
+    by_budgets = [replace(each, metrics={**each.metrics, "id": 9 - each.id}) for each in trials_by_budgets()]
+    times = {each.id: (1.0, 2.0) for each in by_budgets}
+    if is_late:
+        mirror.update([replace(each, status="pending", metrics=None) for each in by_budgets], times)
+    mirror.update(by_budgets, times)
+    followed = mirror.study.trials
+    assert [each.state.name for each in followed] == ["PRUNED", "PRUNED", "COMPLETE"]
+    assert [each.number for each in mirror.study.best_trials] == [2]
+    assert [each.user_attrs.get("continues") for each in followed] == [None, None, 0]
+    assert [each.user_attrs["budget"] for each in followed] == [1, 1, 2]
+    if len(objectives) == 1:
+        assert [each.value for each in followed] == [0.25, 0.25, 0.75]
 
 
 def test_a_metric_that_is_named_like_an_attribute_lies_beside_it(workdir):
@@ -150,7 +172,7 @@ def test_several_objectives_are_one_study_with_as_many_values():
 
     storage = optuna.storages.InMemoryStorage()
     objectives = Objectives((Objective(), Objective("num_params", maximize=False)))
-    mirror, _ = mirrors_of(storage, "run", SPACE, objectives)
+    mirror, _ = mirrors_of(storage, "run", SPACE, objectives, Budgets((1,)))
     metrics = {"val_accuracy": 0.5, "num_params": 7, "curve": {"val_accuracy": [0.2, 0.5]}}
     said = (Prediction(0.4, 0.1), Prediction(-8.0, 2.0))
     pending, later = trial(0, GENOMES[0], predictions=said), trial(1, GENOMES[1], status="finished", metrics=metrics)

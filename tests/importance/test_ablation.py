@@ -5,12 +5,14 @@ import pytest
 from fakes import Lookup
 from made_runs import make_run
 
+from nas_jax.budgets import Budgets
 from nas_jax.evaluators.base import ignore
 from nas_jax.importance.ablation import ablate, changes_of, pick_neighbors
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.spaces.chain import Chain
 from nas_jax.store import TrialStore
+from nas_jax.trial import Budget
 
 NUMBERS = Categorical(genes=(("tens", (10, 20, 30)), ("units", (1, 2, 3, 4))))
 
@@ -66,6 +68,15 @@ def test_ablation_takes_what_the_search_measured(tmp_path):
         searched = store.trials()
     found, after = measure_neighbors(tmp_path / "b.jsonl", 3, Sums(), searched)
     assert (len(before), after) == (4, [])
+    assert all(difference == sum(trial.genome) - 22 for trial, _, (difference,) in found)
+
+
+def test_ablation_takes_nothing_that_was_measured_in_part(tmp_path):
+    _, _ = measure_neighbors(tmp_path / "a.jsonl", 3, Sums())
+    with TrialStore(tmp_path / "a.jsonl") as store:
+        searched = [replace(trial, budget=Budget(1), metrics={"val_accuracy": 0.0}) for trial in store.trials()]
+    found, measured_now = measure_neighbors(tmp_path / "b.jsonl", 3, Sums(), searched, budgets=Budgets((1, 3)))
+    assert len(measured_now) == 4
     assert all(difference == sum(trial.genome) - 22 for trial, _, (difference,) in found)
 
 

@@ -4,15 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from report_page import report, subject
+from report_page import NUMBERS, add, report, subject
 from run_files import finished, search_records, write
 
 from nas_jax.budgets import Budgets
+from nas_jax.constraints import Constraint
 from nas_jax.objectives import Objective
 from nas_jax.record import in_full, is_in_full, read_record
 from nas_jax.report import budgets, curves, progress, size, surrogate
 from nas_jax.report.curves import last_of_chains, stopped_trials
 from nas_jax.report.random_search import random_reference
+from nas_jax.units import UNKNOWN
 
 EACH = Budgets(tuple(range(1, 28)))
 OBJECTIVE = Objective()
@@ -115,8 +117,35 @@ def test_no_other_section_mixes_budgets(about):
     assert "of 3 scores" in progress.section(about).verdict
     (axes,) = size.section(about).pictures[0].figure.axes
     assert max(each.get_offsets()[:, 1].max() for each in axes.collections) < 0.6
-    assert "3 search trials have a score" in surrogate.section(about).verdict
+    assert "3 search trials have a score with the largest budget" in surrogate.section(about).verdict
     assert random_reference(about, OBJECTIVE) is None
+
+
+def test_importance_is_asked_of_the_largest_budget_that_enough_trials_had(stopped_early):
+    text = report(stopped_early, budgets=EACH, space=NUMBERS).text("importance")
+    assert "after 27 trials with a budget of 3." in text
+
+
+def test_a_finalist_has_the_value_of_the_rung_to_which_the_search_took_it(stopped_early):
+    searched = read_record(stopped_early).trials
+    stopped, whole = searched[35], searched[38]
+    finals = [
+        finished(100 + place, list(each.genome), 0.5, stage="final") for place, each in enumerate((stopped, whole))
+    ]
+    add(stopped_early, *finals, finished(102, [9, 9, 9, 9], 0.4, stage="final"))
+    rows = {row[1]: row[3] for row in report(stopped_early, budgets=EACH).rows("finalists")}
+    values = [f"{100 * each.metrics['val_accuracy']:.2f} %" for each in (stopped, whole)]
+    assert [rows[finals[0]["description"]], rows[finals[1]["description"]]] == [f"{values[0]} (9 of 27)", values[1]]
+    assert rows["conv 9-9-9-9"] == UNKNOWN
+
+
+def test_the_plot_of_a_front_has_no_stopped_trainings(stopped_early):
+    page = report(stopped_early, OBJECTIVE, Objective("num_params", maximize=False), budgets=EACH)
+    html = (stopped_early / "report.html").read_text()
+    assert html.count('class="point"') + html.count('class="tried"') <= 6
+    assert "stopped before the largest budget are not drawn" in page.text("front")
+    limits = (Constraint("num_params", at_most=1),)
+    assert "3 of 3 trials do not" in report(stopped_early, budgets=EACH, constraints=limits).text("front")
 
 
 def test_a_page_of_a_search_with_rungs_and_one_without(stopped_early, complete):

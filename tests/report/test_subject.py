@@ -34,7 +34,7 @@ def test_the_strategy_says_which_trials_are_random(complete):
 def test_a_sample_of_a_long_history_keeps_its_order_and_its_share_of_failures(tmp_path):
     records = [*search_records(400), *(failed(id, "no") for id in range(400, 440))]
     subject = read_subject(write(tmp_path, records), make_parts())
-    history = subject.sample_of_history(Objective())
+    history = subject.sample_of_history(subject.history(Objective()))
     assert (len(history.genomes), len(history.failed)) == (200, 20)
     assert list(history.places) == sorted(history.places)
     whole = subject.history(Objective())

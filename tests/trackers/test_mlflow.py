@@ -9,6 +9,7 @@ from tracked_runs import (
     later_trials,
     track,
     trials,
+    trials_by_budgets,
     write_front_of,
 )
 
@@ -66,6 +67,13 @@ def test_the_search_and_its_trials(tmp_path, uri):
     assert children[1].data.metrics["val_accuracy"] == 0.75
     assert history(children[1], "curve/val_accuracy") == [(1, 0.375), (2, 0.75)]
     assert children[6].data.tags["stage"] == "final"
+
+
+def test_a_budget_and_what_goes_on_are_tags(tmp_path, uri):
+    track({"mlflow": MLflow(uri)}, tmp_path, told=list(trials_by_budgets()))
+    _, children, _ = read(uri)
+    told = [tuple(children[id].data.tags.get(name) for name in ("budget", "continues")) for id in range(3)]
+    assert told == [("1", None), ("1", None), ("2", "0")]
 
 
 def test_what_is_on_the_front_has_a_tag(tmp_path, uri):

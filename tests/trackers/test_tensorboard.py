@@ -15,6 +15,7 @@ from tracked_runs import (
     later_trials,
     track,
     trials,
+    trials_by_budgets,
     write_front_of,
 )
 from written_tables import table_of
@@ -67,6 +68,13 @@ def test_the_search_is_one_run(written):
     assert [info.name for info in experiment.hparam_infos] == ["width", "operation"]
     assert [value.number_value for value in experiment.hparam_infos[0].domain_discrete.values] == [16, 32, 64]
     assert experiment.metric_infos[0].name.tag == "metric/val_accuracy"
+
+
+def test_a_budget_and_what_goes_on_are_told(tmp_path):
+    track(TRACKERS, tmp_path, told=list(trials_by_budgets()))
+    scalars, _, _ = read(tmp_path / "tensorboard" / "run")
+    assert scalars["search/budget"] == [(1, 1), (2, 1), (3, 2)]
+    assert scalars["search/continues"] == [(3, 0)]
 
 
 def test_the_front_of_several_objectives_is_a_table(tmp_path):

@@ -4,11 +4,22 @@ import json
 import struct
 
 import pytest
-from tracked_runs import CLASHING, best_until_each, clashing_trials, later_trials, track, trials, write_front_of
+from tracked_runs import (
+    CLASHING,
+    best_until_each,
+    clashing_trials,
+    later_trials,
+    track,
+    trials,
+    trials_by_budgets,
+    write_front_of,
+)
+from waiting import wait_for
 
 from nas_jax.trackers.wandb import WandB
 
 pb2 = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+DecodeError = pytest.importorskip("google.protobuf.message").DecodeError
 
 TRIALS = list(trials())
 TRACKERS = {"wandb": WandB(mode="offline")}
@@ -30,10 +41,19 @@ def records(path):
             parts = []
 
 
+def is_whole(path):
+    """Whether the file of a run has its last record: W&B's own process writes it, after the run was closed here."""
+    try:
+        return [record.WhichOneof("record_type") for record in records(path)][-1:] == ["exit"]
+    except (DecodeError, struct.error):
+        return False
+
+
 def read(workdir):
     """The rows and the ids of all offline runs."""
     rows, ids = [], set()
     for path in sorted(workdir.glob("wandb/offline-run-*/*.wandb")):
+        wait_for(lambda path=path: is_whole(path))
         for record in records(path):
             if record.WhichOneof("record_type") == "run":
                 ids.add(record.run.run_id)
@@ -76,6 +96,13 @@ def test_a_search_that_goes_on_after_its_end_is_the_same_run(tmp_path):
     assert len(ids) == 1
     assert [row["search/trial"] for row in rows if "search/trial" in row] == [*range(6), 7]
     assert len([row for row in rows if any(name.startswith("trials") for name in row)]) == 2
+
+
+def test_a_budget_and_what_goes_on_are_told(tmp_path):
+    track(TRACKERS, tmp_path, told=list(trials_by_budgets()))
+    rows, _ = read(tmp_path)
+    assert [row["search/budget"] for row in rows] == [1, 1, 2]
+    assert [row.get("search/continues") for row in rows] == [None, None, 0]
 
 
 def test_the_front_of_several_objectives_is_a_table(tmp_path):

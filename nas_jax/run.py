@@ -99,6 +99,8 @@ def open_run(config: Mapping[str, Any], workdir: Path) -> Iterator[Run]:
         if isinstance(parts.strategy, HasRungs):
             for line in describe_rungs(parts.strategy.rungs):
                 display.note(line)
+            if (num := parts.search.settings.num_trials) is not None:
+                display.note(f"each rung of a training is a trial, and the search ends after {num}: search.num_trials")
         tracking.open(workdir, config, parts, store.trials())
         logs = Diagnostics(workdir / "diagnostics.jsonl"), CurveLog(workdir / "curves.jsonl")
         yield Run(parts, store, Listeners((display, tracking, *logs)), workdir, config, state_dir)

@@ -137,6 +137,7 @@ class Acting:
             raise OSError(errno.ENOSPC, "No space left on device", "finalists/3")
         score = arguments[0] if action == "score" else 1.0
         metrics = {"val_accuracy": score, "pid": os.getpid(), "malloc": os.environ.get("MALLOC_TOP_PAD_", "")}
+        metrics["gpu"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         metrics["cache"] = str(jax.config.values["jax_compilation_cache_dir"])
         if hasattr(os, "sched_getaffinity"):
             metrics["num_cores"] = len(os.sched_getaffinity(0))

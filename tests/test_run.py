@@ -37,6 +37,19 @@ def _open(workdir, pictures, **changes):
             run.store.put(Trial(run.store.next_id(), genome, "", "search", seed=0, status="finished", metrics={}))
 
 
+def test_rungs_are_shown_before_the_search_and_that_each_counts_as_a_trial(tmp_path, capsys):
+    (path,) = (path for path in PATHS if path.stem == "quickstart")
+    config = load_config(path, "smoke")
+    config.strategy = {"name": "asha"}
+    config.recipe.num_epochs = 9
+    for num_trials, said in ((7, True), (None, False)):
+        config.search = {"num_trials": num_trials, "max_cost": 2.0}
+        with open_run(complete(config).to_dict(), tmp_path / str(num_trials)):
+            shown = capsys.readouterr().out
+        assert "cost in full trainings" in shown
+        assert ("each rung of a training is a trial, and the search ends after 7" in shown) == said
+
+
 def test_a_data_set_has_to_stay_the_same_and_may_move(tmp_path, pictures):
     workdir = tmp_path / "run"
     _open(workdir, pictures)

@@ -64,7 +64,8 @@ def _result_of(record: Record, names: Sequence[str], *, is_partial: bool) -> Res
         is_complete=(
             bool(record.best)
             or bool(record.of(*FULL))
-            or (record.is_search_over if num_trials is None else len(done) >= num_trials)
+            or record.is_search_over
+            or (num_trials is not None and len(done) >= num_trials)
         ),
         is_partial=is_partial,
         curves=curves,

@@ -98,9 +98,9 @@ def _status(record: Record) -> str:
         return "finished"
     num_done = sum(trial.status != "pending" for trial in record.of("search"))
     planned = num_planned(record)
-    if planned:
-        return f"{num_done} of {number(planned)} trials"
-    return f"{num_done} trials" + (", search over" if record.is_search_over else "")
+    of_planned = f" of {number(planned)}" if planned else ""
+    is_over_before = record.is_search_over and num_done != planned
+    return f"{num_done}{of_planned} trials{', search over' if is_over_before else ''}"
 
 
 def _best_cell(result: Result, metric: str) -> str:

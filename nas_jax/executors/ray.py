@@ -46,7 +46,8 @@ class Ray:
             a node than its memory has room for.
         max_retries: How often a trial is started again after its process or its node was lost.
         num_cpus: CPUs of a trial, which is also how many threads its network computes with.
-        num_gpus: GPUs of a trial. With a fraction, trials share a GPU and its memory.
+        num_gpus: GPUs of a trial. With a fraction, trials share a GPU and its memory. None for one where any node has
+            GPUs when the search begins, and none elsewhere.
         address: Of a cluster, such as "head:6379". None for the one that the environment variable
             RAY_ADDRESS names, or that runs on this machine, or else a new one of this machine alone.
         ship: Names of packages, with commas between them, that are sent to the nodes: "nas_jax" where they have all
@@ -64,17 +65,18 @@ class Ray:
     memory_gb: float | None = None
     max_retries: int = 2
     num_cpus: float = 1.0
-    num_gpus: float = 0.0
+    num_gpus: float | None = None
     address: str | None = None
     ship: str = ""
 
     def __post_init__(self) -> None:
         check_limits(self.num_workers, self.time_limit, self.memory_gb, self.max_retries)
-        if self.num_cpus <= 0 or self.num_gpus < 0:
+        num_gpus = self.num_gpus or 0.0
+        if self.num_cpus <= 0 or num_gpus < 0:
             raise ValueError(
                 f"num_cpus has to be positive and num_gpus not negative, got {self.num_cpus} and {self.num_gpus}"
             )
-        if self.num_gpus > 1 and self.num_gpus % 1:
+        if num_gpus > 1 and num_gpus % 1:
             raise ValueError(f"num_gpus above 1 has to be whole, got {self.num_gpus}")
         package_folders(self.ship)
         if importlib.util.find_spec("ray") is None:
@@ -88,8 +90,10 @@ class Ray:
         import ray
 
         with connected(self.address, package_folders(self.ship)), contextlib.ExitStack() as stack:
-            needs = self._needs()
-            num_slots = self.num_workers or room([node["Resources"] for node in ray.nodes() if node["Alive"]], needs)
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            num_gpus = float(any(node.get("GPU") for node in nodes)) if self.num_gpus is None else self.num_gpus
+            needs = self._needs(num_gpus)
+            num_slots = self.num_workers or room(nodes, needs)
             if not num_slots:
                 raise UserError(
                     f"execution: no node of the Ray cluster has room for a trial, which needs {in_words(needs)}; "
@@ -97,32 +101,32 @@ class Ray:
                 )
             actor_class = ray.remote(_Actor).options(
                 num_cpus=self.num_cpus,
-                num_gpus=self.num_gpus,
+                num_gpus=num_gpus,
                 memory=int(needs["memory"]) if self.memory_gb else None,
                 max_concurrency=2,  # one measures, the other one says how far it has come
                 max_restarts=0,
                 max_task_retries=0,
-                runtime_env={"env_vars": self.variables()},
+                runtime_env={"env_vars": self.variables(num_gpus)},
             )
             evaluator = _with_stored_source(self.evaluator)
             actors = _Actors(
-                lambda: actor_class.remote(evaluator, self.memory_gb, self.num_gpus), self.time_limit, num_slots
+                lambda: actor_class.remote(evaluator, self.memory_gb, num_gpus), self.time_limit, num_slots
             )
             stack.callback(actors.stop)
             yield from evaluate_concurrently(
                 actors, requests, report, num_slots=lambda: num_slots, max_retries=self.max_retries
             )
 
-    def _needs(self) -> dict[str, float]:
+    def _needs(self, num_gpus: float) -> dict[str, float]:
         """What a trial needs of a node, in Ray's names and units."""
-        needs = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": (self.memory_gb or 0) * 2**30}
+        needs = {"CPU": self.num_cpus, "GPU": num_gpus, "memory": (self.memory_gb or 0) * 2**30}
         return {name: float(amount) for name, amount in needs.items() if amount}
 
-    def variables(self) -> dict[str, str]:
-        """The environment variables of a trial's process."""
-        variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=self.num_gpus > 0)
-        if self.num_gpus:
-            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(min(1.0, self.num_gpus)):.3f}"
+    def variables(self, num_gpus: float) -> dict[str, str]:
+        """The environment variables of the process of a trial that has so many GPUs."""
+        variables = worker_variables(num_threads=max(1, int(self.num_cpus)), is_on_gpu=num_gpus > 0)
+        if num_gpus:
+            variables["XLA_CLIENT_MEM_FRACTION"] = f"{memory_share(min(1.0, num_gpus)):.3f}"
         return variables
 
 

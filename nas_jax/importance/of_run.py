@@ -8,6 +8,7 @@ from nas_jax.importance.study import MIN_TRIALS, Study
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.parts import Parts
 from nas_jax.spaces.base import GeneSpace, Space
+from nas_jax.strategies.learner import Learner
 from nas_jax.trial import Trial
 
 
@@ -27,8 +28,12 @@ def study_of(parts: Parts, searched: Sequence[Trial], objective: Objective, targ
         raise UserError(f"{too_few(len(history.genomes), searched)}, and importance needs {MIN_TRIALS} of them")
     learner = parts.learner
     learner = learner.of(objective.metric) if targets is None else dataclasses.replace(learner, targets=targets)
-    # The space's own features alone: those of a section `features` are of no gene.
-    return Study(space, dataclasses.replace(learner, space=space), history, parts.seed)
+    return Study(space, of_genes_alone(learner, space), history, parts.seed)
+
+
+def of_genes_alone(learner: Learner, space: GeneSpace) -> Learner:
+    """The learner of a search on the space's own features: those of a section `features` are of no gene."""
+    return dataclasses.replace(learner, space=space)
 
 
 def studied(searched: Sequence[Trial], objective: Objective) -> list[Trial]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nas_jax.errors import UserError
 from nas_jax.importance.measures import Importance, measure_importance
-from nas_jax.importance.of_run import studied, too_few
+from nas_jax.importance.of_run import of_genes_alone, studied, too_few
 from nas_jax.importance.study import MIN_TRIALS, Study, units_of_effects
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.report.page import Picture, Section, Table
@@ -52,7 +52,7 @@ def _part(subject: Subject, objective: Objective, space: GeneSpace) -> Section:
     if num < MIN_TRIALS:
         return Section("importance", TITLE, f"{too_few(num, subject.searched)}, {MIN_TRIALS} are needed.")
     try:
-        learner = subject.learner.of(objective.metric)
+        learner = of_genes_alone(subject.learner.of(objective.metric), space)
         study = Study(space, learner, history, subject.seed)
         importance = measure_importance(study, num_samples=_NUM_SAMPLES)
     except UserError as error:

@@ -148,6 +148,17 @@ def test_a_search_of_limited_cost_is_complete_once_it_can_afford_no_more(tmp_pat
     assert [line.split()[0] for line in output.partition("rank test")[2].splitlines()[2:3]] == ["2"]
 
 
+def test_a_limit_of_the_cost_ends_a_search_before_one_of_trials(tmp_path, capsys):
+    workdirs = [by_budgets(tmp_path, seed, 3) for seed in (0, 1)]
+    for workdir in workdirs:
+        path = Path(workdir) / "config.json"
+        path.write_text(path.read_text().replace('"num_trials": null', '"num_trials": 150'))
+    main(["compare", *workdirs])
+    output = capsys.readouterr().out
+    assert output.count("3 of 150 trials, search over") == 2
+    assert "Left out" not in output
+
+
 def test_what_was_measured_in_part_is_averaged_with_nothing(tmp_path, capsys):
     main(["compare", *(by_budgets(tmp_path, seed, epochs) for seed, epochs in enumerate((3, 2, 3)))])
     output = capsys.readouterr().out

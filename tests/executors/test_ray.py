@@ -84,6 +84,15 @@ def test_a_node_that_dies_loses_no_trial(cluster, tmp_path):
     assert sorted(trial.num_attempts for trial in ended) == [1] * 8 + [2]
 
 
+def test_a_trial_has_a_gpu_where_the_cluster_has_any_unless_it_shall_have_none(cluster, tmp_path):
+    node = cluster.add_node(num_cpus=1, num_gpus=1)
+    for settings, gpu in (({}, "0"), ({"num_gpus": 0.0}, "")):
+        execution = Ray(Acting(str(tmp_path)), address=cluster.address, **settings)
+        (ended,) = execution.evaluate(iter(trials(("score", 1.0))))
+        assert ended.metrics["gpu"] == gpu
+    cluster.remove_node(node)
+
+
 def test_more_than_the_cluster_has_is_refused(cluster, tmp_path):
     execution = Ray(Acting(str(tmp_path)), num_gpus=0.5, memory_gb=1.0, address=cluster.address)
     with pytest.raises(UserError, match=r"room for a trial, which needs 1 CPUs and 0\.5 GPUs and 1 GiB of memory"):
@@ -171,8 +180,8 @@ def test_impossible_settings_are_refused(settings):
 
 @pytest.mark.parametrize(("num_gpus", "share"), [(0.25, "0.225"), (1.0, "0.900"), (2.0, "0.900")])
 def test_trials_on_gpus_share_their_memory_and_have_no_settings_of_malloc(num_gpus, share):
-    variables = Ray(Lookup(), num_cpus=4.0, num_gpus=num_gpus).variables()
+    variables = Ray(Lookup(), num_cpus=4.0).variables(num_gpus)
     assert variables["XLA_CLIENT_MEM_FRACTION"] == share
     assert not [name for name in variables if name.startswith(("MALLOC_", "GLIBC_", "NPROC"))]
-    assert "XLA_CLIENT_MEM_FRACTION" not in Ray(Lookup()).variables()
-    assert Ray(Lookup()).variables()["MALLOC_ARENA_MAX"] == "1"
+    assert "XLA_CLIENT_MEM_FRACTION" not in Ray(Lookup()).variables(0.0)
+    assert Ray(Lookup()).variables(0.0)["MALLOC_ARENA_MAX"] == "1"

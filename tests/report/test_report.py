@@ -2,18 +2,22 @@ import json
 import math
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import programs
 import pytest
-from report_page import Fastidious, add, report, with_metrics
+from report_page import Fastidious, add, report, subject, with_metrics
 from run_files import CONFIG, failed, finished, search_records, write
 
 from nas_jax.config import complete
 from nas_jax.data.arrays import ArraySpec, Spec, spec_to_json
 from nas_jax.errors import UserError
+from nas_jax.features.space import with_features
 from nas_jax.objectives import Objective
+from nas_jax.report import importance
 from nas_jax.report.random_search import expected_best
 from nas_jax.spaces.categorical import Categorical
 from nas_jax.surrogates.gaussian_process import GaussianProcess
@@ -112,6 +116,26 @@ def test_what_mattered_is_found(tmp_path):
     assert [gene for gene, _ in effects][:2] == ["depth", "depth"]
     low, high = (float(effects["depth", choice].split()[0]) for choice in "14")
     assert [low, high] == pytest.approx([-7.5, 7.5], abs=0.02)  # percent: 0.05 (1 - 2.5) and 0.05 (4 - 2.5)
+
+
+class Sizes(NamedTuple):
+    """A feature that is of no gene."""
+
+    names = ("size",)
+    limit = None
+
+    def of(self, genomes):
+        return np.array([[float(sum(genome))] for genome in genomes])
+
+
+def test_what_mattered_is_asked_of_the_genes_alone_where_there_are_features_beside(tmp_path):
+    space = Categorical(genes=(("depth", (1, 2, 3, 4)), ("width", (1, 2, 3, 4))))
+    records = [finished(id, list(genome), 0.5 + 0.05 * genome[0]) for id, genome in enumerate(space.genomes())]
+    about = subject(write(tmp_path, records), space=space, surrogate=GaussianProcess())
+    about = replace(about, learner=replace(about.learner, space=with_features(space, Sizes())))
+    made = importance.section(about)
+    assert made.verdict == "What mattered most: depth, then width."
+    assert {gene for gene, _, _ in made.tables[0].rows} == {"depth", "width"}
 
 
 def test_cost_sums_seconds_by_stage(complete):

@@ -118,6 +118,12 @@ def _open_locked(path: Path) -> FileIO:
         raise UserError(
             f"another process is working in {path.parent}; wait until it ends, or choose another folder (--workdir)"
         ) from None
+    except OSError as error:
+        file.close()
+        raise UserError(
+            f"{path.parent} is on a file system without locks ({error.strerror}), so that two processes could write "
+            "there; choose a folder on another one (--workdir)"
+        ) from error
     file.seek(0)
     _LOCKED.add(file)
     return file

@@ -1,6 +1,8 @@
 """The trial log: round trip, repair of a torn end, one writer."""
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -112,6 +114,15 @@ def test_a_workdir_that_cannot_be_written_is_a_user_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="choose another folder"):
         TrialStore(tmp_path / "file" / "trials.jsonl")
+
+
+def test_a_file_system_without_locks_is_a_user_error(path, monkeypatch):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UserError, match=r"is on a file system without locks \(No locks available\)"):
+        TrialStore(path)
 
 
 def test_a_store_in_memory(tmp_path):

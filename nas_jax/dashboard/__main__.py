@@ -19,7 +19,7 @@ from absl import flags, logging
 
 from nas_jax.cli import define_paths, start
 from nas_jax.dashboard.follow import Follower, follow
-from nas_jax.errors import UserError
+from nas_jax.errors import UserError, describe
 
 _SECONDS = 1.0  # between two looks at a log
 
@@ -48,13 +48,17 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _keep_updating(followers: Sequence[Follower]) -> None:
-    waiting = threading.Event()
+    """Updates all again and again; of one that fails, as by a damaged log, it says so once, and the others go on."""
+    waiting, said = threading.Event(), set[str]()
     while not waiting.wait(_SECONDS):
         for follower in followers:
             try:
                 follower.update()
-            except UserError as error:  # a damaged log: the others go on
-                print(f"error: {error}", file=sys.stderr)
+            except Exception as error:
+                text = str(error) if isinstance(error, UserError) else describe(error)
+                if text not in said:
+                    print(f"error: {text}", file=sys.stderr)
+                said.add(text)
 
 
 if __name__ == "__main__":

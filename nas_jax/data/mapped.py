@@ -7,6 +7,7 @@ import numpy as np
 
 from nas_jax.data.arrays import PARTS, Augmentation, Dataset, Split, Stored
 from nas_jax.data.stored import read_stored
+from nas_jax.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,20 @@ class Mapped:
 
 
 def write_mapped(dataset: Dataset, folder: Path) -> Mapped:
-    """Writes the arrays of a data set, but for those that are in files already; returns the source that maps them."""
+    """Writes the arrays of a data set, but for those that are in files already; returns the source that maps them.
+
+    Raises:
+        UserError: they do not fit there.
+    """
     for part in PARTS if dataset.stored is None else PARTS[1:]:
         for name, array in getattr(dataset, part).items():
-            np.save(_path(str(folder), part, name), array)
+            try:
+                np.save(_path(str(folder), part, name), array)
+            except OSError as error:  # NumPy's own says neither where nor which
+                raise UserError(
+                    f"cannot write the data set for the workers to {folder}: {error}; make room there, or name another "
+                    "place by the environment variable TMPDIR (with Slurm execution.folder)"
+                ) from error
     return Mapped(
         str(folder),
         dataset.name,

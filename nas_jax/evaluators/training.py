@@ -15,7 +15,7 @@ from nas_jax.budgets import Budgets
 from nas_jax.data.arrays import DataSource, load
 from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, Prepared, Progress, Report, evaluate_serially, ignore
-from nas_jax.evaluators.deployed import deployed_metrics, is_broken, measured_for, wanted_of
+from nas_jax.evaluators.deployed import Deployed, compile_deployed, is_broken, measured_for, wanted_of
 from nas_jax.metrics import DEPLOYED
 from nas_jax.objectives import Objectives
 from nas_jax.spaces.base import NetworkSpace, Space
@@ -109,11 +109,17 @@ class Training:
         return self.prepare(trial)(report)
 
     def prepare(self, trial: Trial) -> Prepared:
-        """Compiles the network of a trial, and returns what trains it. Errors are those of `measure`."""
+        """Compiles the network of a trial, and returns what trains it. Errors are those of `measure`.
+
+        One that breaks a constraint by what its deployed program is known to cost is not compiled for a training.
+        """
         assert isinstance(self.space, NetworkSpace)  # the constructor has made sure
         self._check_budget(trial)
+        deployed = self._deployed(trial)
+        if deployed is not None and is_broken(self.objectives, deployed.known):
+            return partial(self._left_out, trial, deployed.known, deployed.seconds)
         network = self.space.network(trial.genome, self.recipe.dtype)
-        return partial(self._train, trial, fit.prepare(network, self._problem(), self.recipe))
+        return partial(self._train, trial, fit.prepare(network, self._problem(), self.recipe), deployed)
 
     def evaluate(self, requests: Iterator[Trial], report: Report = ignore) -> Generator[Trial, None, None]:
         return evaluate_serially(self.measure, requests, report)
@@ -130,13 +136,11 @@ class Training:
                 "raise recipe.num_epochs, or choose other budgets for the strategy"
             )
 
-    def _train(self, trial: Trial, prepared: fit.Prepared, report: Report) -> Measurement:
+    def _train(self, trial: Trial, prepared: fit.Prepared, deployed: Deployed | None, report: Report) -> Measurement:
         assert isinstance(self.space, NetworkSpace)
-        deployed = self._deployed(trial)
-        if is_broken(self.objectives, deployed):
-            cost = self.space.cost(trial.genome)._asdict()
-            seconds = {"compile": prepared.seconds, "train": 0.0}
-            return Measurement({**cost, **deployed, "is_infeasible": True}, seconds)
+        told, more_seconds = ({}, 0.0) if deployed is None else (deployed.measure(), deployed.seconds)
+        if is_broken(self.objectives, told):
+            return self._left_out(trial, told, prepared.seconds + more_seconds, report)
         seeds = seeds_of(trial, self.num_seeds)
         fits = fit.train(prepared, seeds, _make_on_epoch(trial, self.num_seeds, report), self._leg(trial))
         if trial.continues is not None and any(each.start is None for each in fits):
@@ -149,15 +153,22 @@ class Training:
                 save_variables(self.checkpoint_dir / str(trial.id) / str(seed), each.variables)
         metrics = fits[0].metrics if len(fits) == 1 else {**_summary(fits), "seeds": seeds}
         seconds = {name: sum(each.seconds[name] for each in fits) for name in fits[0].seconds}
-        return Measurement({**self.space.cost(trial.genome)._asdict(), **deployed, **metrics}, seconds)
+        seconds["compile"] += more_seconds
+        return Measurement({**self.space.cost(trial.genome)._asdict(), **told, **metrics}, seconds)
 
-    def _deployed(self, trial: Trial) -> dict[str, float]:
-        """What the network of a trial costs where it will run, as far as that is asked for."""
+    def _left_out(self, trial: Trial, told: dict[str, float], compile_seconds: float, report: Report) -> Measurement:
+        """Of a trial that is not trained, since it breaks a constraint by what is known before."""
+        assert isinstance(self.space, NetworkSpace)
+        metrics = {**self.space.cost(trial.genome)._asdict(), **told, "is_infeasible": True}
+        return Measurement(metrics, {"compile": compile_seconds, "train": 0.0})
+
+    def _deployed(self, trial: Trial) -> Deployed | None:
+        """The network of a trial as it will run, if anybody asks for what that costs."""
         assert isinstance(self.space, NetworkSpace)
         if not (wanted := wanted_of(self.objectives)):
-            return {}
+            return None
         network = self.space.network(trial.genome, np.dtype(np.float32))
-        return deployed_metrics(network, self._problem(), wanted, self.latency_batch_size)
+        return compile_deployed(network, self._problem(), wanted, self.latency_batch_size)
 
     def _leg(self, trial: Trial) -> fit.Leg:
         """What a trial asks for. What it goes on with is looked for when a seed begins."""

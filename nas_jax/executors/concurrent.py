@@ -30,6 +30,10 @@ class Engine(Protocol):
         """Starts a trial elsewhere, where `attempt` measures it. Its progress is there before its future is done."""
         ...
 
+    def level(self) -> None:
+        """Lets no part of it idle while trials wait for another part. Called when no more trials come for now."""
+        ...
+
     def failure_of(self, error: BaseException) -> Failure | None:
         """What an exception of a future says of its trial. None if it says nothing of it: it is raised then."""
         ...
@@ -67,6 +71,7 @@ def evaluate_concurrently(
             start(trial, 1)
         if not running:
             return
+        engine.level()
         runs = [running.pop(future) for future in _wait(done, until=next_look)]
         if time.monotonic() >= next_look:
             _tell(report, running.values())

@@ -30,6 +30,7 @@ from nas_jax.executors.ray_cluster import connected, failure_of_ray, in_words, p
 from nas_jax.executors.slots import worker_variables
 from nas_jax.executors.source import load_source, source_of, with_source
 from nas_jax.executors.starving import unless_starved
+from nas_jax.executors.worker import clear_every
 from nas_jax.trial import Trial
 
 
@@ -160,6 +161,7 @@ class _Actor:
         limit_memory(memory_gb)
         self._evaluator, self._num_gpus = evaluator, num_gpus
         self._progress: list[Progress] = []  # of the trial that runs
+        self._num_ended = 0
 
     def prepare(self) -> None:
         """Returns when the process is ready to measure: the clock of a trial starts then."""
@@ -168,7 +170,9 @@ class _Actor:
     def measure(self, trial: Trial) -> tuple[Trial | Failure, list[Progress]]:
         """The trial with its measurement, or why it may be begun again, and all its progress."""
         ended = attempt(self._evaluator.measure, trial, self._progress.append)
-        jax.clear_caches()  # as in a worker of this machine
+        self._num_ended += 1
+        if self._num_ended % clear_every(is_on_gpu=self._num_gpus > 0) == 0:
+            jax.clear_caches()
         progress, self._progress = self._progress, []
         if self._num_gpus:
             return unless_starved(ended, min(1.0, self._num_gpus)), progress
@@ -201,6 +205,9 @@ class _Actors:
                 self._start()
         told: SimpleQueue[Progress] = SimpleQueue()
         return Submission(self._threads.submit(self._measure, trial, told.put), partial(take_all, told))
+
+    def level(self) -> None:
+        """Nothing to do: what waits, waits for any of the actors."""
 
     def failure_of(self, error: BaseException) -> Failure | None:
         if isinstance(error, TimeoutError) and self._time_limit is not None:

@@ -223,6 +223,9 @@ class _Jobs:
             self._waiting[job] = future
         return Submission(future, ProgressReader(path).new)
 
+    def level(self) -> None:
+        """Nothing to do: Slurm has the jobs."""
+
     def failure_of(self, error: BaseException) -> Failure | None:
         return error.failure if isinstance(error, JobLostError) else None
 

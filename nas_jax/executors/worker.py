@@ -74,13 +74,18 @@ def serve(connection: Connection, work: Work, slot: Slot, log: Path) -> None:
     turns: SimpleQueue[Task] = SimpleQueue()
     connection.send(Ready())
     threading.Thread(target=_listen, args=(connection, turns, ahead), daemon=True).start()
-    num_ended, clear_every = 0, 1 if slot.gpu is None else _CLEAR_EVERY
+    num_ended = 0
     while True:
         ended = _measure(work.evaluator, ahead, slot, turns.get())
         num_ended += 1
-        if num_ended % clear_every == 0:
-            jax.clear_caches()  # JAX keeps what it traced and compiled, and no other trial has the same network
+        if num_ended % clear_every(is_on_gpu=slot.gpu is not None) == 0:
+            jax.clear_caches()
         connection.send(ended)
+
+
+def clear_every(*, is_on_gpu: bool) -> int:
+    """After so many trials what JAX has traced and compiled is dropped: no other trial has the same network."""
+    return _CLEAR_EVERY if is_on_gpu else 1
 
 
 def _set_up(work: Work, slot: Slot) -> None:

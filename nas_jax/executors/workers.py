@@ -92,7 +92,7 @@ class Workers:
             stack.callback(queues.stop)
             yield from evaluate_concurrently(
                 queues,
-                _Leveled(requests, queues),
+                requests,
                 report,
                 num_slots=lambda: len(slots) * (1 + pace.num_ahead),
                 max_retries=self.max_retries,
@@ -157,7 +157,7 @@ class _Queues:
         return Submission(ended, ProgressReader(path).new)
 
     def level(self) -> None:
-        """Moves trials that wait until no queue is longer than another one by more than a trial."""
+        """Moves trials that wait, until no queue is longer than another one by more than a trial."""
         while True:
             shortest, longest = min(self._queues, key=len), max(self._queues, key=len)
             if len(longest) - len(shortest) < 2 or (entry := longest.give_up()) is None:
@@ -184,20 +184,6 @@ class _Queues:
             self._suspects.add(trial.id)
         elif error is None and isinstance(result := ended.result(), Trial):
             self._pace.note(result)
-
-
-class _Leveled(Iterator[Trial]):
-    """Requests. When there are none for now, no worker idles while trials wait for another one."""
-
-    def __init__(self, requests: Iterator[Trial], queues: _Queues) -> None:
-        self._requests, self._queues = requests, queues
-
-    def __next__(self) -> Trial:
-        try:
-            return next(self._requests)
-        except StopIteration:
-            self._queues.level()
-            raise
 
 
 def _how_it_ended(exitcode: int) -> str:

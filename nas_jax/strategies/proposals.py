@@ -3,8 +3,9 @@
 from typing import Any
 
 from nas_jax.errors import UserError
+from nas_jax.hints import python_value
 from nas_jax.strategies.base import Proposal
-from nas_jax.trial import Budget, Genome, History
+from nas_jax.trial import Budget, Genome, History, Prediction
 
 
 def checked_proposals(proposals: Any, history: History, num: int, strategy: str) -> list[Proposal]:
@@ -29,7 +30,14 @@ def checked_proposals(proposals: Any, history: History, num: int, strategy: str)
         if continues is None and (budget in given or genome in history.failed):
             raise UserError(f"{strategy} proposes {genome!r} once more; a genome is new, or gets another budget")
         given.add(budget)
-    return list(proposals)
+    return [_plain(proposal) for proposal in proposals]
+
+
+def _plain(proposal: Proposal) -> Proposal:
+    """Without numbers of NumPy, which JSON does not have."""
+    predictions = tuple(Prediction(float(mean), float(std)) for mean, std in proposal.predictions)
+    details = {name: python_value(value) for name, value in proposal.details.items()}
+    return proposal._replace(predictions=predictions, details=details)
 
 
 def _budgets_of(history: History) -> dict[Genome, set[Budget | None]]:

@@ -107,7 +107,6 @@ class _Writer:
         self._quality = quality  # a step is written once: it goes with the next trial
 
     def end(self, metrics: Mapping[str, Any], front: Sequence[Mapping[str, str]]) -> None:
-        self._save(is_complete=True)
         trials = [trial for trial in read_trials(self._run.workdir / "trials.jsonl") if trial.status != "pending"]
         places = {int(row["trial"]): place for place, row in enumerate(front)}
         chosen = sorted((trial for trial in trials if trial.id in places), key=lambda trial: places[trial.id])
@@ -119,6 +118,7 @@ class _Writer:
         self._wandb_run.log({name: self._table(rows) for name, rows in tables.items() if rows})
         winner = {f"winner/{name}": value for name, value in numbers(flatten(metrics)).items()}
         self._wandb_run.summary.update(winner)
+        self._save(is_complete=True)  # last: an end that fails is told again
 
     def close(self) -> None:
         if self._wandb_run is not None:

@@ -1,5 +1,7 @@
 """The variables of a trained network on disk, in Orbax's format, and in what type of numbers it was trained."""
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,14 +13,24 @@ from nas_jax.errors import UserError
 from nas_jax.train.variables import Variables
 
 _DTYPE = "compute_dtype.txt"
+_OS_ERROR = re.compile(r"os_error_code='(\d+)'")
 
 
 def save_variables(path: Path, variables: Variables) -> None:
-    """Writes `variables` to the folder `path`; what was there before is replaced."""
+    """Writes `variables` to the folder `path`; what was there before is replaced.
+
+    Raises:
+        OSError: they cannot be written, as where the disk is full.
+    """
     if path.exists():
         shutil.rmtree(path)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(path.absolute(), jax.tree.map(np.asarray, variables))
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(path.absolute(), jax.tree.map(np.asarray, variables))
+    except ValueError as error:  # TensorStore says it so, and calls a full disk exhausted resources
+        if (code := _OS_ERROR.search(str(error))) is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
 
 
 def load_variables(path: Path) -> Variables:

@@ -159,7 +159,8 @@ class _Course(NamedTuple):
         for epoch in range(len(curve), stop):
             batches = epoch_batches(np.random.default_rng((self.seed, epoch)), num, self.prepared.recipe.batch_size)
             state, loss = program.run_epoch(state, batches, self.rates[epoch])
-            metrics = {"train_loss": loss, **program.evaluate(state)}
+            measured = {"train_loss": loss, **program.evaluate(state)}
+            metrics = {name: float(value) for name, value in measured.items()}  # a task may give numbers of NumPy
             for name, value in metrics.items():
                 if not math.isfinite(value):
                     raise NonFiniteLossError(

@@ -33,6 +33,8 @@ _MASKS = ("mask", "weight_decay_mask")
 _OWN = ("learning_rate", "weight_decay", *_MASKS)  # what the recipe itself says
 # They ask for the loss itself, for a key, or for other parameters to evaluate than those that they train.
 _UNFIT = ("lbfgs", "noisy_sgd", "momo", "momo_adam", "schedule_free_adamw", "schedule_free_sgd", "sophia")
+# They find a rate of their own from the first steps, by a sum weighted with what the recipe gives them.
+WITHOUT_WARMUP = ("dadapt_adamw", "prodigy")
 
 
 class Rule(NamedTuple):

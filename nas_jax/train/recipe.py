@@ -61,6 +61,11 @@ class Recipe:
             )
         object.__setattr__(self, "optimizer_settings", _pairs(self.optimizer_settings))
         optimizers.check(self.optimizer, self.optimizer_settings)
+        if self.optimizer in optimizers.WITHOUT_WARMUP and self.warmup_epochs:
+            raise ValueError(
+                f"optimizer={self.optimizer!r} diverges where its first rate is 0, as a warm-up has it: set "
+                "recipe.warmup_epochs=0"
+            )
         if self.clip_norm is not None and not 0 < self.clip_norm < math.inf:
             raise ValueError(f"clip_norm={self.clip_norm}: has to be above 0; leave it out for gradients as they are")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:

@@ -77,8 +77,9 @@ class Planned:
 
         words = np.array(numbers, np.uint32)
         traced = jax.jit(draw).trace(words)
-        text = object() if traced.jaxpr.consts else str(traced.jaxpr)
-        program = _COMPILED.get(text, lambda: traced.lower().compile())
+        arrays = map(np.asarray, traced.jaxpr.consts)
+        known = tuple((each.shape, each.dtype.name, each.tobytes()) for each in arrays)
+        program = _COMPILED.get((str(traced.jaxpr), known), lambda: traced.lower().compile())
         return np.array(program(words))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from dataclasses import replace
 from wsgiref.util import setup_testing_defaults
 
@@ -12,6 +13,7 @@ from tracked_runs import ACCURACIES, GENOMES, SPACE, trial, trials, trials_by_bu
 
 from nas_jax.budgets import Budgets
 from nas_jax.config import complete
+from nas_jax.dashboard import __main__ as dashboard
 from nas_jax.dashboard.follow import follow
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objective, Objectives
@@ -160,6 +162,29 @@ def test_the_dashboard_serves_it(workdir):
     served = get(f"/api/studies/{names[str(workdir)]}")["trials"]
     assert [each["state"] for each in served] == ["Fail" if each is None else "Complete" for each in ACCURACIES]
     assert served[4]["values"] == [0.875]
+
+
+def test_one_run_that_cannot_be_followed_is_said_once_and_the_others_go_on(monkeypatch, capfd):
+    class Counting:
+        num = 0
+
+        def update(self):
+            self.num += 1
+            if self.num == 5:
+                raise SystemExit  # of the thread
+
+    class Broken(Counting):
+        def update(self):
+            self.num += 1
+            raise KeyError("study")
+
+    broken, other = Broken(), Counting()
+    monkeypatch.setattr(dashboard, "_SECONDS", 0.01)
+    thread = threading.Thread(target=dashboard._keep_updating, args=[[broken, other]])
+    thread.start()
+    thread.join(60)
+    assert (broken.num, other.num) == (5, 5)
+    assert capfd.readouterr().err == "error: KeyError: 'study'\n"
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

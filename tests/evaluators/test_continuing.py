@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -62,6 +62,20 @@ def measured(evaluator, *trials):
         ended = attempt(evaluator.measure, each, reports.append)
         assert ended.status == "finished", ended.error
     return ended, reports
+
+
+@dataclass(frozen=True)
+class Numpys(Classification):
+    """Its metrics are NumPy's numbers, as a quotient of sums is."""
+
+    def metrics(self, sums, num):
+        return {name: np.float32(value) for name, value in super().metrics(sums, num).items()}
+
+
+def test_a_task_may_give_numbers_of_numpy_where_trainings_stop(tmp_path, states):
+    evaluator = replace(training(tmp_path), task=Numpys())
+    ended, _ = measured(evaluator, *chain(2, 4))
+    assert {type(value) for values in ended.metrics["curve"].values() for value in values} == {float}
 
 
 def assert_same(tmp_path, first, second):

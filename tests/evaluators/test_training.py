@@ -19,6 +19,7 @@ from nas_jax.objectives import Objectives
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
+from nas_jax.train import fit
 from nas_jax.train.checkpoint import load_variables, read_dtype
 from nas_jax.train.evaluation import measure
 from nas_jax.train.recipe import Recipe
@@ -81,10 +82,26 @@ def test_a_trial_has_the_metrics_that_it_is_said_to_have(names):
     assert set(training.measured_names) == set(training.metric_names) & set(trial.metrics)
 
 
-def test_a_network_that_is_too_large_has_the_seconds_of_its_compilation_and_no_training():
-    objectives = Objectives.of("val_accuracy", [Constraint("size_bytes", at_most=1)])
+def test_a_network_that_is_too_large_is_compiled_as_it_will_run_and_not_for_a_training(monkeypatch):
+    objectives = Objectives.of(
+        "val_accuracy", [Constraint("size_bytes", at_most=1), Constraint("latency_ms", at_most=1)]
+    )
+
+    def refuse(*arguments):
+        raise AssertionError("nothing has to be compiled for a training")
+
+    monkeypatch.setattr(fit, "prepare", refuse)
     (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE, objectives=objectives).evaluate(iter(trials(1)))
     assert trial.metrics["is_infeasible"] is True
+    assert "val_accuracy" not in trial.metrics
+    assert trial.seconds["compile"] > trial.seconds["train"] == 0
+
+
+def test_a_network_that_is_too_slow_is_not_trained():
+    objectives = Objectives.of("val_accuracy", [Constraint("latency_ms", at_most=1e-6)])
+    (trial,) = Training(SPACE, Synthetic(), TASK, RECIPE, objectives=objectives).evaluate(iter(trials(1)))
+    assert trial.metrics["is_infeasible"] is True
+    assert trial.metrics["latency_ms"] > 0
     assert "val_accuracy" not in trial.metrics
     assert trial.seconds["compile"] > trial.seconds["train"] == 0
 

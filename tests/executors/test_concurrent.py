@@ -22,12 +22,16 @@ class Engine:
 
     outcomes: list
     submitted: list = field(default_factory=list)
+    leveled_at: list = field(default_factory=list)  # how many trials had been submitted
 
     def submit(self, trial):
         self.submitted.append(trial.id)
         ended = Future()
         ended.set_result(self.outcomes.pop(0) if self.outcomes else replace(trial, status="finished"))
         return Submission(ended, lambda: ())
+
+    def level(self):
+        self.leveled_at.append(len(self.submitted))
 
     def failure_of(self, error):
         return None
@@ -54,6 +58,14 @@ def test_a_trial_that_others_starved_is_tried_again_and_in_the_end_it_is_too_lar
     (trial,) = run(Engine([failure] * num_failures))
     assert (trial.status, trial.num_attempts) == (status, num_attempts)
     assert trial.failure == (None if status == "finished" else "out_of_memory")
+
+
+def test_what_waits_is_leveled_when_no_more_trials_come_for_now():
+    full, over = Engine([]), Engine([])
+    run(full, num=5, num_slots=lambda: 2)
+    assert full.leveled_at[0] == 2
+    run(over, num=1, num_slots=lambda: 2)
+    assert over.leveled_at == [1]
 
 
 def test_a_trial_that_is_too_large_by_itself_is_not_tried_again():

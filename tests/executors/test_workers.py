@@ -169,6 +169,15 @@ def test_a_mapped_data_set_is_the_data_set(tmp_path):
     assert mapped.augmentation == dataset.augmentation
 
 
+def test_a_data_set_that_does_not_fit_into_the_temporary_folder_is_one_line(tmp_path, monkeypatch):
+    def refuse(path, array):
+        raise OSError("320000 requested and 151424 written")  # as NumPy says it
+
+    monkeypatch.setattr(np, "save", refuse)
+    with pytest.raises(UserError, match=rf"cannot write the data set for the workers to {tmp_path}: 320000 .* TMPDIR"):
+        write_mapped(load(Synthetic()), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("num", "expected"),
     [(1, [(0, 1, 2, 3)]), (2, [(0, 1), (2, 3)]), (3, [(0,), (1,), (2,)]), (5, [(0,), (1,), (2,), (3,), (0,)])],

@@ -1,5 +1,7 @@
 """What strategies may propose; a strategy of one's own is refused in one line where it does otherwise."""
 
+import json
+
 import numpy as np
 import pytest
 from histories import make_history
@@ -7,7 +9,7 @@ from histories import make_history
 from nas_jax.errors import UserError
 from nas_jax.strategies.base import Proposal
 from nas_jax.strategies.proposals import checked_proposals
-from nas_jax.trial import Budget
+from nas_jax.trial import Budget, Prediction
 
 KNOWN = make_history(((1,), (2,)), np.zeros(2))._replace(
     budgets=(Budget(1), None), failed=((3,),), pending=((4,),), pending_budgets=(Budget(1),)
@@ -47,3 +49,13 @@ def test_what_is_no_proposal_or_no_new_one_is_refused(as_users_call, proposals, 
 )
 def test_new_genomes_other_budgets_and_what_goes_on_pass(proposals):
     assert checked_proposals(proposals, KNOWN, 2, "Mine") == list(proposals)
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    given = Proposal(
+        (9,),
+        predictions=(Prediction(np.float32(0.5), np.float64(0.25)),),
+        details={"value": np.float32(2), "rank": np.int64(3)},
+    )
+    (checked,) = checked_proposals([given], KNOWN, 2, "Mine")
+    assert json.loads(json.dumps([checked.predictions, checked.details])) == [[[0.5, 0.25]], {"value": 2.0, "rank": 3}]

@@ -105,6 +105,25 @@ def test_a_budget_and_what_goes_on_are_told(tmp_path):
     assert [row.get("search/continues") for row in rows] == [None, None, 0]
 
 
+def test_an_end_that_fails_is_told_again(tmp_path, monkeypatch):
+    import wandb
+
+    log = wandb.Run.log
+
+    def refuse(self, row, step=None, commit=None):
+        if step is None:
+            raise ConnectionError("the server is away")
+        log(self, row, step=step, commit=commit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wandb.Run, "log", refuse)
+        track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)
+    assert not json.loads((tmp_path / "wandb/told.json").read_text())["is_complete"]
+    track(TRACKERS, tmp_path, is_complete=True)
+    rows, _ = read(tmp_path)
+    assert len([row for row in rows if any(name.startswith("trials") for name in row)]) == 1
+
+
 def test_the_front_of_several_objectives_is_a_table(tmp_path):
     write_front_of(tmp_path, 1, 4)
     track(TRACKERS, tmp_path, told=TRIALS, is_complete=True)

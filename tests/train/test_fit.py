@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 import pytest
 from flax import linen as nn
 
 from nas_jax.data.synthetic import Synthetic
 from nas_jax.errors import UserError
+from nas_jax.evaluators.base import attempt
 from nas_jax.layers import ConvBlock
 from nas_jax.tasks.base import load_problem
 from nas_jax.tasks.classification import Classification
@@ -31,6 +33,7 @@ from nas_jax.train.step import (
 )
 from nas_jax.train.variables import initialize
 from nas_jax.train.whole import compile_steps
+from nas_jax.trial import Trial
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -48,6 +51,29 @@ class Small(nn.Module):
     def __call__(self, x, train=False):
         x = ConvBlock(8, 3)(x, train)
         return nn.Dense(self.num_outputs)(x.reshape(x.shape[0], -1))
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_full_disk_under_a_checkpoint_is_no_lack_of_memory(tmp_path, monkeypatch, is_full):
+    """TensorStore calls it exhausted resources, as XLA calls a device without memory."""
+    said = (
+        "RESOURCE_EXHAUSTED: Error writing file: No space left on device [os_error_code='28']" if is_full else "other"
+    )
+
+    def refuse(self, path, variables):
+        raise ValueError(said)
+
+    monkeypatch.setattr(ocp.StandardCheckpointer, "save", refuse)
+
+    def measure(trial, report):
+        save_variables(tmp_path / "finalists" / "3", {"params": {}})
+
+    pending = Trial(3, (), "", "final", 0)
+    if is_full:
+        with pytest.raises(UserError, match=r"cannot write to .*finalists/3: .*what was measured is kept"):
+            attempt(measure, pending)
+    else:
+        assert attempt(measure, pending).error == "ValueError: other"
 
 
 def leaves_equal(a, b):

@@ -18,7 +18,7 @@ from nas_jax.tasks.classification import Classification
 from nas_jax.train.evaluation import measure
 from nas_jax.train.fit import fit, prepare, train
 from nas_jax.train.layered import LayeredNetwork
-from nas_jax.train.optimizers import names
+from nas_jax.train.optimizers import WITHOUT_WARMUP, names
 from nas_jax.train.packing import packing_of
 from nas_jax.train.recipe import Recipe, make_optimizer
 from nas_jax.train.step import make_forward
@@ -88,8 +88,9 @@ def test_every_optimiser_starts_on_the_host_as_it_does_in_jax_and_moves(name):
     state = optimizer.start(packed)
     assert jax.tree.all(jax.tree.map(np.array_equal, state, jax.device_get(optimizer.init(packed))))
     moved = packed
-    for step in range(2):
-        moved, state = optimizer.step(packing.pack(gradients(step)), state, moved, jnp.float32(0.05))
+    first = 0.05 if name in WITHOUT_WARMUP else 0.0  # with which a warm-up begins
+    for step, rate in enumerate((first, 0.05, 0.05)):
+        moved, state = optimizer.step(packing.pack(gradients(step)), state, moved, jnp.float32(rate))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(moved))
     assert not all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(moved), jax.tree.leaves(packed), strict=True))
 
@@ -113,6 +114,10 @@ def test_what_cannot_be_is_refused():
         ({"optimizer_settings": 3}, "has to be a mapping"),
         ({"clip_norm": 0.0}, "clip_norm"),
         ({"ema_decay": 1.0}, "ema_decay"),
+        (
+            {"optimizer": "prodigy", "warmup_epochs": 1.0},
+            "first rate is 0, as a warm-up has it: set recipe.warmup_epochs=0",
+        ),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             replace(RECIPE, **changes)

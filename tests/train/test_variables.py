@@ -8,6 +8,7 @@ import scipy.stats
 from flax import linen as nn
 
 from nas_jax.layers import he_kernel
+from nas_jax.train import variables
 from nas_jax.train.host import evaluate
 from nas_jax.train.variables import draw_variables, plan_variables, variable_shapes
 
@@ -114,6 +115,21 @@ def test_what_numpy_does_not_know_is_compiled_once_for_all_that_are_alike():
     for kernel in (first, second):
         np.testing.assert_allclose(kernel[1, 1] @ kernel[1, 1].T, np.eye(8), atol=1e-4)
     assert not np.array_equal(first, second)
+
+
+def test_an_initialiser_with_an_array_of_its_own_is_compiled_once_for_all_seeds():
+    def from_table(table):
+        def choose(key, shape, dtype=jnp.float32):
+            return jnp.asarray(table)[jax.random.randint(key, shape, 0, len(table))]
+
+        return choose
+
+    tables = [np.array(numbers, np.float32) for numbers in ([1, 2, 3], [4, 5, 6])]
+    before = len(variables._COMPILED._values)
+    for table in tables:
+        for seed in range(3):
+            assert set(np.unique(drawn(One(from_table(table), (9, 9)), seed)["params"]["w"])) == set(table)
+    assert len(variables._COMPILED._values) == before + 2
 
 
 def test_draws_repeat_themselves_and_depend_on_seed_and_name_alone(written):

@@ -140,7 +140,7 @@ def metrics_of(problem: Problem, sums: Sequence[Any], num: int, part: str) -> di
         UserError: such a class does not occur among the validation examples.
     """
     of_all = problem.task.metrics(total_of(problem.task, sums, num), num)
-    metrics = {f"{part}_{name}": value for name, value in of_all.items()}
+    metrics = {f"{part}_{name}": float(value) for name, value in of_all.items()}  # a task may give NumPy's numbers
     if not problem.class_metrics:
         return metrics
     of_classes = {

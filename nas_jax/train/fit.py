@@ -159,8 +159,7 @@ class _Course(NamedTuple):
         for epoch in range(len(curve), stop):
             batches = epoch_batches(np.random.default_rng((self.seed, epoch)), num, self.prepared.recipe.batch_size)
             state, loss = program.run_epoch(state, batches, self.rates[epoch])
-            measured = {"train_loss": loss, **program.evaluate(state)}
-            metrics = {name: float(value) for name, value in measured.items()}  # a task may give numbers of NumPy
+            metrics = {"train_loss": loss, **program.evaluate(state)}
             for name, value in metrics.items():
                 if not math.isfinite(value):
                     raise NonFiniteLossError(

@@ -2,9 +2,9 @@
 
     python -m nas_jax.main --config=configs/segmentation.py
 
-On two cores of an AMD EPYC with AVX-512 it took 1 min 25 s. With the seeds 0, 1 and 2 the winner had a mean IoU of 0.720,
-0.698 and 0.487 on the test scenes, each the mean of three trainings, where the reference had 0.645, 0.634 and 0.654: with
-seed 2 ten trials were too few (revision 300e981).
+On two cores of an AMD EPYC it took 1 min 25 s. With the seeds 0, 1 and 2 the winner had a mean IoU of 0.720, 0.698 and
+0.487 on the test scenes, each the mean of three trainings, where the reference had 0.645, 0.634 and 0.654: with seed 2
+ten trials were too few (revision 300e981).
 
 `:nuclei` is for arrays of one's own (`docs/segmentation.md`), and is meant for cell nuclei in microscope images:
 

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from outcomes import Outcomes
 from rich.console import Console
 
-from nas_jax.compare.results import differing_fields, result_of
+from nas_jax.compare.results import differing_fields, results_of
 from nas_jax.compare.tables import compare
 from nas_jax.display import Display
 from nas_jax.main import run
@@ -69,7 +69,7 @@ def _damaged(rng: random.Random, content: bytes) -> bytes:
 def _read(config: ConfigDict, workdir: Path) -> None:
     """As the commands `compare` and `report` read."""
     record = read_record(workdir)
-    result_of(record, differing_fields([record]))
+    results_of([record], differing_fields([record]))
     Console(file=io.StringIO()).print(compare([record]))
     subject = read_subject(workdir, build_parts(record.config, checkpoint_dir_of(workdir)))
     assert subject.objectives

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from fakes import Numbers
 
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.fronts import hypervolume
 from nas_jax.objectives import Objective, Objectives
+from nas_jax.spaces import allowed
 from nas_jax.stated import objectives_of, with_columns
 from nas_jax.trial import Trial
 
@@ -201,3 +203,12 @@ def test_of_a_table_with_a_curve_all_but_the_curve_that_is_needed_is_a_metric(me
     found = with_columns(config, objectives)
     assert found["evaluator"]["metrics"] == ("params",)
     assert found["space"]["exclude"] == ("seconds", "params")
+
+
+def test_a_large_space_whose_allowed_genomes_are_all_known_has_no_more_and_is_not_called_empty(monkeypatch):
+    monkeypatch.setattr(allowed, "_MAX_ENUMERATED", 10)
+    monkeypatch.setattr(allowed, "_MAX_DRAWS", 500)
+    few, none = (allowed.Allowed(Numbers(1000), (Constraint("num_params", at_most=most),)) for most in (2, -1))
+    assert few.sample(np.random.default_rng(0), 5, exclude=[(0,), (1,), (2,)]) == []
+    with pytest.raises(UserError, match="the space has no genome with num_params <= -1, or hardly any"):
+        none.sample(np.random.default_rng(0), 5, exclude=[(0,), (1,), (2,)])

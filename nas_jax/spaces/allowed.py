@@ -82,9 +82,9 @@ class Allowed:
             if len(drawn) < _NUM_DRAWS:
                 break
             if num_drawn >= _MAX_DRAWS:
-                if not found:
+                if not found and not any(map(self.allows, excluded)):
                     raise self._nothing()
-                break
+                break  # all that is allowed, or nearly all, is excluded
         return list(found)[:num]
 
     def neighbors(self, genome: Genome) -> list[Genome]:

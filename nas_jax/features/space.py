@@ -27,6 +27,9 @@ class FeaturedSpace:
     space: Space
     features: Features
 
+    def over(self, space: Space) -> Space:
+        return with_features(space, self.features)
+
     @property
     def limit(self) -> int | None:
         return self.features.limit

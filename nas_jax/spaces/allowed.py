@@ -11,7 +11,7 @@ from jaxtyping import Float
 from nas_jax.constraints import Constraint
 from nas_jax.errors import UserError
 from nas_jax.objectives import Objectives
-from nas_jax.spaces.base import Cost, NetworkSpace, Space
+from nas_jax.spaces.base import Cost, Extended, NetworkSpace, Space
 from nas_jax.trial import Genome
 
 _MAX_ENUMERATED = 20_000
@@ -22,6 +22,9 @@ _MAX_TRIES = 10  # of a crossover
 
 def allowed(space: Space, objectives: Objectives | None) -> Space:
     """The space, less what breaks a constraint on a metric that is known exactly; the space itself without any such."""
+    if isinstance(space, Extended):
+        own = allowed(space.space, objectives)
+        return space if own is space.space else space.over(own)
     if objectives is None or not isinstance(space, NetworkSpace):
         return space
     constraints = tuple(each for each in objectives.constraints if each.metric in objectives.known)
@@ -36,8 +39,9 @@ def known_metrics(space: Space, genomes: Sequence[Genome], metric: str) -> Float
 @lru_cache(maxsize=2**17)
 def cost_of(space: Space, genome: Genome) -> Cost:
     """What the space says that a genome costs; asked for once."""
-    assert isinstance(space, NetworkSpace)  # others know no costs
-    return space.cost(genome)
+    own = space.space if isinstance(space, Extended) else space
+    assert isinstance(own, NetworkSpace)  # others know no costs
+    return own.cost(genome)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,18 @@ class Space(Protocol):
 
 
 @runtime_checkable
+class Extended(Protocol):
+    """A space with the genomes of another one, of which it says more, as with features beside."""
+
+    @property
+    def space(self) -> Space: ...
+
+    def over(self, space: Space) -> Space:
+        """The same of another space."""
+        ...
+
+
+@runtime_checkable
 class NetworkSpace(Space, Protocol):
     """A space that knows its networks, so that they can be trained. The others are of tables alone."""
 

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nas_jax.budgets import Budgets
-from nas_jax.features.space import FeaturedSpace
-from nas_jax.spaces.base import NetworkSpace, Space
+from nas_jax.spaces.base import Extended, NetworkSpace, Space
 from nas_jax.strategies.pools import Pool
 from nas_jax.trial import Budget, Genome, History
 
@@ -105,7 +104,7 @@ def numbers_of(history: History) -> dict[Genome, int]:
 
 def network_space(space: Space) -> NetworkSpace | None:
     """The space, without features beside, if it knows its networks."""
-    own = space.space if isinstance(space, FeaturedSpace) else space
+    own = space.space if isinstance(space, Extended) else space
     return own if isinstance(own, NetworkSpace) else None
 
 

@@ -16,6 +16,8 @@ from nas_jax.features import zero_cost
 from nas_jax.features.space import FeaturedSpace
 from nas_jax.features.zero_cost import ZeroCost
 from nas_jax.parts import build_parts
+from nas_jax.search.finalists import pick_finalists
+from nas_jax.search.loop import new_trial, propose
 from nas_jax.spaces.chain import Chain
 from nas_jax.tasks.classification import Classification
 
@@ -150,6 +152,28 @@ def test_one_field_of_a_config_gives_them_to_strategy_and_learner(tmp_path):
     assert parts.strategy.space == parts.learner.space
     assert parts.learner.space.space == parts.space
     assert parts.learner.space.features.cache_dir == tmp_path / "features"
+
+
+@pytest.mark.parametrize("name", ["random_search", "bayesopt", "evolution", "freeze_thaw"])
+def test_limits_of_known_costs_hold_and_known_objectives_are_known_with_features_beside(tmp_path, name):
+    config = load_config(CONFIGS / "quickstart.py", "smoke")
+    config.features = {"name": "zero_cost", "scores": "num_params,flops"}
+    config.strategy = {"name": name}
+    config.recipe.num_epochs = 4  # so that there are budgets
+    config.constraints = ({"metric": "num_params", "at_most": 1500},)
+    if name in ("bayesopt", "evolution"):
+        config.objectives = ({"metric": "val_accuracy"}, {"metric": "flops", "maximize": False})
+    parts = build_parts(complete(config).to_dict(), tmp_path / "finalists")
+    trials = []
+    for id in range(12):
+        (proposal,) = propose(parts, trials, 1)
+        trial = new_trial(parts, id, proposal, "search")
+        cost = parts.space.cost(trial.genome)
+        assert cost.num_params <= 1500
+        trials.append(replace(trial, status="finished", metrics={"val_accuracy": id % 5 / 10, **cost._asdict()}))
+    picked = pick_finalists(parts, trials)
+    assert picked
+    assert all(parts.space.cost(proposal.genome).num_params <= 1500 for proposal in picked)
 
 
 def test_columns_of_a_table_are_features_of_a_search_on_another(tmp_path):

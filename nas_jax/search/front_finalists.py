@@ -10,6 +10,7 @@ from nas_jax.fronts import spread
 from nas_jax.parts import Parts
 from nas_jax.spaces.allowed import known_metrics
 from nas_jax.strategies.base import Proposal
+from nas_jax.strategies.targets import OF_A_LIMIT
 from nas_jax.trial import Genome, History, Prediction
 
 
@@ -35,7 +36,7 @@ def rank_front(parts: Parts, history: History, x: Float[np.ndarray, "n d"], fres
         if known is None
     }
     limits = [
-        parts.learner.mixtures(jax.random.fold_in(key, 100 + place), x, history.of(-margin), candidates)
+        parts.learner.of(OF_A_LIMIT).mixtures(jax.random.fold_in(key, 100 + place), x, history.of(-margin), candidates)
         for place, margin in enumerate(history.violations.T)
         if np.any(margin > 0)
     ]
@@ -70,8 +71,9 @@ def _cover(means: np.ndarray, broken: np.ndarray, reference: np.ndarray, num: in
             break  # nothing infeasible beside what is feasible
         while len(chosen) < num and len(left):
             found = left[spread(means[left], reference, num - len(chosen))]
-            if not len(found):  # all are below the reference
-                found = left[np.argsort(broken[left], kind="stable")[: num - len(chosen)]]
+            if not len(found):  # all are below the reference: by how much they break, then by their ranks in all means
+                worth = np.argsort(np.argsort(means[left], axis=0, kind="stable"), axis=0, kind="stable").sum(axis=1)
+                found = left[np.lexsort((-worth, np.maximum(broken[left], 0)))[: num - len(chosen)]]
             chosen += found.tolist()
             left = np.setdiff1d(left, found)
     return chosen

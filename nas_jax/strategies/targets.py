@@ -24,6 +24,7 @@ TARGETS = ("ranks", "scores", "log_errors", "logarithms")
 FRACTION_BOUND = 1.01  # a little above what an accuracy can reach, so that its logarithm is finite
 _REACH = float(norm.ppf(0.975))  # of an interval of 95 %, in deviations
 _NUM_KNOTS = 257  # of a line in place of the exponential
+OF_A_LIMIT = "the margin of a limit"  # as a metric: by how much a constraint is kept, in shares, of either sign
 _MARGINS = {"log_errors": 6.0, "logarithms": 3.0}  # how far it goes beyond the targets
 
 
@@ -52,8 +53,11 @@ def prediction_of(inverse: Callable[[np.ndarray], np.ndarray], mean: float, std:
 def kind_for(metric: str, scores: Float[np.ndarray, " n"], kind: str) -> str:
     """The kind of targets of a metric where `kind` was chosen: logarithms of what a compiled program costs.
 
-    A table may have such a metric in units of its own, which have no logarithms: that is learned as any other.
+    A table may have such a metric in units of its own, which have no logarithms: that is learned as any other. What is
+    kept of a limit has both signs, and is learned by ranks where fractions or logarithms were chosen.
     """
+    if metric == OF_A_LIMIT:
+        return "ranks" if kind in _MARGINS else kind
     has_logarithms = scores.min() > 0 or scores.max() < 0
     return "logarithms" if metric in DEPLOYED and has_logarithms else kind
 

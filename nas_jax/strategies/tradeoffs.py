@@ -28,7 +28,7 @@ from nas_jax.spaces.allowed import known_metrics
 from nas_jax.spaces.base import Space
 from nas_jax.strategies.learner import Learned
 from nas_jax.strategies.pools import Pool
-from nas_jax.strategies.targets import targets_of
+from nas_jax.strategies.targets import OF_A_LIMIT, targets_of
 from nas_jax.surrogates.base import Surrogate
 from nas_jax.surrogates.improvement import STRAIGHT, Marginal, boxes_above, expected_hypervolume_improvement
 from nas_jax.trial import Genome, History
@@ -114,7 +114,7 @@ class Believing(NamedTuple):
         log_feasible = np.zeros(len(x))
         for place in self.learned_limits(history):
             margin = history.of(-history.violations[:, place])
-            kept, _ = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x, "")
+            kept, _ = self._learned(jax.random.fold_in(key, num_objectives + place), pool, margin, x, OF_A_LIMIT)
             log_feasible += _log_probability_positive(kept)
         return Tradeoffs(marginals, np.array(worst), log_feasible, len(pool.known))
 

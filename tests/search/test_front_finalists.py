@@ -15,6 +15,7 @@ from nas_jax.errors import UserError
 from nas_jax.evaluators.base import Measurement, evaluate_serially, ignore
 from nas_jax.objectives import Objective, Objectives
 from nas_jax.search.finalists import choose_winner, pick_finalists, train_finalists
+from nas_jax.search.front_finalists import _cover
 from nas_jax.search.fronts import measured_alike
 from nas_jax.search.loop import search
 from nas_jax.search.winner import export_winner
@@ -148,3 +149,9 @@ def test_a_rule_that_no_point_meets_leaves_the_front(tmp_path):
 
 def with_choice(parts, choice):
     return parts._replace(finals=parts.finals._replace(settings=replace(parts.finals.settings, choice=choice)))
+
+
+def test_what_is_feasible_and_below_the_reference_comes_by_its_worth_and_what_is_not_by_how_much_it_breaks():
+    means, reference = np.array([[0.1], [0.4], [0.2], [0.3]]), np.array([0.5])
+    assert _cover(means, np.array([0.0, -0.2, -0.9, 0.0]), reference, 3) == [1, 3, 2]
+    assert _cover(means, np.array([0.3, 0.2, 0.1, 0.2]), reference, 3) == [2, 1, 3]

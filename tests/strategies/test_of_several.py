@@ -25,6 +25,7 @@ from nas_jax.strategies.order import best_first
 from nas_jax.strategies.random_search import RandomSearch
 from nas_jax.strategies.successive_halving import SuccessiveHalving
 from nas_jax.surrogates.gaussian_process import GaussianProcess
+from nas_jax.surrogates.random_forest import RandomForest
 from nas_jax.trial import Budget
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -58,6 +59,19 @@ def run(search, num, batch=1):
         for trial in search.ask(batch):
             search.tell(trial, measure(trial.genome))
     return search
+
+
+@pytest.mark.parametrize("targets", ["ranks", "scores", "log_errors", "logarithms"])
+@pytest.mark.parametrize("limit", [Constraint("latency", at_most=7), Constraint("recall", at_least=0.3)])
+def test_a_constraint_is_learned_whatever_the_targets_of_the_objective(targets, limit):
+    space = Categorical(genes={name: [0, 1, 2, 3] for name in "abc"})
+    strategy = Bayesopt(space, RandomForest(num_trees=5), num_initial=6, targets=targets)
+    search = Search(space, strategy, "accuracy", seed=0, constraints=[limit])
+    for _ in range(9):
+        (trial,) = search.ask(1)
+        total = sum(trial.genome)
+        search.tell(trial, {"accuracy": 0.01 + total / 20, "latency": 1.0 + total, "recall": 0.05 + total / 14})
+    assert len(search.trials) == 9
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
